@@ -1,0 +1,3 @@
+//! Read models and the telemetry store.
+
+pub mod telemetry;

@@ -1,0 +1,90 @@
+//! The trait of all telemetry stores.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tellee_actors::ids::ChannelId;
+use tellee_actors::time::Timestamp;
+
+use super::model::{
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter, SeriesId, SeriesInfo,
+    StoredMessage, TimeRange,
+};
+
+/// What an append did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    pub records: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The write queue is full. Nothing of the batch was kept.
+    #[error("the telemetry store takes no more records at the moment")]
+    Overloaded,
+    #[error("the disk of the telemetry store is full")]
+    DiskFull,
+    #[error("series `{0:?}` is unknown")]
+    UnknownSeries(SeriesId),
+    #[error("`{field}`: {reason}")]
+    Invalid { field: &'static str, reason: String },
+    /// Reading goes on for what is whole.
+    #[error("file `{file}` of the telemetry store is damaged: {reason}")]
+    Damaged { file: String, reason: String },
+    #[error("the telemetry store was written by a newer version: format {found}, known up to {known}")]
+    Newer { found: u32, known: u32 },
+    #[error("the telemetry store is closed")]
+    Closed,
+    #[error("the telemetry store failed: {0}")]
+    Failed(String),
+}
+
+impl TelemetryError {
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::DiskFull | Self::Failed(_))
+    }
+}
+
+/// Keeps samples. An append is durable when it returns.
+#[async_trait]
+pub trait TelemetryStore: Send + Sync + 'static {
+    /// Keeps all records of `batch` or none. Waits for the group commit.
+    async fn append(&self, batch: Arc<MessageBatch>) -> Result<Appended, TelemetryError>;
+
+    /// Series that match, in the order of their keys, at most `limit` from `offset`; and how many match in all.
+    async fn series(
+        &self,
+        filter: &SeriesFilter,
+        offset: usize,
+        limit: usize,
+    ) -> Result<(Vec<SeriesInfo>, usize), TelemetryError>;
+
+    async fn series_by_id(&self, id: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError>;
+
+    /// Samples in order of (time, seq), at most `limit`.
+    async fn range(&self, id: SeriesId, range: TimeRange, limit: usize) -> Result<Vec<Sample>, TelemetryError>;
+
+    /// The newest sample by source time of each series.
+    async fn latest(&self, ids: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError>;
+
+    /// The line of a series, at most `max_points` points, with first, last and extremes kept.
+    async fn points(&self, id: SeriesId, range: TimeRange, max_points: usize) -> Result<Points, TelemetryError>;
+
+    async fn aggregate(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        every: Duration,
+        functions: &[AggregateFunction],
+    ) -> Result<Aggregates, TelemetryError>;
+
+    /// Records of a channel, newest first, and how many match in all.
+    async fn messages(&self, query: &MessageQuery) -> Result<(Vec<StoredMessage>, u64), TelemetryError>;
+
+    /// Drops the samples of `channel` that are older than `before`.
+    async fn retain(&self, channel: ChannelId, before: Timestamp) -> Result<u64, TelemetryError>;
+
+    /// Writes what is in memory, closes the files. Later calls answer [`TelemetryError::Closed`].
+    async fn close(&self) -> Result<(), TelemetryError>;
+}
