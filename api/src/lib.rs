@@ -1,3 +1,6 @@
-//! The doors of Tellee: identity, and later REST, GraphQL, MQTT and the dashboard.
+//! The doors of Tellee: identity, REST, GraphQL, MQTT and the dashboard.
 
+pub mod caller;
+pub mod error;
 pub mod identity;
+pub mod platform;
