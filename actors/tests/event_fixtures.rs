@@ -3,6 +3,8 @@
 //! `fixtures/events/<event type>.v<schema>.json` holds one event's data each. A fixture is never changed or removed: a new
 //! shape of an event is a new schema and a new file beside the old one.
 
+#![cfg(test)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, iter};
@@ -67,11 +69,7 @@ fn check<A: Aggregate>(event_types: &[&str]) {
                 "{event_type}.v{schema}"
             );
         }
-        let today = A::event_schema(&event);
-        assert!(
-            *schema <= today,
-            "{event_type}.v{schema} is newer than today's schema {today}"
-        );
+        written_today.insert(A::event_type(&event), A::event_schema(&event));
         seen.insert((event_type.clone(), *schema));
     }
     for event_type in event_types {
