@@ -111,8 +111,8 @@ impl Outcome {
     }
 }
 
-/// Watches one series by one rule. It has no clock and no memory beyond itself: after a restart, or when an outcome could not
-/// be delivered, make a new one from the alarm's state. Delays that were running start anew then.
+/// Watches one series by one rule. It has no clock and no memory beyond itself: after a restart, a change of the rule, or an
+/// outcome that could not be delivered, make a new one from the alarm's state. Delays that were running start anew then.
 #[derive(Debug, Clone)]
 pub struct Evaluator {
     levels: Vec<LevelWatch>,
