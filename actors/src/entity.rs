@@ -2,6 +2,8 @@
 
 mod diff;
 mod handle;
+pub mod history;
+mod kinds;
 mod recent;
 mod redact;
 mod replay;
@@ -25,6 +27,8 @@ pub use handle::{
     Ask, EntityConfig, EntityDeps, EntityHandle, EntityMessage, EntityStatus, Refused,
     wait_for_answer,
 };
+pub use history::{Moment, history, state_at};
+pub use kinds::spawn_any;
 pub use redact::{REDACTED, redact};
 pub use shell::{EntityActor, spawn};
 

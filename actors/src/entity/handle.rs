@@ -53,7 +53,7 @@ pub struct Ask {
     pub(super) deadline: Instant,
     pub(super) reply: oneshot::Sender<Result<Accepted, AskError>>,
     /// Places in bounded intakes. They are free again once the command is handled, not when its caller stops waiting.
-    places: Vec<OwnedSemaphorePermit>,
+    pub(super) places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Ask {

@@ -20,12 +20,15 @@ use super::{Aggregate, DecideContext};
 use crate::command::{Accepted, AskError, Command, CommandContext};
 use crate::domain::Rejection;
 use crate::event::{EventMeta, NewEvent};
-use crate::ids::{CommandId, EntityId, Position, Revision};
+use crate::ids::{CommandId, EntityId, Revision};
 use crate::store::{Appended, EventStore, ExpectedRevision, Snapshot, StoreError};
 use crate::time::Timestamp;
 
 /// How often a command is decided anew because others wrote meanwhile, before its caller is told to come again.
 const ATTEMPTS: usize = 4;
+
+/// Events that are read at once to find the last of a command; most cause one or two.
+const RECALL_PAGE: usize = 16;
 
 /// The actor of an entity whose kind is `A`.
 pub struct EntityActor<A> {
@@ -149,6 +152,8 @@ impl<A: Aggregate> Shell<A> {
                 .revision
                 .store(replay.revision.0, Ordering::Relaxed);
         }
+        // Before the answer: whoever has it may send the next command at once.
+        drop(ask.places);
         if ask.reply.send(outcome).is_err() {
             tracing::debug!(entity = %self.entity, "the caller stopped waiting");
         }
@@ -356,20 +361,32 @@ impl<A: Aggregate> Shell<A> {
 
     /// The answer to `command` if its events are in the stream already.
     async fn recall(&self, command: CommandId) -> Result<Option<Accepted>, StoreError> {
-        let mut found: Option<(Revision, Position)> = None;
-        for index in 0.. {
-            match self.deps.store.find_event(command.event_id(index)).await? {
-                Some(location) if location.stream == self.stream => {
-                    found = Some((location.revision, location.position));
-                }
-                _ => break,
-            }
+        let store = &*self.deps.store;
+        let Some(first) = store.find_event(command.event_id(0)).await? else {
+            return Ok(None);
+        };
+        if first.stream != self.stream {
+            return Ok(None);
         }
-        Ok(found.map(|(revision, position)| Accepted {
-            revision,
-            position,
+        let mut accepted = Accepted {
+            revision: first.revision,
+            position: first.position,
             unchanged: true,
-        }))
+        };
+        loop {
+            let page = store
+                .read_stream(&self.stream, accepted.revision, RECALL_PAGE)
+                .await?;
+            let more = page
+                .iter()
+                .take_while(|event| event.meta.command == command)
+                .last();
+            let Some(last) = more else {
+                return Ok(Some(accepted));
+            };
+            accepted.revision = last.revision;
+            accepted.position = last.position;
+        }
     }
 
     async fn loaded(&mut self) -> Result<&mut Replay<A>, StoreError> {
