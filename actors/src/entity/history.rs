@@ -82,11 +82,14 @@ mod tests {
 
     use super::*;
     use crate::command::{Accepted, AskError, CommandContext};
+    use crate::domain::secret::{KeyHash, PasswordHash, SealedKey};
+    use crate::domain::{edge_device, thing, user};
+    use crate::entity::REDACTED;
     use crate::entity::testing::{Notes, note};
     use crate::entity::{Ask, EntityConfig, EntityDeps, spawn, wait_for_answer};
-    use crate::event::Who;
-    use crate::ids::{CommandId, EntityKind};
-    use crate::store::MemoryEventStore;
+    use crate::event::{EventMeta, NewEvent, Who};
+    use crate::ids::{CommandId, EntityKind, OrganisationId, ThingId};
+    use crate::store::{ExpectedRevision, MemoryEventStore};
     use crate::time::ManualClock;
 
     /// An entity with the notes `0`, `1`, … of which each was made at second 10, 20, …
@@ -180,5 +183,92 @@ mod tests {
                 .unwrap()
                 .is_empty()
         );
+    }
+
+    /// Stores `data` as the first event of an entity of `kind` and gives all that is shown of it.
+    async fn shown(kind: EntityKind, event_type: &str, data: Value) -> String {
+        let store = MemoryEventStore::new();
+        let entity = EntityId::new(kind, Uuid::now_v7());
+        let event = NewEvent {
+            id: Uuid::now_v7(),
+            event_type: event_type.to_owned(),
+            schema: 1,
+            data,
+            meta: EventMeta {
+                who: Who::System("test".to_owned()),
+                organisation: None,
+                command: CommandId::generate(),
+                note: None,
+            },
+            at: Timestamp(1),
+        };
+        store
+            .append(&entity.stream(), ExpectedRevision::Any, vec![event])
+            .await
+            .unwrap();
+        let (_, state) = state_at(&store, entity, Moment::Time(Timestamp(1)))
+            .await
+            .unwrap()
+            .unwrap();
+        let events = history(&store, entity, Revision::NONE, 10).await.unwrap();
+        format!("{state} {events:?}")
+    }
+
+    #[tokio::test]
+    async fn no_aggregate_shows_its_secrets() {
+        let organisation = OrganisationId::generate();
+        let key = || SealedKey {
+            hash: "SECRET".to_owned(),
+            sealed: "SECRET".to_owned(),
+        };
+        let created = thing::Event::Created {
+            organisation,
+            key: key(),
+            details: thing::Details::default(),
+        };
+        let shown_thing = shown(
+            EntityKind::Thing,
+            "thing.created",
+            serde_json::to_value(&created).unwrap(),
+        )
+        .await;
+        let created = user::Event::Created {
+            organisation,
+            email: "a@b.example".to_owned(),
+            password: PasswordHash("SECRET".to_owned()),
+            role: user::Role::Viewer,
+            platform_administrator: false,
+            metadata: serde_json::Map::new(),
+        };
+        let shown_user = shown(
+            EntityKind::User,
+            "user.created",
+            serde_json::to_value(&created).unwrap(),
+        )
+        .await;
+        let config = edge_device::BootstrapConfig {
+            client_key_sealed: "SECRET".to_owned(),
+            ..edge_device::BootstrapConfig::default()
+        };
+        let created = edge_device::Event::Registered {
+            organisation,
+            thing: ThingId::generate(),
+            external_id: "aa:bb".to_owned(),
+            external_key: KeyHash("SECRET".to_owned()),
+            config,
+        };
+        let shown_device = shown(
+            EntityKind::EdgeDevice,
+            "edge_device.registered",
+            serde_json::to_value(&created).unwrap(),
+        )
+        .await;
+        for shown in [shown_thing, shown_user, shown_device] {
+            assert!(
+                shown.contains(REDACTED) && !shown.contains("SECRET"),
+                "{shown}"
+            );
+            assert!(shown.contains(&organisation.to_string()));
+        }
     }
 }

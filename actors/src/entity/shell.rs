@@ -135,7 +135,11 @@ impl<A: Aggregate> Shell<A> {
         let command_id = ask.context.command_id;
         let taken =
             tokio::time::timeout_at(ask.deadline, self.take(&ask.command, &ask.context)).await;
-        let outcome = taken.unwrap_or(Err(AskError::TimedOut));
+        let outcome = match taken.unwrap_or(Err(AskError::TimedOut)) {
+            Err(AskError::Store(StoreError::Overloaded)) => Err(self.overloaded()),
+            Err(AskError::Store(StoreError::Closed)) => Err(AskError::Stopping),
+            outcome => outcome,
+        };
         if std::mem::take(&mut self.appending) {
             self.replay = None;
         }
@@ -202,9 +206,13 @@ impl<A: Aggregate> Shell<A> {
                 Err(error) => return Err(AskError::Store(error)),
             }
         }
-        Err(AskError::Overloaded {
+        Err(self.overloaded())
+    }
+
+    const fn overloaded(&self) -> AskError {
+        AskError::Overloaded {
             retry_after: self.deps.config.retry_after,
-        })
+        }
     }
 
     /// What `command` causes in the state as it is known.

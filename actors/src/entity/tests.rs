@@ -395,6 +395,21 @@ async fn a_failed_append_is_safe_to_repeat_whether_it_was_written_or_not() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_busy_or_closed_is_said_in_the_words_of_commands() {
+    let world = World::new();
+    let entity = world.spawn();
+    world.store.faults.lock().extend([
+        Fault::Before(StoreError::Overloaded),
+        Fault::Before(StoreError::Closed),
+    ]);
+    assert!(matches!(
+        say(&entity, "a").await,
+        Err(AskError::Overloaded { .. })
+    ));
+    assert!(matches!(say(&entity, "a").await, Err(AskError::Stopping)));
+}
+
+#[tokio::test]
 async fn an_append_that_always_loses_ends_in_overloaded() {
     let world = World::new();
     let entity = world.spawn();
