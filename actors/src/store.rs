@@ -1,8 +1,11 @@
 //! The event store: one trait, providers side by side, one conformance suite for all of them.
 
+pub mod database;
+
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::event::{NewEvent, RecordedEvent};
 use crate::ids::{Position, Revision};
@@ -28,13 +31,19 @@ pub struct Appended {
 }
 
 /// Why the event store could not do as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("stream `{stream}` is at revision {actual}, not {expected}")]
-    WrongRevision { stream: String, expected: Revision, actual: Revision },
+    WrongRevision {
+        stream: String,
+        expected: Revision,
+        actual: Revision,
+    },
     /// The same event id was written before with other content or to another stream.
     #[error("event `{id}` was written before to stream `{stream}`")]
-    IdTaken { id: uuid::Uuid, stream: String },
+    IdTaken { id: Uuid, stream: String },
+    #[error("{bytes} bytes are more than the {limit} that the event store takes at once")]
+    TooLarge { bytes: usize, limit: usize },
     #[error("the event store takes no more work at the moment")]
     Overloaded,
     #[error("the disk of the event store is full")]
@@ -85,7 +94,11 @@ pub trait EventStore: Send + Sync + 'static {
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
     /// At most `limit` events of all streams after position `after`, in order of position.
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError>;
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError>;
 
     /// The position of the newest durable event; changes whenever one is added.
     fn head(&self) -> watch::Receiver<Position>;
