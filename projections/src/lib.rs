@@ -1,3 +1,17 @@
 //! Read models and the telemetry store.
 
+pub mod access;
+pub mod alarms;
+pub mod audit;
+pub mod follower;
+pub mod registry;
 pub mod telemetry;
+pub mod unknown_devices;
+pub mod watch;
+
+pub use access::Access;
+pub use alarms::Alarms;
+pub use audit::Audit;
+pub use follower::{Projections, WaitError};
+pub use registry::Registry;
+pub use unknown_devices::UnknownDevices;

@@ -162,3 +162,52 @@ impl AlarmFeed {
         }
     }
 }
+
+/// A place in the list of alarms. As text it is opaque to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmCursor {
+    pub(super) rank: i64,
+    pub(super) priority: String,
+    pub(super) raised_order: i64,
+    pub(super) id: AlarmId,
+}
+
+impl std::fmt::Display for AlarmCursor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{}.{}.{}", self.rank, self.priority, self.raised_order, self.id)
+    }
+}
+
+impl std::str::FromStr for AlarmCursor {
+    type Err = crate::registry::CursorError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut parts = text.splitn(4, '.');
+            Some(Self {
+                rank: parts.next()?.parse().ok()?,
+                priority: parts.next()?.to_owned(),
+                raised_order: parts.next()?.parse().ok()?,
+                id: parts.next()?.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| crate::registry::CursorError(text.to_owned()))
+    }
+}
+
+/// One page of alarms: unacknowledged first, then by priority, then the newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmListing {
+    pub rows: Vec<AlarmRow>,
+    pub total: u64,
+    pub has_more: bool,
+    /// The place after the last row; `None` if there is none.
+    pub end: Option<AlarmCursor>,
+}
+
+/// One page of the journal, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JournalListing {
+    pub rows: Vec<JournalEntry>,
+    pub has_more: bool,
+}
