@@ -93,12 +93,17 @@ impl Access {
     }
 
     pub fn thing(&self, thing: ThingId) -> Option<ThingAccess> {
-        self.things.with(&thing, |entry| ThingAccess { thing, organisation: entry.organisation })
+        self.things.with(&thing, |entry| ThingAccess {
+            thing,
+            organisation: entry.organisation,
+        })
     }
 
     /// Whether the key with this SHA-256 is that of `thing`.
     pub fn is_key_of(&self, thing: ThingId, sha256: &[u8; 32]) -> bool {
-        self.things.with(&thing, |entry| entry.key.as_ref() == Some(sha256)).unwrap_or(false)
+        self.things
+            .with(&thing, |entry| entry.key.as_ref() == Some(sha256))
+            .unwrap_or(false)
     }
 
     /// Whether `thing` is connected to `channel`, and both are of one organisation.
@@ -113,16 +118,23 @@ impl Access {
         let Some(organisation) = self.channel_organisation(channel) else {
             return false;
         };
-        self.things.with(&thing, |entry| entry.organisation == organisation).unwrap_or(false)
+        self.things
+            .with(&thing, |entry| entry.organisation == organisation)
+            .unwrap_or(false)
     }
 
     pub fn channel_organisation(&self, channel: ChannelId) -> Option<OrganisationId> {
-        self.channels.with(&channel, |(organisation, _)| *organisation)
+        self.channels
+            .with(&channel, |(organisation, _)| *organisation)
     }
 
     pub fn channel(&self, channel: ChannelId) -> Option<ChannelAccess> {
         self.channels
-            .with(&channel, |&(organisation, retention)| ChannelAccess { channel, organisation, retention })
+            .with(&channel, |&(organisation, retention)| ChannelAccess {
+                channel,
+                organisation,
+                retention,
+            })
     }
 
     /// The channels that `thing` is connected to, in order of id.
@@ -141,14 +153,23 @@ impl Access {
     /// All channels, in no order: for retention.
     pub fn channels(&self) -> Vec<ChannelAccess> {
         let mut all = Vec::new();
-        self.channels.for_each(|&channel, &(organisation, retention)| {
-            all.push(ChannelAccess { channel, organisation, retention });
-        });
+        self.channels
+            .for_each(|&channel, &(organisation, retention)| {
+                all.push(ChannelAccess {
+                    channel,
+                    organisation,
+                    retention,
+                });
+            });
         all
     }
 
     /// The things of `organisation`, or of one of its device types, in order of id.
-    pub fn things_of(&self, organisation: OrganisationId, device_type: Option<DeviceTypeId>) -> Vec<ThingId> {
+    pub fn things_of(
+        &self,
+        organisation: OrganisationId,
+        device_type: Option<DeviceTypeId>,
+    ) -> Vec<ThingId> {
         let mut found = Vec::new();
         self.things.for_each(|&thing, entry| {
             let wanted = device_type.is_none_or(|wanted| entry.device_type == Some(wanted));

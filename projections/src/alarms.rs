@@ -19,8 +19,9 @@ use tokio::sync::watch;
 
 use self::feed::Recent;
 pub use self::rows::{
-    AlarmBucket, AlarmChange, AlarmCounts, AlarmCursor, AlarmFeed, AlarmFilter, AlarmKpis, AlarmListing, AlarmRow,
-    BadActor, JournalEntry, JournalListing, JournalQuery, PriorityCount, PriorityShare,
+    AlarmBucket, AlarmChange, AlarmCounts, AlarmCursor, AlarmFeed, AlarmFilter, AlarmKpis,
+    AlarmListing, AlarmRow, BadActor, JournalEntry, JournalListing, JournalQuery, PriorityCount,
+    PriorityShare,
 };
 use crate::follower::{Batch, DomainEvent, Projection, checkpoint};
 use crate::registry::PAGE_LIMIT;
@@ -53,11 +54,18 @@ impl Alarms {
             recent: Mutex::new(Recent::starting_at(newest)),
             advanced: watch::Sender::new(newest),
         };
-        Ok(Self { database, shared: Arc::new(shared) })
+        Ok(Self {
+            database,
+            shared: Arc::new(shared),
+        })
     }
 
     /// One alarm of `organisation`, normal ones too.
-    pub async fn alarm(&self, organisation: OrganisationId, id: AlarmId) -> Result<Option<AlarmRow>, StoreError> {
+    pub async fn alarm(
+        &self,
+        organisation: OrganisationId,
+        id: AlarmId,
+    ) -> Result<Option<AlarmRow>, StoreError> {
         let alarm = self.present(id).await?;
         Ok(alarm.filter(|alarm| alarm.organisation == organisation))
     }
@@ -71,12 +79,16 @@ impl Alarms {
         limit: u32,
     ) -> Result<AlarmListing, StoreError> {
         self.database
-            .read(move |connection| read::list(connection, organisation, &filter, after.as_ref(), limit))
+            .read(move |connection| {
+                read::list(connection, organisation, &filter, after.as_ref(), limit)
+            })
             .await
     }
 
     pub async fn counts(&self, organisation: OrganisationId) -> Result<AlarmCounts, StoreError> {
-        self.database.read(move |connection| read::counts(connection, organisation)).await
+        self.database
+            .read(move |connection| read::counts(connection, organisation))
+            .await
     }
 
     /// What happened, newest first.
@@ -86,7 +98,10 @@ impl Alarms {
         query: JournalQuery,
     ) -> Result<JournalListing, StoreError> {
         let limit = query.limit.min(PAGE_LIMIT) as usize;
-        let mut rows = self.database.read(move |connection| read::journal(connection, organisation, &query)).await?;
+        let mut rows = self
+            .database
+            .read(move |connection| read::journal(connection, organisation, &query))
+            .await?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         Ok(JournalListing { rows, has_more })
@@ -100,25 +115,40 @@ impl Alarms {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<AlarmKpis, StoreError> {
-        self.database.read(move |connection| kpis::kpis(connection, organisation, from, to)).await
+        self.database
+            .read(move |connection| kpis::kpis(connection, organisation, from, to))
+            .await
     }
 
     /// The alarm with `id`, in whichever organisation.
     pub(crate) async fn present(&self, id: AlarmId) -> Result<Option<AlarmRow>, StoreError> {
-        self.database.read(move |connection| read::find(connection, id)).await
+        self.database
+            .read(move |connection| read::find(connection, id))
+            .await
     }
 
     /// The alarms of a rule, in whichever state.
     pub(crate) async fn of_rule(&self, rule: AlarmRuleId) -> Result<Vec<AlarmRow>, StoreError> {
-        self.database.read(move |connection| read::of_rule(connection, rule)).await
+        self.database
+            .read(move |connection| read::of_rule(connection, rule))
+            .await
     }
 
-    pub(crate) async fn overdue_shelvings(&self, now: Timestamp, limit: u32) -> Result<Vec<AlarmRow>, StoreError> {
-        self.database.read(move |connection| read::overdue_shelvings(connection, now, limit)).await
+    pub(crate) async fn overdue_shelvings(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AlarmRow>, StoreError> {
+        self.database
+            .read(move |connection| read::overdue_shelvings(connection, now, limit))
+            .await
     }
 
     /// All alarms that are not normal and the position at which they stood so.
-    async fn snapshot(&self, organisation: OrganisationId) -> Result<(Vec<AlarmRow>, Position), StoreError> {
+    async fn snapshot(
+        &self,
+        organisation: OrganisationId,
+    ) -> Result<(Vec<AlarmRow>, Position), StoreError> {
         self.database
             .read(move |connection| {
                 let alarms = read::all_standing(connection, organisation)?;
@@ -128,7 +158,9 @@ impl Alarms {
     }
 
     async fn position(&self) -> Result<Position, StoreError> {
-        self.database.read(|connection| checkpoint(connection, PROJECTION.name)).await
+        self.database
+            .read(|connection| checkpoint(connection, PROJECTION.name))
+            .await
     }
 
     async fn changes_after(
@@ -138,7 +170,9 @@ impl Alarms {
         limit: usize,
     ) -> Result<Vec<AlarmChange>, StoreError> {
         self.database
-            .read(move |connection| read::changes_after(connection, Some(organisation), after, limit))
+            .read(move |connection| {
+                read::changes_after(connection, Some(organisation), after, limit)
+            })
             .await
     }
 
@@ -152,13 +186,19 @@ impl Alarms {
 
     /// Takes in what `batch` added to the journal and wakes the feeds.
     pub(crate) async fn advance(&self, batch: &Batch) -> Result<(), StoreError> {
-        if !batch.events.iter().any(|event| matches!(event.event, DomainEvent::Alarm(_))) {
+        if !batch
+            .events
+            .iter()
+            .any(|event| matches!(event.event, DomainEvent::Alarm(_)))
+        {
             return Ok(());
         }
         let newest = self.recent(Recent::newest);
         let limit = batch.events.len();
-        let changes =
-            self.database.read(move |connection| read::changes_after(connection, None, newest, limit)).await?;
+        let changes = self
+            .database
+            .read(move |connection| read::changes_after(connection, None, newest, limit))
+            .await?;
         let mut recent = self.shared.recent.lock();
         for change in changes {
             recent.push(change);

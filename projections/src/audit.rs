@@ -2,14 +2,18 @@
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Error, OptionalExtension, Row, params, params_from_iter};
-use tellee_actors::domain::{alarm, alarm_rule, channel, device_type, edge_device, model, thing, user};
+use tellee_actors::domain::{
+    alarm, alarm_rule, channel, device_type, edge_device, model, thing, user,
+};
 use tellee_actors::event::Who;
 use tellee_actors::ids::{EntityId, OrganisationId, Position, Revision};
 use tellee_actors::store::StoreError;
 use tellee_actors::store::database::Database;
 use tellee_actors::time::Timestamp;
 
-use crate::follower::sql::{get_id, get_json, get_optional_id, get_position, get_revision, get_stamp, get_word, to_json};
+use crate::follower::sql::{
+    get_id, get_json, get_optional_id, get_position, get_revision, get_stamp, get_word, to_json,
+};
 use crate::follower::{DecodedEvent, DomainEvent, Projection};
 use crate::registry::PAGE_LIMIT;
 
@@ -78,9 +82,16 @@ impl Audit {
     }
 
     /// What happened within `organisation`.
-    pub async fn entries(&self, organisation: OrganisationId, query: AuditQuery) -> Result<AuditListing, StoreError> {
+    pub async fn entries(
+        &self,
+        organisation: OrganisationId,
+        query: AuditQuery,
+    ) -> Result<AuditListing, StoreError> {
         let limit = query.limit.min(PAGE_LIMIT) as usize;
-        let mut rows = self.database.read(move |connection| entries(connection, organisation, &query)).await?;
+        let mut rows = self
+            .database
+            .read(move |connection| entries(connection, organisation, &query))
+            .await?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         Ok(AuditListing { rows, has_more })
@@ -112,8 +123,13 @@ fn entries(
         values.push(SqlValue::Integer(before.0.cast_signed()));
     }
     sql.push_str(" ORDER BY position DESC LIMIT ?");
-    values.push(SqlValue::Integer(i64::from(query.limit.min(PAGE_LIMIT)) + 1));
-    connection.prepare_cached(&sql)?.query_map(params_from_iter(&values), entry)?.collect()
+    values.push(SqlValue::Integer(
+        i64::from(query.limit.min(PAGE_LIMIT)) + 1,
+    ));
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(&values), entry)?
+        .collect()
 }
 
 fn entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
@@ -141,10 +157,13 @@ fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(), Error> {
             Some(organisation)
         }
         None => connection
-            .prepare_cached("SELECT organisation FROM audit_entities WHERE kind = ?1 AND entity = ?2")?
-            .query_row(params![event.entity.kind.as_str(), event.entity.id.as_bytes()], |row| {
-                get_optional_id::<OrganisationId>(row, "organisation")
-            })
+            .prepare_cached(
+                "SELECT organisation FROM audit_entities WHERE kind = ?1 AND entity = ?2",
+            )?
+            .query_row(
+                params![event.entity.kind.as_str(), event.entity.id.as_bytes()],
+                |row| get_optional_id::<OrganisationId>(row, "organisation"),
+            )
             .optional()?
             .flatten()
             .or(event.meta.organisation),
@@ -153,7 +172,9 @@ fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(), Error> {
         .prepare_cached("INSERT OR REPLACE INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
         .execute(params![
             event.position.0.cast_signed(),
-            organisation.as_ref().map(|organisation| organisation.0.as_bytes()),
+            organisation
+                .as_ref()
+                .map(|organisation| organisation.0.as_bytes()),
             event.at.0,
             event.entity.kind.as_str(),
             event.entity.id.as_bytes(),

@@ -149,8 +149,13 @@ impl Projections {
         let wait = reached.wait_for(|reached| *reached >= position);
         match tokio::time::timeout(deadline, wait).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(WaitError::Stopped { reached: self.reached() }),
-            Err(_) => Err(WaitError::TimedOut { wanted: position, reached: self.reached() }),
+            Ok(Err(_)) => Err(WaitError::Stopped {
+                reached: self.reached(),
+            }),
+            Err(_) => Err(WaitError::TimedOut {
+                wanted: position,
+                reached: self.reached(),
+            }),
         }
     }
 

@@ -25,9 +25,12 @@ pub use self::filters::{
 };
 use self::list::{Conditions, blob, list};
 pub use self::metadata::contains;
-pub use self::page::{Cursor, CursorError, Direction, Listing, Order, PAGE_LIMIT, Page, Start, fold_name};
+pub use self::page::{
+    Cursor, CursorError, Direction, Listing, Order, PAGE_LIMIT, Page, Start, fold_name,
+};
 pub use self::rows::{
-    AlarmRuleRow, ChannelRow, DeviceTypeRow, EdgeDeviceRow, ModelRow, OrganisationRow, Stamps, ThingRow, UserRow,
+    AlarmRuleRow, ChannelRow, DeviceTypeRow, EdgeDeviceRow, ModelRow, OrganisationRow, Stamps,
+    ThingRow, UserRow,
 };
 use crate::follower::Projection;
 use crate::follower::sql::to_word;
@@ -53,33 +56,71 @@ impl Registry {
 
     /// All organisations: for platform administrators.
     pub async fn organisations(&self, page: Page) -> Result<Listing<OrganisationRow>, StoreError> {
-        self.list("registry_organisations", Conditions::none(), page, read::organisation).await
+        self.list(
+            "registry_organisations",
+            Conditions::none(),
+            page,
+            read::organisation,
+        )
+        .await
     }
 
-    pub async fn organisation(&self, id: OrganisationId) -> Result<Option<OrganisationRow>, StoreError> {
-        self.find("registry_organisations", "id = ?", vec![blob(id.0)], read::organisation).await
+    pub async fn organisation(
+        &self,
+        id: OrganisationId,
+    ) -> Result<Option<OrganisationRow>, StoreError> {
+        self.find(
+            "registry_organisations",
+            "id = ?",
+            vec![blob(id.0)],
+            read::organisation,
+        )
+        .await
     }
 
-    pub async fn users(&self, organisation: OrganisationId, page: Page) -> Result<Listing<UserRow>, StoreError> {
-        self.list("registry_users", Conditions::organisation(organisation), page, read::user).await
+    pub async fn users(
+        &self,
+        organisation: OrganisationId,
+        page: Page,
+    ) -> Result<Listing<UserRow>, StoreError> {
+        self.list(
+            "registry_users",
+            Conditions::organisation(organisation),
+            page,
+            read::user,
+        )
+        .await
     }
 
-    pub async fn user(&self, organisation: OrganisationId, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        self.within("registry_users", organisation, id.0, read::user).await
+    pub async fn user(
+        &self,
+        organisation: OrganisationId,
+        id: UserId,
+    ) -> Result<Option<UserRow>, StoreError> {
+        self.within("registry_users", organisation, id.0, read::user)
+            .await
     }
 
     /// The user who signs in with `email`, without regard to case, in whichever organisation. The first one, if two
     /// were made at the same time.
     pub async fn user_by_email(&self, email: &str) -> Result<Option<UserRow>, StoreError> {
         let condition = "name_key = ? ORDER BY created_at, id";
-        self.find("registry_users", condition, vec![SqlValue::Text(fold_name(email))], read::user).await
+        self.find(
+            "registry_users",
+            condition,
+            vec![SqlValue::Text(fold_name(email))],
+            read::user,
+        )
+        .await
     }
 
     /// How many users there are in all; 0 before the set-up.
     pub async fn user_count(&self) -> Result<u64, StoreError> {
         self.database
             .read(|connection| {
-                let count: i64 = connection.query_row("SELECT count(*) FROM registry_users", [], |row| row.get(0))?;
+                let count: i64 =
+                    connection
+                        .query_row("SELECT count(*) FROM registry_users", [], |row| row.get(0))?;
                 Ok(count.cast_unsigned())
             })
             .await
@@ -111,17 +152,29 @@ impl Registry {
             None => {}
         }
         conditions.and_metadata(filter.metadata);
-        self.list("registry_things", conditions, page, read::thing).await
+        self.list("registry_things", conditions, page, read::thing)
+            .await
     }
 
-    pub async fn thing(&self, organisation: OrganisationId, id: ThingId) -> Result<Option<ThingRow>, StoreError> {
-        self.within("registry_things", organisation, id.0, read::thing).await
+    pub async fn thing(
+        &self,
+        organisation: OrganisationId,
+        id: ThingId,
+    ) -> Result<Option<ThingRow>, StoreError> {
+        self.within("registry_things", organisation, id.0, read::thing)
+            .await
     }
 
     /// The thing whose key has this lower-case hex SHA-256, in whichever organisation.
     pub async fn thing_by_key_hash(&self, hash: &str) -> Result<Option<ThingRow>, StoreError> {
         let condition = "key_hash = ? ORDER BY created_at, id";
-        self.find("registry_things", condition, vec![SqlValue::Text(hash.to_owned())], read::thing).await
+        self.find(
+            "registry_things",
+            condition,
+            vec![SqlValue::Text(hash.to_owned())],
+            read::thing,
+        )
+        .await
     }
 
     pub async fn channels(
@@ -147,7 +200,8 @@ impl Registry {
             None => {}
         }
         conditions.and_metadata(filter.metadata);
-        self.list("registry_channels", conditions, page, read::channel).await
+        self.list("registry_channels", conditions, page, read::channel)
+            .await
     }
 
     pub async fn channel(
@@ -155,7 +209,8 @@ impl Registry {
         organisation: OrganisationId,
         id: ChannelId,
     ) -> Result<Option<ChannelRow>, StoreError> {
-        self.within("registry_channels", organisation, id.0, read::channel).await
+        self.within("registry_channels", organisation, id.0, read::channel)
+            .await
     }
 
     pub async fn device_types(
@@ -164,7 +219,8 @@ impl Registry {
         page: Page,
     ) -> Result<Listing<DeviceTypeRow>, StoreError> {
         let conditions = Conditions::organisation(organisation);
-        self.list("registry_device_types", conditions, page, read::device_type).await
+        self.list("registry_device_types", conditions, page, read::device_type)
+            .await
     }
 
     pub async fn device_type(
@@ -172,7 +228,13 @@ impl Registry {
         organisation: OrganisationId,
         id: DeviceTypeId,
     ) -> Result<Option<DeviceTypeRow>, StoreError> {
-        self.within("registry_device_types", organisation, id.0, read::device_type).await
+        self.within(
+            "registry_device_types",
+            organisation,
+            id.0,
+            read::device_type,
+        )
+        .await
     }
 
     pub async fn edge_devices(
@@ -188,7 +250,10 @@ impl Registry {
             conditions.and("state = ?", [SqlValue::Text(word)]);
         }
         if let Some(external_id) = filter.external_id {
-            conditions.and("external_id_key = ?", [SqlValue::Text(normal_external_id(&external_id))]);
+            conditions.and(
+                "external_id_key = ?",
+                [SqlValue::Text(normal_external_id(&external_id))],
+            );
         }
         if let Some(thing) = filter.thing {
             conditions.and("thing = ?", [blob(thing.0)]);
@@ -197,7 +262,8 @@ impl Registry {
             let sql = "thing IN (SELECT id FROM registry_things WHERE key_hash = ?)";
             conditions.and(sql, [SqlValue::Text(hash)]);
         }
-        self.list("registry_edge_devices", conditions, page, read::edge_device).await
+        self.list("registry_edge_devices", conditions, page, read::edge_device)
+            .await
     }
 
     pub async fn edge_device(
@@ -205,15 +271,30 @@ impl Registry {
         organisation: OrganisationId,
         id: EdgeDeviceId,
     ) -> Result<Option<EdgeDeviceRow>, StoreError> {
-        self.within("registry_edge_devices", organisation, id.0, read::edge_device).await
+        self.within(
+            "registry_edge_devices",
+            organisation,
+            id.0,
+            read::edge_device,
+        )
+        .await
     }
 
     /// The device that bootstraps with `external_id`, compared without case and separators, in whichever organisation.
     /// The first one, if two were registered at the same time.
-    pub async fn edge_device_by_external_id(&self, external_id: &str) -> Result<Option<EdgeDeviceRow>, StoreError> {
+    pub async fn edge_device_by_external_id(
+        &self,
+        external_id: &str,
+    ) -> Result<Option<EdgeDeviceRow>, StoreError> {
         let condition = "external_id_key = ? ORDER BY created_at, id";
         let key = SqlValue::Text(normal_external_id(external_id));
-        self.find("registry_edge_devices", condition, vec![key], read::edge_device).await
+        self.find(
+            "registry_edge_devices",
+            condition,
+            vec![key],
+            read::edge_device,
+        )
+        .await
     }
 
     pub async fn alarm_rules(
@@ -233,7 +314,8 @@ impl Registry {
                      OR scope_device_type = (SELECT device_type FROM registry_things WHERE id = ?))";
             conditions.and(sql, [blob(thing.0), blob(thing.0)]);
         }
-        self.list("registry_alarm_rules", conditions, page, read::alarm_rule).await
+        self.list("registry_alarm_rules", conditions, page, read::alarm_rule)
+            .await
     }
 
     pub async fn alarm_rule(
@@ -241,7 +323,8 @@ impl Registry {
         organisation: OrganisationId,
         id: AlarmRuleId,
     ) -> Result<Option<AlarmRuleRow>, StoreError> {
-        self.within("registry_alarm_rules", organisation, id.0, read::alarm_rule).await
+        self.within("registry_alarm_rules", organisation, id.0, read::alarm_rule)
+            .await
     }
 
     pub async fn models(
@@ -255,16 +338,23 @@ impl Registry {
         if let Some(thing) = filter.thing {
             conditions.and("thing = ?", [blob(thing.0)]);
         }
-        self.list("registry_models", conditions, page, read::model).await
+        self.list("registry_models", conditions, page, read::model)
+            .await
     }
 
-    pub async fn model(&self, organisation: OrganisationId, id: ModelId) -> Result<Option<ModelRow>, StoreError> {
-        self.within("registry_models", organisation, id.0, read::model).await
+    pub async fn model(
+        &self,
+        organisation: OrganisationId,
+        id: ModelId,
+    ) -> Result<Option<ModelRow>, StoreError> {
+        self.within("registry_models", organisation, id.0, read::model)
+            .await
     }
 
     /// The models of all organisations: for the model runtime.
     pub async fn all_models(&self, page: Page) -> Result<Listing<ModelRow>, StoreError> {
-        self.list("registry_models", Conditions::none(), page, read::model).await
+        self.list("registry_models", Conditions::none(), page, read::model)
+            .await
     }
 
     async fn list<R: Send + 'static>(
@@ -274,7 +364,9 @@ impl Registry {
         page: Page,
         read: fn(&Row<'_>) -> Result<R, Error>,
     ) -> Result<Listing<R>, StoreError> {
-        self.database.read(move |connection| list(connection, table, &conditions, &page, read)).await
+        self.database
+            .read(move |connection| list(connection, table, &conditions, &page, read))
+            .await
     }
 
     async fn within<R: Send + 'static>(
@@ -285,7 +377,8 @@ impl Registry {
         read: fn(&Row<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, StoreError> {
         let values = vec![blob(id), blob(organisation.0)];
-        self.find(table, "id = ? AND organisation = ?", values, read).await
+        self.find(table, "id = ? AND organisation = ?", values, read)
+            .await
     }
 
     async fn find<R: Send + 'static>(
@@ -295,7 +388,9 @@ impl Registry {
         values: Vec<SqlValue>,
         read: fn(&Row<'_>) -> Result<R, Error>,
     ) -> Result<Option<R>, StoreError> {
-        self.database.read(move |connection| find(connection, table, condition, &values, read)).await
+        self.database
+            .read(move |connection| find(connection, table, condition, &values, read))
+            .await
     }
 }
 

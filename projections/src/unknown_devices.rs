@@ -94,7 +94,13 @@ impl Limiter {
         }
         self.new_in_second += 1;
         self.make_room();
-        self.devices.insert(key.to_owned(), Pending { written_at: now, attempts: 0 });
+        self.devices.insert(
+            key.to_owned(),
+            Pending {
+                written_at: now,
+                attempts: 0,
+            },
+        );
         Some(1)
     }
 
@@ -102,7 +108,11 @@ impl Limiter {
         if self.devices.len() < UNKNOWN_DEVICES_LIMIT as usize {
             return;
         }
-        let oldest = self.devices.iter().min_by_key(|(_, pending)| pending.written_at).map(|(key, _)| key.clone());
+        let oldest = self
+            .devices
+            .iter()
+            .min_by_key(|(_, pending)| pending.written_at)
+            .map(|(key, _)| key.clone());
         if let Some(oldest) = oldest {
             self.devices.remove(&oldest);
         }
@@ -112,7 +122,11 @@ impl Limiter {
 impl UnknownDevices {
     pub(crate) async fn open(database: Database, clock: SharedClock) -> Result<Self, StoreError> {
         database.migrate("unknown_devices", MIGRATIONS).await?;
-        Ok(Self { database, clock, limiter: Arc::default() })
+        Ok(Self {
+            database,
+            clock,
+            limiter: Arc::default(),
+        })
     }
 
     /// A device with `external_id` asked from `address` and is not known. Writes at most every ten seconds per device.
@@ -180,7 +194,10 @@ impl UnknownDevices {
         let removed: Result<usize, WriteError<StoreError>> = self
             .database
             .write(move |connection| {
-                Ok(connection.execute("DELETE FROM unknown_devices WHERE external_id_key = ?1", [key])?)
+                Ok(connection.execute(
+                    "DELETE FROM unknown_devices WHERE external_id_key = ?1",
+                    [key],
+                )?)
             })
             .await;
         Ok(removed? > 0)

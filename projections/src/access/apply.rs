@@ -77,25 +77,43 @@ impl<'a> Changes<'a> {
 
     fn thing_event(&mut self, thing: ThingId, event: &thing::Event) {
         match event {
-            thing::Event::Created { organisation, key, details } => {
+            thing::Event::Created {
+                organisation,
+                key,
+                details,
+            } => {
                 self.put_thing(thing, *organisation, key, details.device_type);
             }
             thing::Event::Updated { details } | thing::Event::RolledBack { details, .. } => {
-                let Some(entry) = self.things.get(&thing) else { return };
+                let Some(entry) = self.things.get(&thing) else {
+                    return;
+                };
                 if entry.device_type != details.device_type {
-                    self.things.insert(thing, ThingEntry { device_type: details.device_type, ..entry });
+                    self.things.insert(
+                        thing,
+                        ThingEntry {
+                            device_type: details.device_type,
+                            ..entry
+                        },
+                    );
                 }
             }
             thing::Event::KeyChanged { key } => {
-                let Some(entry) = self.things.get(&thing) else { return };
+                let Some(entry) = self.things.get(&thing) else {
+                    return;
+                };
                 self.drop_key(thing, entry.key);
                 self.put_thing(thing, entry.organisation, key, entry.device_type);
             }
             thing::Event::KeyRevealed {} => {}
             thing::Event::Removed {} => {
-                let Some(entry) = self.things.remove(&thing) else { return };
+                let Some(entry) = self.things.remove(&thing) else {
+                    return;
+                };
                 self.drop_key(thing, entry.key);
-                let Some(channels) = self.connections.remove(&thing) else { return };
+                let Some(channels) = self.connections.remove(&thing) else {
+                    return;
+                };
                 for channel in channels.iter() {
                     if let Some(members) = self.writer.members.get_mut(channel) {
                         members.remove(&thing);
@@ -113,19 +131,33 @@ impl<'a> Changes<'a> {
         device_type: Option<super::DeviceTypeId>,
     ) {
         let key = parse_sha256(&key.hash);
-        self.things.insert(thing, ThingEntry { organisation, key, device_type });
+        self.things.insert(
+            thing,
+            ThingEntry {
+                organisation,
+                key,
+                device_type,
+            },
+        );
         let Some(key) = key else { return };
         let holders = self.keys.get(&key).unwrap_or_default();
         if holders.contains(&thing) {
             return;
         }
-        self.keys.insert(key, holders.iter().copied().chain([thing]).collect());
+        self.keys
+            .insert(key, holders.iter().copied().chain([thing]).collect());
     }
 
     fn drop_key(&mut self, thing: ThingId, key: Option<[u8; 32]>) {
         let Some(key) = key else { return };
-        let Some(holders) = self.keys.get(&key) else { return };
-        let others: Arc<[ThingId]> = holders.iter().copied().filter(|&holder| holder != thing).collect();
+        let Some(holders) = self.keys.get(&key) else {
+            return;
+        };
+        let others: Arc<[ThingId]> = holders
+            .iter()
+            .copied()
+            .filter(|&holder| holder != thing)
+            .collect();
         if others.is_empty() {
             self.keys.remove(&key);
         } else {
@@ -135,13 +167,23 @@ impl<'a> Changes<'a> {
 
     fn channel_event(&mut self, channel: ChannelId, event: &channel::Event) {
         match event {
-            channel::Event::Created { organisation, details } => {
+            channel::Event::Created {
+                organisation,
+                details,
+            } => {
                 self.put_channel(channel, *organisation, details.retention);
             }
             channel::Event::Updated { details } => self.keep_for(channel, details.retention),
-            channel::Event::RolledBack { details, things, .. } => {
+            channel::Event::RolledBack {
+                details, things, ..
+            } => {
                 self.keep_for(channel, details.retention);
-                let before = self.writer.members.get(&channel).cloned().unwrap_or_default();
+                let before = self
+                    .writer
+                    .members
+                    .get(&channel)
+                    .cloned()
+                    .unwrap_or_default();
                 for &gone in before.iter().filter(|thing| !things.contains(thing)) {
                     self.disconnect(channel, gone);
                 }
@@ -171,27 +213,48 @@ impl<'a> Changes<'a> {
     }
 
     fn keep_for(&mut self, channel: ChannelId, retention: RetentionClass) {
-        let Some((organisation, before)) = self.channels.get(&channel) else { return };
+        let Some((organisation, before)) = self.channels.get(&channel) else {
+            return;
+        };
         if before != retention {
             self.put_channel(channel, organisation, retention);
         }
     }
 
     pub(super) fn connect(&mut self, channel: ChannelId, thing: ThingId) {
-        self.writer.members.entry(channel).or_default().insert(thing);
+        self.writer
+            .members
+            .entry(channel)
+            .or_default()
+            .insert(thing);
         let channels = self.connections.get(&thing).unwrap_or_default();
-        let Err(place) = channels.binary_search(&channel) else { return };
+        let Err(place) = channels.binary_search(&channel) else {
+            return;
+        };
         let (before, after) = channels.split_at(place);
-        self.connections
-            .insert(thing, before.iter().copied().chain([channel]).chain(after.iter().copied()).collect());
+        self.connections.insert(
+            thing,
+            before
+                .iter()
+                .copied()
+                .chain([channel])
+                .chain(after.iter().copied())
+                .collect(),
+        );
     }
 
     fn disconnect(&mut self, channel: ChannelId, thing: ThingId) {
         if let Some(members) = self.writer.members.get_mut(&channel) {
             members.remove(&thing);
         }
-        let Some(channels) = self.connections.get(&thing) else { return };
-        let others: Arc<[ChannelId]> = channels.iter().copied().filter(|&other| other != channel).collect();
+        let Some(channels) = self.connections.get(&thing) else {
+            return;
+        };
+        let others: Arc<[ChannelId]> = channels
+            .iter()
+            .copied()
+            .filter(|&other| other != channel)
+            .collect();
         if others.is_empty() {
             self.connections.remove(&thing);
         } else {
@@ -200,7 +263,13 @@ impl<'a> Changes<'a> {
     }
 
     fn user_event(&mut self, user: UserId, event: &user::Event) {
-        if let user::Event::Created { organisation, role, platform_administrator, .. } = event {
+        if let user::Event::Created {
+            organisation,
+            role,
+            platform_administrator,
+            ..
+        } = event
+        {
             self.put_user(UserAccess {
                 user,
                 organisation: *organisation,
@@ -211,10 +280,14 @@ impl<'a> Changes<'a> {
             });
             return;
         }
-        let Some(mut access) = self.users.get(&user) else { return };
+        let Some(mut access) = self.users.get(&user) else {
+            return;
+        };
         match event {
             user::Event::Created { .. } | user::Event::MetadataUpdated { .. } => return,
-            user::Event::PasswordChanged { .. } | user::Event::SessionsEnded {} => access.session_epoch += 1,
+            user::Event::PasswordChanged { .. } | user::Event::SessionsEnded {} => {
+                access.session_epoch += 1
+            }
             user::Event::Disabled {} => {
                 access.session_epoch += 1;
                 access.disabled = true;

@@ -21,18 +21,32 @@ impl super::apply::Changes<'_> {
         let mut statement = connection.prepare(sql)?;
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
-            let key = SealedKey { hash: row.get("key_hash")?, sealed: String::new() };
+            let key = SealedKey {
+                hash: row.get("key_hash")?,
+                sealed: String::new(),
+            };
             let device_type = get_optional_id(row, "device_type")?;
-            self.put_thing(get_id(row, "id")?, get_id(row, "organisation")?, &key, device_type);
+            self.put_thing(
+                get_id(row, "id")?,
+                get_id(row, "organisation")?,
+                &key,
+                device_type,
+            );
         }
 
-        let mut statement = connection.prepare("SELECT id, organisation, retention FROM registry_channels")?;
+        let mut statement =
+            connection.prepare("SELECT id, organisation, retention FROM registry_channels")?;
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
-            self.put_channel(get_id(row, "id")?, get_id(row, "organisation")?, get_word(row, "retention")?);
+            self.put_channel(
+                get_id(row, "id")?,
+                get_id(row, "organisation")?,
+                get_word(row, "retention")?,
+            );
         }
 
-        let mut statement = connection.prepare("SELECT channel, thing FROM registry_connections")?;
+        let mut statement =
+            connection.prepare("SELECT channel, thing FROM registry_connections")?;
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
             self.connect(get_id(row, "channel")?, get_id(row, "thing")?);

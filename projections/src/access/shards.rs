@@ -39,12 +39,19 @@ pub(super) struct Shards<K, V> {
 
 impl<K: ShardKey, V: Clone> Shards<K, V> {
     pub(super) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| ArcSwap::from_pointee(HashMap::new())).collect() }
+        Self {
+            shards: (0..SHARDS)
+                .map(|_| ArcSwap::from_pointee(HashMap::new()))
+                .collect(),
+        }
     }
 
     /// What `read` makes of the value of `key`.
     pub(super) fn with<R>(&self, key: &K, read: impl FnOnce(&V) -> R) -> Option<R> {
-        self.shards[usize::from(key.shard())].load().get(key).map(read)
+        self.shards[usize::from(key.shard())]
+            .load()
+            .get(key)
+            .map(read)
     }
 
     pub(super) fn get(&self, key: &K) -> Option<V> {
@@ -60,7 +67,10 @@ impl<K: ShardKey, V: Clone> Shards<K, V> {
     }
 
     pub(super) fn edit(&self) -> Edit<'_, K, V> {
-        Edit { target: self, copies: HashMap::new() }
+        Edit {
+            target: self,
+            copies: HashMap::new(),
+        }
     }
 }
 

@@ -24,8 +24,14 @@ pub(super) fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(),
     let row = Row {
         event,
         letter,
-        priority: state.activation.as_ref().map_or(Priority::P4, |activation| activation.priority),
-        class: state.activation.as_ref().map_or(AlarmClass::Process, |activation| activation.class),
+        priority: state
+            .activation
+            .as_ref()
+            .map_or(Priority::P4, |activation| activation.priority),
+        class: state
+            .activation
+            .as_ref()
+            .map_or(AlarmClass::Process, |activation| activation.class),
         json: to_json(&state)?,
         state: &state,
         organisation: source.organisation.0,
@@ -33,7 +39,11 @@ pub(super) fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(),
         rule: source.rule.0,
     };
     row.write_alarm(connection)?;
-    row.write_journal(connection, alarm_event, is_annunciated(alarm_event, before, letter))
+    row.write_journal(
+        connection,
+        alarm_event,
+        is_annunciated(alarm_event, before, letter),
+    )
 }
 
 fn load(connection: &Connection, id: Uuid) -> Result<Option<State>, Error> {
@@ -95,7 +105,12 @@ impl Row<'_> {
         Ok(())
     }
 
-    fn write_journal(&self, connection: &Connection, event: &Event, annunciated: bool) -> Result<(), Error> {
+    fn write_journal(
+        &self,
+        connection: &Connection,
+        event: &Event,
+        annunciated: bool,
+    ) -> Result<(), Error> {
         let activation = self.state.activation.as_ref();
         let value = match event {
             Event::Returned { value, .. } => *value,
@@ -155,9 +170,10 @@ fn text(event: &Event) -> Option<String> {
         Event::Acknowledged { note, .. } => note.clone(),
         Event::Shelved { shelving } => Some(shelving.reason.clone()),
         Event::Suppressed { suppression } => Some(suppression.by.clone()),
-        Event::TakenOutOfService { out_of_service } => {
-            Some(format!("{}: {}", out_of_service.work_order, out_of_service.reason))
-        }
+        Event::TakenOutOfService { out_of_service } => Some(format!(
+            "{}: {}",
+            out_of_service.work_order, out_of_service.reason
+        )),
         Event::Commented { comment } => Some(comment.text.clone()),
         _ => None,
     }

@@ -32,12 +32,17 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) const fn starting_at(floor: Position) -> Self {
-        Self { floor, changes: VecDeque::new() }
+        Self {
+            floor,
+            changes: VecDeque::new(),
+        }
     }
 
     /// The position of the newest change, or where this began.
     pub(super) fn newest(&self) -> Position {
-        self.changes.back().map_or(self.floor, |change| change.entry.position)
+        self.changes
+            .back()
+            .map_or(self.floor, |change| change.entry.position)
     }
 
     pub(super) fn push(&mut self, change: AlarmChange) {
@@ -59,7 +64,9 @@ impl Recent {
         if cursor < self.floor {
             return None;
         }
-        let first = self.changes.partition_point(|change| change.entry.position <= cursor);
+        let first = self
+            .changes
+            .partition_point(|change| change.entry.position <= cursor);
         let mut found = VecDeque::new();
         for change in self.changes.iter().skip(first) {
             if change.alarm.organisation != organisation {
@@ -152,7 +159,9 @@ impl Subscription {
         }
         // Seen before looking, so that what comes in between wakes us again.
         self.advanced.borrow_and_update();
-        let recent = self.alarms.recent(|recent| (recent.after(self.organisation, cursor), recent.floor));
+        let recent = self
+            .alarms
+            .recent(|recent| (recent.after(self.organisation, cursor), recent.floor));
         match recent {
             (Some((found, newest)), _) if found.is_empty() => {
                 self.cursor = Some(newest);
@@ -163,7 +172,10 @@ impl Subscription {
                 Ok(Found::More)
             }
             (None, floor) => {
-                let found = self.alarms.changes_after(self.organisation, cursor, PAGE).await?;
+                let found = self
+                    .alarms
+                    .changes_after(self.organisation, cursor, PAGE)
+                    .await?;
                 if found.is_empty() {
                     // Everything up to the floor was in the journal already when we looked.
                     self.cursor = Some(floor);

@@ -4,7 +4,11 @@ use tellee_actors::domain::alarm::{Event, Letter, State};
 
 pub(super) fn apply(state: &mut State, event: &Event) {
     match event {
-        Event::Activated { source, occurrence, activation } => {
+        Event::Activated {
+            source,
+            occurrence,
+            activation,
+        } => {
             state.source = Some(source.clone());
             state.occurrence = *occurrence;
             state.condition_abnormal = true;

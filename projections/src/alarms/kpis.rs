@@ -20,7 +20,8 @@ const STANDING: Duration = Duration::from_hours(24);
 const BUCKETS_LIMIT: i64 = 60_000;
 
 /// What calls the operator; predictions stay out of the rates.
-const COUNTED: &str = "organisation = ?1 AND annunciated = 1 AND at >= ?2 AND at < ?3 AND class <> 'predictive'";
+const COUNTED: &str =
+    "organisation = ?1 AND annunciated = 1 AND at >= ?2 AND at < ?3 AND class <> 'predictive'";
 
 pub(super) fn kpis(
     connection: &Connection,
@@ -31,7 +32,12 @@ pub(super) fn kpis(
     if to <= from {
         return Ok(AlarmKpis::default());
     }
-    let range = Range { connection, organisation, from, to };
+    let range = Range {
+        connection,
+        organisation,
+        from,
+        to,
+    };
     let buckets = range.buckets()?;
     let priorities = range.priorities()?;
     let total: u64 = priorities.iter().map(|priority| priority.count).sum();
@@ -66,20 +72,36 @@ impl Range<'_> {
         );
         self.connection
             .prepare_cached(&sql)?
-            .query_map(params![self.organisation.0.as_bytes(), self.from.0, self.to.0], |row| {
-                let bucket: i64 = row.get("bucket")?;
-                Ok(AlarmBucket { start: Timestamp(bucket * BUCKET_NS), count: get_count(row, "alarms")? })
-            })?
+            .query_map(
+                params![self.organisation.0.as_bytes(), self.from.0, self.to.0],
+                |row| {
+                    let bucket: i64 = row.get("bucket")?;
+                    Ok(AlarmBucket {
+                        start: Timestamp(bucket * BUCKET_NS),
+                        count: get_count(row, "alarms")?,
+                    })
+                },
+            )?
             .collect()
     }
 
     fn priorities(&self) -> Result<Vec<PriorityShare>, Error> {
-        let mut shares = [Priority::P1, Priority::P2, Priority::P3, Priority::P4]
-            .map(|priority| PriorityShare { priority, count: 0, share: 0.0 });
-        let sql =
-            format!("SELECT priority, count(*) AS alarms FROM alarm_journal WHERE {COUNTED} GROUP BY priority");
+        let mut shares = [Priority::P1, Priority::P2, Priority::P3, Priority::P4].map(|priority| {
+            PriorityShare {
+                priority,
+                count: 0,
+                share: 0.0,
+            }
+        });
+        let sql = format!(
+            "SELECT priority, count(*) AS alarms FROM alarm_journal WHERE {COUNTED} GROUP BY priority"
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut found = statement.query(params![self.organisation.0.as_bytes(), self.from.0, self.to.0])?;
+        let mut found = statement.query(params![
+            self.organisation.0.as_bytes(),
+            self.from.0,
+            self.to.0
+        ])?;
         while let Some(row) = found.next()? {
             let priority: Priority = get_word(row, "priority")?;
             for share in shares.iter_mut().filter(|share| share.priority == priority) {
@@ -100,16 +122,19 @@ impl Range<'_> {
         );
         self.connection
             .prepare_cached(&sql)?
-            .query_map(params![self.organisation.0.as_bytes(), self.from.0, self.to.0], |row| {
-                let count = get_count(row, "alarms")?;
-                Ok(BadActor {
-                    alarm: get_id(row, "alarm")?,
-                    thing: get_id(row, "thing")?,
-                    message: row.get("message")?,
-                    count,
-                    share: part(count, total),
-                })
-            })?
+            .query_map(
+                params![self.organisation.0.as_bytes(), self.from.0, self.to.0],
+                |row| {
+                    let count = get_count(row, "alarms")?;
+                    Ok(BadActor {
+                        alarm: get_id(row, "alarm")?,
+                        thing: get_id(row, "thing")?,
+                        message: row.get("message")?,
+                        count,
+                        share: part(count, total),
+                    })
+                },
+            )?
             .collect()
     }
 
@@ -121,11 +146,10 @@ impl Range<'_> {
               AND (SELECT CASE kind WHEN 'activated' THEN at END FROM alarm_journal
                    WHERE alarm = alarms.id AND kind IN ('activated', 'returned') AND at < ?2
                    ORDER BY position DESC LIMIT 1) <= ?3";
-        self.connection
-            .prepare_cached(sql)?
-            .query_row(params![self.organisation.0.as_bytes(), self.to.0, raised_before.0], |row| {
-                get_count(row, "alarms")
-            })
+        self.connection.prepare_cached(sql)?.query_row(
+            params![self.organisation.0.as_bytes(), self.to.0, raised_before.0],
+            |row| get_count(row, "alarms"),
+        )
     }
 
     fn chattering(&self) -> Result<u64, Error> {
@@ -135,14 +159,17 @@ impl Range<'_> {
                  FROM alarm_journal WHERE {COUNTED})
              WHERE span <= {MINUTE_NS}"
         );
-        self.connection
-            .prepare_cached(&sql)?
-            .query_row(params![self.organisation.0.as_bytes(), self.from.0, self.to.0], |row| {
-                get_count(row, "alarms")
-            })
+        self.connection.prepare_cached(&sql)?.query_row(
+            params![self.organisation.0.as_bytes(), self.from.0, self.to.0],
+            |row| get_count(row, "alarms"),
+        )
     }
 }
 
 fn part(count: u64, total: u64) -> f64 {
-    if total == 0 { 0.0 } else { count as f64 / total as f64 }
+    if total == 0 {
+        0.0
+    } else {
+        count as f64 / total as f64
+    }
 }

@@ -8,8 +8,8 @@ use tellee_actors::ids::{AlarmId, OrganisationId, Position};
 use tellee_actors::time::Timestamp;
 
 use super::rows::{
-    AlarmChange, AlarmCounts, AlarmCursor, AlarmFilter, AlarmListing, AlarmRow, JournalEntry, JournalQuery,
-    PriorityCount,
+    AlarmChange, AlarmCounts, AlarmCursor, AlarmFilter, AlarmListing, AlarmRow, JournalEntry,
+    JournalQuery, PriorityCount,
 };
 use crate::follower::sql::{
     get_count, get_id, get_json, get_position, get_revision, get_stamp, get_word, to_word,
@@ -86,7 +86,10 @@ struct Conditions {
 
 impl Conditions {
     fn new(organisation: OrganisationId) -> Self {
-        Self { sql: "organisation = ?".to_owned(), values: vec![blob(organisation.0)] }
+        Self {
+            sql: "organisation = ?".to_owned(),
+            values: vec![blob(organisation.0)],
+        }
     }
 
     fn and(&mut self, sql: &str, values: impl IntoIterator<Item = SqlValue>) {
@@ -96,14 +99,20 @@ impl Conditions {
     }
 
     fn and_one_of<W: Serialize>(&mut self, column: &str, words: &[W]) -> Result<(), Error> {
-        let values = words.iter().map(|word| to_word(word).map(SqlValue::Text)).collect::<Result<Vec<_>, _>>()?;
+        let values = words
+            .iter()
+            .map(|word| to_word(word).map(SqlValue::Text))
+            .collect::<Result<Vec<_>, _>>()?;
         let marks = vec!["?"; values.len()].join(",");
         self.and(&format!("{column} IN ({marks})"), values);
         Ok(())
     }
 }
 
-fn alarm_conditions(organisation: OrganisationId, filter: &AlarmFilter) -> Result<Conditions, Error> {
+fn alarm_conditions(
+    organisation: OrganisationId,
+    filter: &AlarmFilter,
+) -> Result<Conditions, Error> {
     let mut conditions = Conditions::new(organisation);
     match &filter.letters {
         Some(letters) => conditions.and_one_of("letter", letters)?,
@@ -119,7 +128,14 @@ fn alarm_conditions(organisation: OrganisationId, filter: &AlarmFilter) -> Resul
         conditions.and("thing = ?", [blob(thing.0)]);
     }
     if let Some(unacknowledged) = filter.unacknowledged {
-        conditions.and(if unacknowledged { "rank = 0" } else { "rank <> 0" }, []);
+        conditions.and(
+            if unacknowledged {
+                "rank = 0"
+            } else {
+                "rank <> 0"
+            },
+            [],
+        );
     }
     Ok(conditions)
 }
@@ -137,7 +153,10 @@ pub(super) fn list(
     let limit = limit.min(PAGE_LIMIT);
     let mut conditions = alarm_conditions(organisation, filter)?;
     let total: i64 = connection
-        .prepare_cached(&format!("SELECT count(*) FROM alarms WHERE {}", conditions.sql))?
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM alarms WHERE {}",
+            conditions.sql
+        ))?
         .query_row(params_from_iter(&conditions.values), |row| row.get(0))?;
     if let Some(cursor) = after {
         conditions.and(
@@ -150,12 +169,21 @@ pub(super) fn list(
             ],
         );
     }
-    conditions.values.push(SqlValue::Integer(i64::from(limit) + 1));
-    let sql = format!("SELECT * FROM alarms WHERE {} ORDER BY {ORDER} LIMIT ?", conditions.sql);
+    conditions
+        .values
+        .push(SqlValue::Integer(i64::from(limit) + 1));
+    let sql = format!(
+        "SELECT * FROM alarms WHERE {} ORDER BY {ORDER} LIMIT ?",
+        conditions.sql
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params_from_iter(&conditions.values))?;
-    let mut listing =
-        AlarmListing { rows: Vec::new(), total: total.cast_unsigned(), has_more: false, end: None };
+    let mut listing = AlarmListing {
+        rows: Vec::new(),
+        total: total.cast_unsigned(),
+        has_more: false,
+        end: None,
+    };
     while let Some(row) = found.next()? {
         if listing.rows.len() == limit as usize {
             listing.has_more = true;
@@ -178,7 +206,9 @@ pub(super) fn all_standing(
     organisation: OrganisationId,
 ) -> Result<Vec<AlarmRow>, Error> {
     connection
-        .prepare_cached(&format!("SELECT * FROM alarms WHERE organisation = ?1 AND rank < 3 ORDER BY {ORDER}"))?
+        .prepare_cached(&format!(
+            "SELECT * FROM alarms WHERE organisation = ?1 AND rank < 3 ORDER BY {ORDER}"
+        ))?
         .query_map([organisation.0.as_bytes()], alarm_row)?
         .collect()
 }
@@ -208,13 +238,20 @@ pub(super) fn overdue_shelvings(
         .collect()
 }
 
-pub(super) fn counts(connection: &Connection, organisation: OrganisationId) -> Result<AlarmCounts, Error> {
+pub(super) fn counts(
+    connection: &Connection,
+    organisation: OrganisationId,
+) -> Result<AlarmCounts, Error> {
     use tellee_actors::domain::alarm::Letter;
     use tellee_actors::domain::alarm_rule::{AlarmClass, Priority};
 
     let mut counts = AlarmCounts {
         priorities: [Priority::P1, Priority::P2, Priority::P3, Priority::P4]
-            .map(|priority| PriorityCount { priority, active: 0, unacknowledged: 0 })
+            .map(|priority| PriorityCount {
+                priority,
+                active: 0,
+                unacknowledged: 0,
+            })
             .to_vec(),
         ..AlarmCounts::default()
     };
@@ -235,7 +272,11 @@ pub(super) fn counts(connection: &Connection, organisation: OrganisationId) -> R
             Letter::I => counts.out_of_service += alarms,
             _ if class == AlarmClass::Predictive => counts.predictive += alarms,
             _ => {
-                let Some(count) = counts.priorities.iter_mut().find(|count| count.priority == priority) else {
+                let Some(count) = counts
+                    .priorities
+                    .iter_mut()
+                    .find(|count| count.priority == priority)
+                else {
                     continue;
                 };
                 if letter != Letter::D {
@@ -272,9 +313,17 @@ pub(super) fn journal(
     if let Some(before) = query.before {
         conditions.and("position < ?", [SqlValue::Integer(before.0.cast_signed())]);
     }
-    conditions.values.push(SqlValue::Integer(i64::from(query.limit.min(PAGE_LIMIT)) + 1));
-    let sql = format!("SELECT * FROM alarm_journal WHERE {} ORDER BY position DESC LIMIT ?", conditions.sql);
-    connection.prepare_cached(&sql)?.query_map(params_from_iter(&conditions.values), entry)?.collect()
+    conditions.values.push(SqlValue::Integer(
+        i64::from(query.limit.min(PAGE_LIMIT)) + 1,
+    ));
+    let sql = format!(
+        "SELECT * FROM alarm_journal WHERE {} ORDER BY position DESC LIMIT ?",
+        conditions.sql
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(&conditions.values), entry)?
+        .collect()
 }
 
 /// Changes after `after`, oldest first, of one organisation or of all.
@@ -302,7 +351,9 @@ pub(super) fn changes_after(
 
 /// The position of the newest entry of the journal.
 pub(super) fn newest(connection: &Connection) -> Result<Position, Error> {
-    connection.query_row("SELECT coalesce(max(position), 0) AS position FROM alarm_journal", [], |row| {
-        get_position(row, "position")
-    })
+    connection.query_row(
+        "SELECT coalesce(max(position), 0) AS position FROM alarm_journal",
+        [],
+        |row| get_position(row, "position"),
+    )
 }

@@ -142,7 +142,10 @@ pub struct AlarmKpis {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AlarmFeed {
     /// All alarms that are not normal, as of `cursor`.
-    Snapshot { alarms: Vec<AlarmRow>, cursor: Position },
+    Snapshot {
+        alarms: Vec<AlarmRow>,
+        cursor: Position,
+    },
     /// One event and the alarm right after it.
     Change(std::sync::Arc<AlarmChange>),
 }
@@ -174,7 +177,11 @@ pub struct AlarmCursor {
 
 impl std::fmt::Display for AlarmCursor {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}.{}.{}.{}", self.rank, self.priority, self.raised_order, self.id)
+        write!(
+            formatter,
+            "{}.{}.{}.{}",
+            self.rank, self.priority, self.raised_order, self.id
+        )
     }
 }
 

@@ -34,7 +34,12 @@ impl Batch {
     /// The batch of `recorded`, which were read after `after`; `None` if there are none.
     pub(crate) fn decode(after: Position, recorded: &[RecordedEvent]) -> Option<Self> {
         let end = recorded.last()?.position;
-        let mut batch = Self { after, end, events: Vec::with_capacity(recorded.len()), undecodable: Vec::new() };
+        let mut batch = Self {
+            after,
+            end,
+            events: Vec::with_capacity(recorded.len()),
+            undecodable: Vec::new(),
+        };
         for event in recorded {
             match decode(event) {
                 Ok(Some(decoded)) => batch.events.push(decoded),
@@ -53,7 +58,9 @@ impl Batch {
 
     /// The events after `position`.
     pub(crate) fn events_after(&self, position: Position) -> &[DecodedEvent] {
-        let first = self.events.partition_point(|event| event.position <= position);
+        let first = self
+            .events
+            .partition_point(|event| event.position <= position);
         &self.events[first..]
     }
 }
@@ -71,18 +78,30 @@ pub(crate) enum OnFailure {
 pub(crate) enum ApplyError {
     /// The tables stand elsewhere than the caller believes: another follower or a rebuild moved them.
     #[error("projection `{projection}` is at {found}, before {after}")]
-    Gap { projection: &'static str, found: Position, after: Position },
+    Gap {
+        projection: &'static str,
+        found: Position,
+        after: Position,
+    },
     #[error(transparent)]
     Sql(#[from] Error),
 }
 
 /// Applies `batch` to every projection that has not seen it. Gives the events that were skipped in doing so.
-pub(crate) fn apply(connection: &Connection, batch: &Batch, on_failure: OnFailure) -> Result<u64, ApplyError> {
+pub(crate) fn apply(
+    connection: &Connection,
+    batch: &Batch,
+    on_failure: OnFailure,
+) -> Result<u64, ApplyError> {
     let mut skipped = 0;
     for projection in &PROJECTIONS {
         let seen = checkpoint(connection, projection.name)?;
         if seen < batch.after {
-            return Err(ApplyError::Gap { projection: projection.name, found: seen, after: batch.after });
+            return Err(ApplyError::Gap {
+                projection: projection.name,
+                found: seen,
+                after: batch.after,
+            });
         }
         if seen >= batch.end {
             continue;
@@ -108,7 +127,11 @@ pub(crate) fn apply(connection: &Connection, batch: &Batch, on_failure: OnFailur
                 Err(error) => return Err(error.into()),
             }
         }
-        for event in batch.undecodable.iter().filter(|event| event.position > seen) {
+        for event in batch
+            .undecodable
+            .iter()
+            .filter(|event| event.position > seen)
+        {
             skip(connection, projection.name, event)?;
             skipped += 1;
         }
@@ -160,7 +183,9 @@ fn skip(connection: &Connection, projection: &str, event: &Undecodable) -> Resul
         "an event was skipped"
     );
     connection
-        .prepare_cached("INSERT OR REPLACE INTO projection_skipped VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO projection_skipped VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
         .execute(params![
             projection,
             event.position.0.cast_signed(),

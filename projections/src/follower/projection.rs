@@ -19,8 +19,11 @@ pub(crate) struct Projection {
     pub apply: fn(&Connection, &DecodedEvent) -> Result<(), Error>,
 }
 
-pub(crate) const PROJECTIONS: [Projection; 3] =
-    [crate::registry::PROJECTION, crate::alarms::PROJECTION, crate::audit::PROJECTION];
+pub(crate) const PROJECTIONS: [Projection; 3] = [
+    crate::registry::PROJECTION,
+    crate::alarms::PROJECTION,
+    crate::audit::PROJECTION,
+];
 
 /// Tables of the follower itself. Released scripts never change.
 const MIGRATIONS: &[&str] = &["
@@ -65,7 +68,11 @@ pub(crate) fn prepare_empty(connection: &Connection) -> Result<(), Error> {
 
 fn version(connection: &Connection, name: &str) -> Result<Option<u32>, Error> {
     connection
-        .query_row("SELECT version FROM projection_checkpoints WHERE name = ?1", [name], |row| row.get(0))
+        .query_row(
+            "SELECT version FROM projection_checkpoints WHERE name = ?1",
+            [name],
+            |row| row.get(0),
+        )
         .optional()
 }
 
@@ -74,7 +81,10 @@ fn create(connection: &Connection, projection: &Projection) -> Result<(), Error>
         connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
     }
     connection.execute_batch(projection.schema)?;
-    connection.execute("DELETE FROM projection_skipped WHERE projection = ?1", [projection.name])?;
+    connection.execute(
+        "DELETE FROM projection_skipped WHERE projection = ?1",
+        [projection.name],
+    )?;
     connection.execute(
         "INSERT OR REPLACE INTO projection_checkpoints (name, version, position) VALUES (?1, ?2, 0)",
         params![projection.name, projection.version],
@@ -88,7 +98,11 @@ pub(crate) fn checkpoint(connection: &Connection, name: &str) -> Result<Position
         .query_row([name], |row| get_position(row, "position"))
 }
 
-pub(super) fn set_checkpoint(connection: &Connection, name: &str, position: Position) -> Result<(), Error> {
+pub(super) fn set_checkpoint(
+    connection: &Connection,
+    name: &str,
+    position: Position,
+) -> Result<(), Error> {
     connection
         .prepare_cached("UPDATE projection_checkpoints SET position = ?2 WHERE name = ?1")?
         .execute(params![name, position.0.cast_signed()])?;
@@ -138,11 +152,16 @@ pub(super) async fn status(database: &Database) -> Result<Vec<ProjectionStatus>,
         .await
 }
 
-pub(super) async fn skipped(database: &Database, limit: u32) -> Result<Vec<SkippedEvent>, StoreError> {
+pub(super) async fn skipped(
+    database: &Database,
+    limit: u32,
+) -> Result<Vec<SkippedEvent>, StoreError> {
     database
         .read(move |connection| {
             connection
-                .prepare_cached("SELECT * FROM projection_skipped ORDER BY position DESC, projection LIMIT ?1")?
+                .prepare_cached(
+                    "SELECT * FROM projection_skipped ORDER BY position DESC, projection LIMIT ?1",
+                )?
                 .query_map([limit.min(crate::registry::PAGE_LIMIT)], |row| {
                     Ok(SkippedEvent {
                         projection: row.get("projection")?,

@@ -19,13 +19,19 @@ pub(crate) fn to_word(value: &impl Serialize) -> Result<String, Error> {
 
 pub(crate) fn get_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T, Error> {
     let index = row.as_ref().column_index(column)?;
-    let text = row.get_ref(index)?.as_str().map_err(|error| malformed(index, Type::Text, error))?;
+    let text = row
+        .get_ref(index)?
+        .as_str()
+        .map_err(|error| malformed(index, Type::Text, error))?;
     serde_json::from_str(text).map_err(|error| malformed(index, Type::Text, error))
 }
 
 pub(crate) fn get_word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T, Error> {
     let index = row.as_ref().column_index(column)?;
-    let text = row.get_ref(index)?.as_str().map_err(|error| malformed(index, Type::Text, error))?;
+    let text = row
+        .get_ref(index)?
+        .as_str()
+        .map_err(|error| malformed(index, Type::Text, error))?;
     let value = serde_json::Value::String(text.to_owned());
     serde_json::from_value(value).map_err(|error| malformed(index, Type::Text, error))
 }
@@ -37,14 +43,21 @@ pub(crate) fn get_id<I: From<Uuid>>(row: &Row<'_>, column: &str) -> Result<I, Er
     })
 }
 
-pub(crate) fn get_optional_id<I: From<Uuid>>(row: &Row<'_>, column: &str) -> Result<Option<I>, Error> {
+pub(crate) fn get_optional_id<I: From<Uuid>>(
+    row: &Row<'_>,
+    column: &str,
+) -> Result<Option<I>, Error> {
     let index = row.as_ref().column_index(column)?;
     let blob = row
         .get_ref(index)?
         .as_blob_or_null()
         .map_err(|error| malformed(index, Type::Blob, error))?;
-    blob.map(|bytes| Uuid::from_slice(bytes).map(I::from).map_err(|error| malformed(index, Type::Blob, error)))
-        .transpose()
+    blob.map(|bytes| {
+        Uuid::from_slice(bytes)
+            .map(I::from)
+            .map_err(|error| malformed(index, Type::Blob, error))
+    })
+    .transpose()
 }
 
 pub(crate) fn get_position(row: &Row<'_>, column: &str) -> Result<Position, Error> {
@@ -64,6 +77,10 @@ pub(crate) fn get_count(row: &Row<'_>, column: &str) -> Result<u64, Error> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
-fn malformed(index: usize, kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+fn malformed(
+    index: usize,
+    kind: Type,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
     Error::FromSqlConversionFailure(index, kind, Box::new(error))
 }

@@ -3,7 +3,9 @@
 use rusqlite::{Connection, Error, OptionalExtension, Params, params};
 use serde_json::{Map, Value};
 use tellee_actors::domain::alarm_rule::{self, Definition};
-use tellee_actors::domain::edge_device::{self, BootstrapConfig, BootstrapState, normal_external_id};
+use tellee_actors::domain::edge_device::{
+    self, BootstrapConfig, BootstrapState, normal_external_id,
+};
 use tellee_actors::domain::{channel, device_type, model, organisation, thing, user};
 use tellee_actors::ids::OrganisationId;
 use uuid::Uuid;
@@ -50,13 +52,23 @@ impl Tables<'_> {
     /// Every event brings its row's stamps up to date, whatever else it changes.
     fn stamp(&self, table: &str) -> Result<(), Error> {
         self.execute(
-            &format!("UPDATE {table} SET revision = ?2, updated_at = ?3, position = ?4 WHERE id = ?1"),
-            params![self.id().as_bytes(), self.revision(), self.event.at.0, self.event.position.0.cast_signed()],
+            &format!(
+                "UPDATE {table} SET revision = ?2, updated_at = ?3, position = ?4 WHERE id = ?1"
+            ),
+            params![
+                self.id().as_bytes(),
+                self.revision(),
+                self.event.at.0,
+                self.event.position.0.cast_signed()
+            ],
         )
     }
 
     fn delete(&self, table: &str) -> Result<(), Error> {
-        self.execute(&format!("DELETE FROM {table} WHERE id = ?1"), [self.id().as_bytes()])
+        self.execute(
+            &format!("DELETE FROM {table} WHERE id = ?1"),
+            [self.id().as_bytes()],
+        )
     }
 
     fn index_metadata(&self, metadata: &Map<String, Value>) -> Result<(), Error> {
@@ -71,7 +83,10 @@ impl Tables<'_> {
     }
 
     fn forget_metadata(&self) -> Result<(), Error> {
-        self.execute("DELETE FROM registry_metadata WHERE entity = ?1", [self.id().as_bytes()])
+        self.execute(
+            "DELETE FROM registry_metadata WHERE entity = ?1",
+            [self.id().as_bytes()],
+        )
     }
 
     fn organisation(&self, event: &organisation::Event) -> Result<(), Error> {
@@ -137,11 +152,21 @@ impl Tables<'_> {
 
     fn thing(&self, event: &thing::Event) -> Result<(), Error> {
         match event {
-            thing::Event::Created { organisation, key, details } => {
+            thing::Event::Created {
+                organisation,
+                key,
+                details,
+            } => {
                 self.execute(
                     "INSERT OR REPLACE INTO registry_things
                      VALUES (?1, ?2, '', '', '{}', ?3, ?4, NULL, '[]', 0, ?5, ?5, 0)",
-                    params![self.id().as_bytes(), organisation.0.as_bytes(), key.hash, key.sealed, self.event.at.0],
+                    params![
+                        self.id().as_bytes(),
+                        organisation.0.as_bytes(),
+                        key.hash,
+                        key.sealed,
+                        self.event.at.0
+                    ],
                 )?;
                 self.thing_details(details)?;
             }
@@ -155,7 +180,10 @@ impl Tables<'_> {
             thing::Event::KeyRevealed {} => {}
             thing::Event::Removed {} => {
                 self.forget_metadata()?;
-                self.execute("DELETE FROM registry_connections WHERE thing = ?1", [self.id().as_bytes()])?;
+                self.execute(
+                    "DELETE FROM registry_connections WHERE thing = ?1",
+                    [self.id().as_bytes()],
+                )?;
                 return self.delete("registry_things");
             }
         }
@@ -182,7 +210,10 @@ impl Tables<'_> {
         let id = self.id();
         let id = id.as_bytes();
         match event {
-            channel::Event::Created { organisation, details } => {
+            channel::Event::Created {
+                organisation,
+                details,
+            } => {
                 self.execute(
                     "INSERT OR REPLACE INTO registry_channels VALUES (?1, ?2, '', '', '{}', '', 0, ?3, ?3, 0)",
                     params![id, organisation.0.as_bytes(), self.event.at.0],
@@ -190,7 +221,9 @@ impl Tables<'_> {
                 self.channel_details(details)?;
             }
             channel::Event::Updated { details } => self.channel_details(details)?,
-            channel::Event::RolledBack { details, things, .. } => {
+            channel::Event::RolledBack {
+                details, things, ..
+            } => {
                 self.channel_details(details)?;
                 self.execute("DELETE FROM registry_connections WHERE channel = ?1", [id])?;
                 for thing in things {
@@ -234,15 +267,23 @@ impl Tables<'_> {
 
     fn device_type(&self, event: &device_type::Event) -> Result<(), Error> {
         let details = match event {
-            device_type::Event::Created { organisation, details } => {
+            device_type::Event::Created {
+                organisation,
+                details,
+            } => {
                 self.execute(
                     "INSERT OR REPLACE INTO registry_device_types
                      VALUES (?1, ?2, '', '', '', '[]', '{}', 0, ?3, ?3, 0)",
-                    params![self.id().as_bytes(), organisation.0.as_bytes(), self.event.at.0],
+                    params![
+                        self.id().as_bytes(),
+                        organisation.0.as_bytes(),
+                        self.event.at.0
+                    ],
                 )?;
                 details
             }
-            device_type::Event::Updated { details } | device_type::Event::RolledBack { details, .. } => details,
+            device_type::Event::Updated { details }
+            | device_type::Event::RolledBack { details, .. } => details,
             device_type::Event::Removed {} => return self.delete("registry_device_types"),
         };
         self.execute(
@@ -311,13 +352,15 @@ impl Tables<'_> {
 
     fn alarm_rule(&self, event: &alarm_rule::Event) -> Result<(), Error> {
         let definition = match event {
-            alarm_rule::Event::Created { organisation, definition } => {
+            alarm_rule::Event::Created {
+                organisation,
+                definition,
+            } => {
                 self.new_alarm_rule(*organisation)?;
                 definition
             }
-            alarm_rule::Event::Updated { definition } | alarm_rule::Event::RolledBack { definition, .. } => {
-                definition
-            }
+            alarm_rule::Event::Updated { definition }
+            | alarm_rule::Event::RolledBack { definition, .. } => definition,
             alarm_rule::Event::Removed {} => return self.delete("registry_alarm_rules"),
         };
         self.alarm_rule_definition(definition)?;
@@ -328,7 +371,11 @@ impl Tables<'_> {
         self.execute(
             "INSERT OR REPLACE INTO registry_alarm_rules
              VALUES (?1, ?2, '', '', 0, NULL, NULL, '', 0, ?3, ?3, 0)",
-            params![self.id().as_bytes(), organisation.0.as_bytes(), self.event.at.0],
+            params![
+                self.id().as_bytes(),
+                organisation.0.as_bytes(),
+                self.event.at.0
+            ],
         )
     }
 
@@ -353,7 +400,10 @@ impl Tables<'_> {
         let id = self.id();
         let id = id.as_bytes();
         match event {
-            model::Event::Created { organisation, definition } => self.execute(
+            model::Event::Created {
+                organisation,
+                definition,
+            } => self.execute(
                 "INSERT OR REPLACE INTO registry_models
                  VALUES (?1, ?2, ?3, ?4, ?5, '[]', NULL, '[]', NULL, 0, ?6, ?6, 0)",
                 params![
@@ -367,14 +417,20 @@ impl Tables<'_> {
             )?,
             model::Event::VersionRegistered { version } => {
                 self.append("versions", version)?;
-                self.execute("UPDATE registry_models SET last_failure = NULL WHERE id = ?1", [id])?;
+                self.execute(
+                    "UPDATE registry_models SET last_failure = NULL WHERE id = ?1",
+                    [id],
+                )?;
             }
             model::Event::TrainingFailed { reason } => self.execute(
                 "UPDATE registry_models SET last_failure = ?2 WHERE id = ?1",
                 params![id, reason],
             )?,
             model::Event::Promoted { version, .. } => {
-                self.execute("UPDATE registry_models SET live = ?2 WHERE id = ?1", params![id, version])?;
+                self.execute(
+                    "UPDATE registry_models SET live = ?2 WHERE id = ?1",
+                    params![id, version],
+                )?;
             }
             model::Event::Retired { version } => {
                 self.append("retired", version)?;
@@ -393,13 +449,18 @@ impl Tables<'_> {
         let id = self.id();
         let present: Option<Vec<Value>> = self
             .connection
-            .prepare_cached(&format!("SELECT {column} FROM registry_models WHERE id = ?1"))?
+            .prepare_cached(&format!(
+                "SELECT {column} FROM registry_models WHERE id = ?1"
+            ))?
             .query_row([id.as_bytes()], |row| get_json(row, column))
             .optional()?;
         let Some(mut all) = present else {
             return Ok(());
         };
-        all.push(serde_json::to_value(element).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))?);
+        all.push(
+            serde_json::to_value(element)
+                .map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))?,
+        );
         self.execute(
             &format!("UPDATE registry_models SET {column} = ?2 WHERE id = ?1"),
             params![id.as_bytes(), to_json(&all)?],

@@ -23,7 +23,11 @@ pub(super) struct Conditions {
 
 impl Conditions {
     pub(super) fn none() -> Self {
-        Self { sql: "TRUE".to_owned(), values: Vec::new(), metadata: None }
+        Self {
+            sql: "TRUE".to_owned(),
+            values: Vec::new(),
+            metadata: None,
+        }
     }
 
     pub(super) fn organisation(organisation: tellee_actors::ids::OrganisationId) -> Self {
@@ -87,7 +91,10 @@ fn list_rows<R>(
     read: impl Fn(&Row<'_>) -> Result<R, Error>,
 ) -> Result<Listing<R>, Error> {
     let total: i64 = connection
-        .prepare_cached(&format!("SELECT count(*) FROM {table} WHERE {}", conditions.sql))?
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM {table} WHERE {}",
+            conditions.sql
+        ))?
         .query_row(params_from_iter(&conditions.values), |row| row.get(0))?;
     let (after, after_values, offset) = begin(page);
     let sql = format!(
@@ -95,7 +102,8 @@ fn list_rows<R>(
         conditions.sql,
         order(page)
     );
-    let bounds = [page.rows() + 1, offset].map(|bound| SqlValue::Integer(i64::try_from(bound).unwrap_or(i64::MAX)));
+    let bounds = [page.rows() + 1, offset]
+        .map(|bound| SqlValue::Integer(i64::try_from(bound).unwrap_or(i64::MAX)));
     let values = conditions.values.iter().chain(&after_values).chain(&bounds);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params_from_iter(values))?;
@@ -103,12 +111,22 @@ fn list_rows<R>(
     let mut end = None;
     while let Some(row) = found.next()? {
         if rows.len() == page.rows() {
-            return Ok(Listing { rows, total: total.cast_unsigned(), has_more: true, end });
+            return Ok(Listing {
+                rows,
+                total: total.cast_unsigned(),
+                has_more: true,
+                end,
+            });
         }
         end = Some(cursor(row, page.order)?);
         rows.push(read(row)?);
     }
-    Ok(Listing { rows, total: total.cast_unsigned(), has_more: false, end })
+    Ok(Listing {
+        rows,
+        total: total.cast_unsigned(),
+        has_more: false,
+        end,
+    })
 }
 
 /// As [`list_rows`], where each candidate's metadata must be looked at: the whole list is passed over once.
@@ -120,10 +138,19 @@ fn list_candidates<R>(
     page: &Page,
     read: impl Fn(&Row<'_>) -> Result<R, Error>,
 ) -> Result<Listing<R>, Error> {
-    let sql = format!("SELECT * FROM {table} WHERE {} ORDER BY {}", conditions.sql, order(page));
+    let sql = format!(
+        "SELECT * FROM {table} WHERE {} ORDER BY {}",
+        conditions.sql,
+        order(page)
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params_from_iter(&conditions.values))?;
-    let mut listing = Listing { rows: Vec::new(), total: 0, has_more: false, end: None };
+    let mut listing = Listing {
+        rows: Vec::new(),
+        total: 0,
+        has_more: false,
+        end: None,
+    };
     let mut before_page = 0;
     while let Some(row) = found.next()? {
         let metadata: Map<String, Value> = get_json(row, "metadata")?;
@@ -161,7 +188,11 @@ fn follows(place: &Cursor, after: &Cursor, page: &Page) -> bool {
 
 fn begin(page: &Page) -> (&'static str, Vec<SqlValue>, usize) {
     match &page.start {
-        Start::Offset(offset) => ("", Vec::new(), usize::try_from(*offset).unwrap_or(usize::MAX)),
+        Start::Offset(offset) => (
+            "",
+            Vec::new(),
+            usize::try_from(*offset).unwrap_or(usize::MAX),
+        ),
         Start::After(after) => match (page.order, page.direction) {
             (Order::Id, Direction::Ascending) => (" AND id > ?", vec![blob(after.id)], 0),
             (Order::Id, Direction::Descending) => (" AND id < ?", vec![blob(after.id)], 0),
@@ -191,5 +222,8 @@ fn cursor(row: &Row<'_>, order: Order) -> Result<Cursor, Error> {
         Order::Id => String::new(),
         Order::Name => row.get("name_key")?,
     };
-    Ok(Cursor { id: get_id(row, "id")?, name })
+    Ok(Cursor {
+        id: get_id(row, "id")?,
+        name,
+    })
 }

@@ -14,15 +14,19 @@ pub(super) const MANY: i64 = 0;
 /// Whether `whole` contains `part`: each key of an object with a value that contains the part's, each element of an
 /// array in some element, scalars by equality, numbers by value. Order and repetition in arrays do not matter.
 pub fn contains(whole: &Map<String, Value>, part: &Map<String, Value>) -> bool {
-    part.iter().all(|(key, value)| whole.get(key).is_some_and(|found| value_contains(found, value)))
+    part.iter().all(|(key, value)| {
+        whole
+            .get(key)
+            .is_some_and(|found| value_contains(found, value))
+    })
 }
 
 fn value_contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => contains(whole, part),
-        (Value::Array(whole), Value::Array(part)) => {
-            part.iter().all(|wanted| whole.iter().any(|element| value_contains(element, wanted)))
-        }
+        (Value::Array(whole), Value::Array(part)) => part
+            .iter()
+            .all(|wanted| whole.iter().any(|element| value_contains(element, wanted))),
         (Value::Number(whole), Value::Number(part)) => whole == part || equal_numbers(whole, part),
         (Value::Null, Value::Null) => true,
         (Value::Bool(whole), Value::Bool(part)) => whole == part,
@@ -51,7 +55,11 @@ pub(super) fn leaves(metadata: &Map<String, Value>) -> BTreeSet<i64> {
 /// As [`leaves`], for the rows of the index: [`MANY`] alone where there are too many.
 pub(super) fn indexed_leaves(metadata: &Map<String, Value>) -> BTreeSet<i64> {
     let found = leaves(metadata);
-    if found.len() > LEAVES_LIMIT { BTreeSet::from([MANY]) } else { found }
+    if found.len() > LEAVES_LIMIT {
+        BTreeSet::from([MANY])
+    } else {
+        found
+    }
 }
 
 fn collect_object(object: &Map<String, Value>, path: &Sha256, found: &mut BTreeSet<i64>) {
@@ -129,20 +137,33 @@ mod tests {
             (json!({"absent": null}), false),
             (json!({"type": null}), false),
         ] {
-            assert_eq!(contains(&object(whole.clone()), &object(part.clone())), expected, "{part}");
+            assert_eq!(
+                contains(&object(whole.clone()), &object(part.clone())),
+                expected,
+                "{part}"
+            );
         }
     }
 
     #[test]
     fn large_integers_are_told_apart() {
         let whole = object(json!({"serial": 9_007_199_254_740_993_u64}));
-        assert!(contains(&whole, &object(json!({"serial": 9_007_199_254_740_993_u64}))));
-        assert!(!contains(&whole, &object(json!({"serial": 9_007_199_254_740_992_u64}))));
+        assert!(contains(
+            &whole,
+            &object(json!({"serial": 9_007_199_254_740_993_u64}))
+        ));
+        assert!(!contains(
+            &whole,
+            &object(json!({"serial": 9_007_199_254_740_992_u64}))
+        ));
     }
 
     #[test]
     fn zero_has_one_leaf_whatever_its_sign() {
-        assert_eq!(leaves(&object(json!({"a": 0}))), leaves(&object(json!({"a": -0.0}))));
+        assert_eq!(
+            leaves(&object(json!({"a": 0}))),
+            leaves(&object(json!({"a": -0.0})))
+        );
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
@@ -163,7 +184,8 @@ mod tests {
     }
 
     fn any_object() -> impl Strategy<Value = Map<String, Value>> {
-        prop::collection::btree_map("[ab]", any_value(), 0..3).prop_map(|map| map.into_iter().collect())
+        prop::collection::btree_map("[ab]", any_value(), 0..3)
+            .prop_map(|map| map.into_iter().collect())
     }
 
     proptest! {

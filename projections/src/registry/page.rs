@@ -46,12 +46,20 @@ pub struct Page {
 impl Page {
     /// The page of REST: `limit` rows after the first `offset`.
     pub const fn offset(offset: u64, limit: u32) -> Self {
-        Self { start: Start::Offset(offset), limit, order: Order::Id, direction: Direction::Ascending }
+        Self {
+            start: Start::Offset(offset),
+            limit,
+            order: Order::Id,
+            direction: Direction::Ascending,
+        }
     }
 
     /// The page of GraphQL: the first `limit` rows after `after`.
     pub fn after(after: Option<Cursor>, limit: u32) -> Self {
-        Self { start: after.map_or(Start::Offset(0), Start::After), ..Self::offset(0, limit) }
+        Self {
+            start: after.map_or(Start::Offset(0), Start::After),
+            ..Self::offset(0, limit)
+        }
     }
 
     pub const fn ordered(mut self, order: Order, direction: Direction) -> Self {
@@ -90,7 +98,10 @@ impl FromStr for Cursor {
         let wrong = || CursorError(text.to_owned());
         let (id, name) = text.split_once('.').ok_or_else(wrong)?;
         let id = Uuid::try_parse(id).map_err(|_| wrong())?;
-        Ok(Self { id, name: name.to_owned() })
+        Ok(Self {
+            id,
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -117,7 +128,10 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_its_text() {
-        let cursor = Cursor { id: Uuid::now_v7(), name: "pump 1.2 / осевой".to_owned() };
+        let cursor = Cursor {
+            id: Uuid::now_v7(),
+            name: "pump 1.2 / осевой".to_owned(),
+        };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
     }
 

@@ -6,7 +6,8 @@ use tellee_actors::ids::Revision;
 use tellee_actors::time::Timestamp;
 
 use super::rows::{
-    AlarmRuleRow, ChannelRow, DeviceTypeRow, EdgeDeviceRow, ModelRow, OrganisationRow, Stamps, ThingRow, UserRow,
+    AlarmRuleRow, ChannelRow, DeviceTypeRow, EdgeDeviceRow, ModelRow, OrganisationRow, Stamps,
+    ThingRow, UserRow,
 };
 use crate::follower::sql::{
     get_count, get_id, get_json, get_optional_id, get_position, get_revision, get_stamp, get_word,
@@ -22,7 +23,11 @@ fn stamps(row: &Row<'_>) -> Result<Stamps, Error> {
 }
 
 pub(super) fn organisation(row: &Row<'_>) -> Result<OrganisationRow, Error> {
-    Ok(OrganisationRow { id: get_id(row, "id")?, name: row.get("name")?, stamps: stamps(row)? })
+    Ok(OrganisationRow {
+        id: get_id(row, "id")?,
+        name: row.get("name")?,
+        stamps: stamps(row)?,
+    })
 }
 
 pub(super) fn user(row: &Row<'_>) -> Result<UserRow, Error> {
@@ -46,7 +51,10 @@ pub(super) fn thing(row: &Row<'_>) -> Result<ThingRow, Error> {
         organisation: get_id(row, "organisation")?,
         name: row.get("name")?,
         metadata: get_json(row, "metadata")?,
-        key: SealedKey { hash: row.get("key_hash")?, sealed: row.get("key_sealed")? },
+        key: SealedKey {
+            hash: row.get("key_hash")?,
+            sealed: row.get("key_sealed")?,
+        },
         device_type: get_optional_id(row, "device_type")?,
         tags: get_json(row, "tags")?,
         stamps: stamps(row)?,

@@ -9,7 +9,8 @@ use tellee_actors::domain::secret::{KeyHash, PasswordHash, SealedKey};
 use tellee_actors::domain::thing::Tag;
 use tellee_actors::domain::user::Role;
 use tellee_actors::ids::{
-    AlarmRuleId, ChannelId, DeviceTypeId, EdgeDeviceId, ModelId, OrganisationId, Position, Revision, ThingId, UserId,
+    AlarmRuleId, ChannelId, DeviceTypeId, EdgeDeviceId, ModelId, OrganisationId, Position,
+    Revision, ThingId, UserId,
 };
 use tellee_actors::time::Timestamp;
 
@@ -101,7 +102,8 @@ pub struct EdgeDeviceRow {
 impl EdgeDeviceRow {
     /// Whether the device fetched the config that is in force.
     pub fn is_up_to_date(&self) -> bool {
-        self.fetched_revision.is_some_and(|fetched| fetched >= self.config_revision)
+        self.fetched_revision
+            .is_some_and(|fetched| fetched >= self.config_revision)
     }
 }
 

@@ -31,7 +31,10 @@ impl Rule {
         let scope = &self.definition.scope;
         scope.series == key.name
             && scope.channel.is_none_or(|channel| channel == key.channel)
-            && scope.subtopic.as_ref().is_none_or(|subtopic| *subtopic == key.subtopic)
+            && scope
+                .subtopic
+                .as_ref()
+                .is_none_or(|subtopic| *subtopic == key.subtopic)
             && self.watches_thing(key.thing, access)
     }
 
@@ -41,7 +44,10 @@ impl Rule {
         if scope.thing.is_some_and(|wanted| wanted != thing) {
             return false;
         }
-        if access.thing(thing).is_none_or(|access| access.organisation != self.organisation) {
+        if access
+            .thing(thing)
+            .is_none_or(|access| access.organisation != self.organisation)
+        {
             return false;
         }
         scope.device_type.is_none() || scope.device_type == access.thing_device_type(thing)
@@ -73,16 +79,28 @@ impl Rules {
     }
 
     /// The enabled rules that watch the series `key`.
-    pub fn watching<'a>(&'a self, key: &'a SeriesKey, access: &'a Access) -> impl Iterator<Item = &'a Arc<Rule>> {
-        self.named(&key.name).iter().filter(move |rule| rule.watches(key, access))
+    pub fn watching<'a>(
+        &'a self,
+        key: &'a SeriesKey,
+        access: &'a Access,
+    ) -> impl Iterator<Item = &'a Arc<Rule>> {
+        self.named(&key.name)
+            .iter()
+            .filter(move |rule| rule.watches(key, access))
     }
 
     fn of(by_id: &BTreeMap<AlarmRuleId, Arc<Rule>>) -> Self {
         let mut by_series: HashMap<String, Vec<Arc<Rule>>> = HashMap::new();
         for rule in by_id.values().filter(|rule| rule.definition.enabled) {
-            by_series.entry(rule.definition.scope.series.clone()).or_default().push(Arc::clone(rule));
+            by_series
+                .entry(rule.definition.scope.series.clone())
+                .or_default()
+                .push(Arc::clone(rule));
         }
-        Self { by_series, by_id: by_id.clone() }
+        Self {
+            by_series,
+            by_id: by_id.clone(),
+        }
     }
 }
 
@@ -96,7 +114,11 @@ pub struct RuleBook {
 
 impl Default for RuleBook {
     fn default() -> Self {
-        Self { present: ArcSwap::default(), writer: Mutex::default(), version: watch::Sender::new(0) }
+        Self {
+            present: ArcSwap::default(),
+            writer: Mutex::default(),
+            version: watch::Sender::new(0),
+        }
     }
 }
 
@@ -111,8 +133,8 @@ impl RuleBook {
     }
 
     pub(crate) fn load(&self, connection: &Connection) -> Result<(), Error> {
-        let mut statement =
-            connection.prepare("SELECT id, organisation, revision, definition FROM registry_alarm_rules")?;
+        let mut statement = connection
+            .prepare("SELECT id, organisation, revision, definition FROM registry_alarm_rules")?;
         let rules = statement
             .query_map([], |row| {
                 Ok(Rule {
@@ -139,7 +161,10 @@ impl RuleBook {
             changed = true;
             let id = AlarmRuleId(event.entity.id);
             match rule_event {
-                Event::Created { organisation, definition } => {
+                Event::Created {
+                    organisation,
+                    definition,
+                } => {
                     let rule = Rule {
                         id,
                         organisation: *organisation,
@@ -149,7 +174,9 @@ impl RuleBook {
                     writer.insert(id, Arc::new(rule));
                 }
                 Event::Updated { definition } | Event::RolledBack { definition, .. } => {
-                    let Some(before) = writer.get(&id) else { continue };
+                    let Some(before) = writer.get(&id) else {
+                        continue;
+                    };
                     let rule = Rule {
                         id,
                         organisation: before.organisation,
