@@ -19,7 +19,7 @@ use tellee_actors::time::SharedClock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::apply::Batch;
+pub(crate) use self::apply::{ApplyError, Batch, OnFailure, apply};
 pub use self::decode::{DecodedEvent, DomainEvent, decode};
 use self::follow::Follower;
 pub(crate) use self::projection::{PROJECTIONS, Projection, checkpoint, prepare, prepare_empty};

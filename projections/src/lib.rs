@@ -4,6 +4,8 @@ pub mod access;
 pub mod alarms;
 pub mod audit;
 pub mod follower;
+pub mod live;
+pub mod rebuild;
 pub mod registry;
 pub mod telemetry;
 pub mod unknown_devices;
