@@ -136,6 +136,12 @@ impl Writer {
         answer.await.unwrap_or(Ok(()))
     }
 
+    /// Requests that wait in the queue.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.requests.max_capacity() - self.requests.capacity()
+    }
+
     async fn enqueue(&self, request: Request) -> Result<(), StoreError> {
         self.requests
             .send_timeout(request, self.queue_wait)
