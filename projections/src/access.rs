@@ -3,6 +3,8 @@
 mod apply;
 mod load;
 mod shards;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

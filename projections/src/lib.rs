@@ -8,6 +8,8 @@ pub mod live;
 pub mod rebuild;
 pub mod registry;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod unknown_devices;
 pub mod watch;
 

@@ -9,6 +9,8 @@ mod page;
 mod read;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Error, OptionalExtension, Row, params_from_iter};

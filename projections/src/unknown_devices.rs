@@ -218,3 +218,58 @@ fn read(row: &Row<'_>) -> Result<UnknownDevice, Error> {
         address: row.get("address")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn a_device_is_listed_once_in_whichever_spelling_and_can_be_taken_out() {
+        let world = World::new().await;
+        let inbox = world.projections.unknown_devices();
+        inbox.record("AA:BB", "10.0.0.1").await.unwrap();
+        world.clock.advance(WRITE_EVERY);
+        inbox.record("aa-bb", "10.0.0.2").await.unwrap();
+        inbox.record("cc", "10.0.0.3").await.unwrap();
+        let listing = inbox.list(0, 10).await.unwrap();
+        assert_eq!(listing.total, 2);
+        let device = listing.rows.iter().find(|device| device.external_id == "aa-bb").unwrap();
+        assert_eq!((device.attempts, device.address.as_str()), (2, "10.0.0.2"));
+        assert_eq!(device.last_seen.since(device.first_seen), WRITE_EVERY);
+        assert!(inbox.remove("AABB").await.unwrap());
+        assert!(!inbox.remove("AABB").await.unwrap());
+        assert_eq!(inbox.list(0, 10).await.unwrap().total, 1);
+    }
+
+    #[tokio::test]
+    async fn attempts_between_two_writes_are_counted() {
+        let world = World::new().await;
+        let inbox = world.projections.unknown_devices();
+        for _ in 0..50 {
+            inbox.record("aa", "10.0.0.1").await.unwrap();
+        }
+        assert_eq!(inbox.list(0, 10).await.unwrap().rows[0].attempts, 1);
+        world.clock.advance(WRITE_EVERY);
+        inbox.record("aa", "10.0.0.1").await.unwrap();
+        assert_eq!(inbox.list(0, 10).await.unwrap().rows[0].attempts, 51);
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_made_up_ids_is_slowed_and_never_more_than_the_limit_is_kept() {
+        let world = World::new().await;
+        let inbox = world.projections.unknown_devices();
+        for number in 0..100 {
+            inbox.record(&format!("device {number}"), "10.0.0.1").await.unwrap();
+        }
+        assert_eq!(inbox.list(0, 1).await.unwrap().total, u64::from(NEW_PER_SECOND));
+        assert_eq!(inbox.dropped(), 100 - u64::from(NEW_PER_SECOND));
+        for number in 0..UNKNOWN_DEVICES_LIMIT {
+            world.clock.advance(Duration::from_secs(1));
+            inbox.record(&format!("later {number}"), "10.0.0.1").await.unwrap();
+        }
+        let listing = inbox.list(0, UNKNOWN_DEVICES_LIMIT).await.unwrap();
+        assert_eq!(listing.total, u64::from(UNKNOWN_DEVICES_LIMIT));
+        assert!(listing.rows.iter().all(|device| device.external_id.starts_with("later")));
+    }
+}
