@@ -8,6 +8,8 @@ mod decode;
 mod follow;
 mod projection;
 pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What the tests of this crate share: a node's read models over an event store in memory.
 
+pub(crate) mod history;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
