@@ -61,7 +61,7 @@ struct Writer {
 /// Follows the event log; one writer, any number of readers.
 pub struct Access {
     things: Shards<ThingId, ThingEntry>,
-    /// More than one thing only where a client chose the same key twice; the first one has it.
+    /// Sorted. More than one thing only where a client chose the same key twice; the one with the lowest id has it.
     keys: Shards<[u8; 32], Arc<[ThingId]>>,
     /// Sorted. Kept apart from the things, since a connection may come before its thing.
     connections: Shards<ThingId, Arc<[ChannelId]>>,

@@ -2,11 +2,12 @@
 
 mod apply;
 mod feed;
-mod fold;
 mod kpis;
 mod read;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -201,3 +201,92 @@ const fn organisation_of(event: &DecodedEvent) -> Option<OrganisationId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tellee_actors::domain::channel;
+    use tellee_actors::ids::ThingId;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn the_time_line_of_an_organisation_is_newest_first_and_behind_its_wall() {
+        let world = World::new().await;
+        let (ours, theirs) = (
+            world.organisation("ours").await,
+            world.organisation("theirs").await,
+        );
+        let channel = world.channel(ours, "data").await;
+        world.clock.advance(std::time::Duration::from_secs(60));
+        let from = world.clock_now();
+        let thing = ThingId::generate();
+        world.connect(channel, thing).await;
+        let last = world.thing(theirs, "pump", json!({})).await;
+        let removed = DomainEvent::Channel(channel::Event::Removed {});
+        world.happen(channel, removed).await;
+        let audit = world.projections.audit();
+        let all = audit
+            .entries(
+                ours,
+                AuditQuery {
+                    limit: 10,
+                    ..AuditQuery::default()
+                },
+            )
+            .await
+            .unwrap();
+        let types: Vec<_> = all
+            .rows
+            .iter()
+            .map(|entry| entry.event_type.as_str())
+            .collect();
+        let expected = [
+            "channel.removed",
+            "channel.thing_connected",
+            "channel.created",
+            "organisation.created",
+        ];
+        assert_eq!(types, expected);
+        assert!(
+            all.rows
+                .iter()
+                .all(|entry| entry.entity != EntityId::from(last))
+        );
+
+        let query = AuditQuery {
+            from: Some(from),
+            limit: 1,
+            ..AuditQuery::default()
+        };
+        let page = audit.entries(ours, query.clone()).await.unwrap();
+        assert_eq!(
+            (page.rows[0].event_type.as_str(), page.has_more),
+            ("channel.removed", true)
+        );
+        let before = Some(page.rows[0].position);
+        let page = audit
+            .entries(ours, AuditQuery { before, ..query })
+            .await
+            .unwrap();
+        assert_eq!(
+            (page.rows[0].event_type.as_str(), page.has_more),
+            ("channel.thing_connected", false)
+        );
+        let query = AuditQuery {
+            entity: Some(channel.into()),
+            to: Some(from),
+            limit: 10,
+            ..AuditQuery::default()
+        };
+        let page = audit.entries(ours, query).await.unwrap();
+        assert_eq!(
+            page.rows
+                .iter()
+                .map(|entry| entry.revision.0)
+                .collect::<Vec<_>>(),
+            [1]
+        );
+    }
+}

@@ -52,14 +52,19 @@ pub async fn rebuild(
         Ok(())
     })
     .await?;
-    let mut rebuilt = Rebuilt { position: Position::START, events: 0, skipped: 0 };
+    let mut rebuilt = Rebuilt {
+        position: Position::START,
+        events: 0,
+        skipped: 0,
+    };
     loop {
         let recorded = store.read_all(rebuilt.position, BATCH).await?;
         let Some(batch) = Batch::decode(rebuilt.position, &recorded) else {
             break;
         };
         let end = batch.end;
-        let (connection, skipped) = on(fresh, move |connection| apply_batch(connection, &batch)).await?;
+        let (connection, skipped) =
+            on(fresh, move |connection| apply_batch(connection, &batch)).await?;
         fresh = connection;
         rebuilt.position = end;
         rebuilt.events += recorded.len() as u64;
@@ -86,7 +91,9 @@ fn apply_batch(connection: &Connection, batch: &Batch) -> Result<u64, StoreError
 
 /// Puts the rows of `fresh` in the place of those of `live`.
 fn switch(live: &Connection, fresh: &Connection) -> Result<(), Error> {
-    let tables = PROJECTIONS.iter().flat_map(|projection| projection.tables.iter().copied());
+    let tables = PROJECTIONS
+        .iter()
+        .flat_map(|projection| projection.tables.iter().copied());
     for table in tables.chain(["projection_checkpoints", "projection_skipped"]) {
         live.execute(&format!("DELETE FROM {table}"), [])?;
         let mut select = fresh.prepare(&format!("SELECT * FROM {table}"))?;
@@ -95,7 +102,9 @@ fn switch(live: &Connection, fresh: &Connection) -> Result<(), Error> {
         let mut insert = live.prepare(&format!("INSERT INTO {table} VALUES ({marks})"))?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let values = (0..columns).map(|column| row.get::<_, Value>(column)).collect::<Result<Vec<_>, _>>()?;
+            let values = (0..columns)
+                .map(|column| row.get::<_, Value>(column))
+                .collect::<Result<Vec<_>, _>>()?;
             insert.execute(params_from_iter(values))?;
         }
     }
@@ -107,6 +116,11 @@ async fn on<T: Send + 'static>(
     connection: Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<(Connection, T), StoreError> {
-    let task = tokio::task::spawn_blocking(move || work(&connection).map(|value| (connection, value)));
-    task.await.unwrap_or_else(|error| Err(StoreError::Failed(format!("the rebuild ended early: {error}"))))
+    let task =
+        tokio::task::spawn_blocking(move || work(&connection).map(|value| (connection, value)));
+    task.await.unwrap_or_else(|error| {
+        Err(StoreError::Failed(format!(
+            "the rebuild ended early: {error}"
+        )))
+    })
 }

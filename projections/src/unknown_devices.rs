@@ -234,7 +234,11 @@ mod tests {
         inbox.record("cc", "10.0.0.3").await.unwrap();
         let listing = inbox.list(0, 10).await.unwrap();
         assert_eq!(listing.total, 2);
-        let device = listing.rows.iter().find(|device| device.external_id == "aa-bb").unwrap();
+        let device = listing
+            .rows
+            .iter()
+            .find(|device| device.external_id == "aa-bb")
+            .unwrap();
         assert_eq!((device.attempts, device.address.as_str()), (2, "10.0.0.2"));
         assert_eq!(device.last_seen.since(device.first_seen), WRITE_EVERY);
         assert!(inbox.remove("AABB").await.unwrap());
@@ -260,16 +264,30 @@ mod tests {
         let world = World::new().await;
         let inbox = world.projections.unknown_devices();
         for number in 0..100 {
-            inbox.record(&format!("device {number}"), "10.0.0.1").await.unwrap();
+            inbox
+                .record(&format!("device {number}"), "10.0.0.1")
+                .await
+                .unwrap();
         }
-        assert_eq!(inbox.list(0, 1).await.unwrap().total, u64::from(NEW_PER_SECOND));
+        assert_eq!(
+            inbox.list(0, 1).await.unwrap().total,
+            u64::from(NEW_PER_SECOND)
+        );
         assert_eq!(inbox.dropped(), 100 - u64::from(NEW_PER_SECOND));
         for number in 0..UNKNOWN_DEVICES_LIMIT {
             world.clock.advance(Duration::from_secs(1));
-            inbox.record(&format!("later {number}"), "10.0.0.1").await.unwrap();
+            inbox
+                .record(&format!("later {number}"), "10.0.0.1")
+                .await
+                .unwrap();
         }
         let listing = inbox.list(0, UNKNOWN_DEVICES_LIMIT).await.unwrap();
         assert_eq!(listing.total, u64::from(UNKNOWN_DEVICES_LIMIT));
-        assert!(listing.rows.iter().all(|device| device.external_id.starts_with("later")));
+        assert!(
+            listing
+                .rows
+                .iter()
+                .all(|device| device.external_id.starts_with("later"))
+        );
     }
 }

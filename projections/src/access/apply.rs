@@ -102,18 +102,14 @@ impl<'a> Changes<'a> {
                 let Some(entry) = self.things.get(&thing) else {
                     return;
                 };
-                self.drop_key(thing, entry.key);
                 self.put_thing(thing, entry.organisation, key, entry.device_type);
             }
             thing::Event::KeyRevealed {} => {}
             thing::Event::Removed {} => {
-                let Some(entry) = self.things.remove(&thing) else {
-                    return;
-                };
-                self.drop_key(thing, entry.key);
-                let Some(channels) = self.connections.remove(&thing) else {
-                    return;
-                };
+                if let Some(entry) = self.things.remove(&thing) {
+                    self.drop_key(thing, entry.key);
+                }
+                let channels = self.connections.remove(&thing).unwrap_or_default();
                 for channel in channels.iter() {
                     if let Some(members) = self.writer.members.get_mut(channel) {
                         members.remove(&thing);
@@ -131,6 +127,11 @@ impl<'a> Changes<'a> {
         device_type: Option<super::DeviceTypeId>,
     ) {
         let key = parse_sha256(&key.hash);
+        if let Some(before) = self.things.get(&thing)
+            && before.key != key
+        {
+            self.drop_key(thing, before.key);
+        }
         self.things.insert(
             thing,
             ThingEntry {
@@ -144,8 +145,9 @@ impl<'a> Changes<'a> {
         if holders.contains(&thing) {
             return;
         }
-        self.keys
-            .insert(key, holders.iter().copied().chain([thing]).collect());
+        let mut holders: Vec<ThingId> = holders.iter().copied().chain([thing]).collect();
+        holders.sort_unstable();
+        self.keys.insert(key, holders.into());
     }
 
     fn drop_key(&mut self, thing: ThingId, key: Option<[u8; 32]>) {
@@ -304,7 +306,7 @@ impl<'a> Changes<'a> {
 }
 
 fn parse_sha256(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let mut bytes = [0; 32];

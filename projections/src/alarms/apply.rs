@@ -1,11 +1,12 @@
 //! Events of alarms into the table of alarms and the journal.
 
 use rusqlite::{Connection, Error, OptionalExtension, params};
+use tellee_actors::domain::Alarm;
 use tellee_actors::domain::alarm::{Event, Letter, State};
 use tellee_actors::domain::alarm_rule::{AlarmClass, Priority};
+use tellee_actors::entity::Aggregate;
 use uuid::Uuid;
 
-use super::fold;
 use crate::follower::sql::{get_json, to_json, to_word};
 use crate::follower::{DecodedEvent, DomainEvent};
 
@@ -14,9 +15,9 @@ pub(super) fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(),
         return Ok(());
     };
     let mut state = load(connection, event.entity.id)?.unwrap_or_default();
-    let before = fold::letter(&state);
-    fold::apply(&mut state, alarm_event);
-    let letter = fold::letter(&state);
+    let before = state.letter();
+    Alarm::apply(&mut state, alarm_event);
+    let letter = state.letter();
     let Some(source) = state.source.clone() else {
         // Its first activation was skipped, and is counted as such; without it there is nothing to show.
         return Ok(());

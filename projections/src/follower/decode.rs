@@ -1,9 +1,12 @@
 //! From recorded events to the events of the domain.
 
 use tellee_actors::domain::{
+    Alarm, AlarmRule, Channel, DeviceType, EdgeDevice, Model, Organisation, Thing, User,
+};
+use tellee_actors::domain::{
     alarm, alarm_rule, channel, device_type, edge_device, model, organisation, thing, user,
 };
-use tellee_actors::entity::DecodeError;
+use tellee_actors::entity::{Aggregate, DecodeError};
 use tellee_actors::event::{EventMeta, RecordedEvent};
 use tellee_actors::ids::{EntityId, EntityKind, Position, Revision};
 use tellee_actors::time::Timestamp;
@@ -41,15 +44,15 @@ pub fn decode(recorded: &RecordedEvent) -> Result<Option<DecodedEvent>, DecodeEr
         return Ok(None);
     };
     let event = match entity.kind {
-        EntityKind::Organisation => DomainEvent::Organisation(read(recorded)?),
-        EntityKind::User => DomainEvent::User(read(recorded)?),
-        EntityKind::Thing => DomainEvent::Thing(read(recorded)?),
-        EntityKind::Channel => DomainEvent::Channel(read(recorded)?),
-        EntityKind::DeviceType => DomainEvent::DeviceType(read(recorded)?),
-        EntityKind::EdgeDevice => DomainEvent::EdgeDevice(read(recorded)?),
-        EntityKind::AlarmRule => DomainEvent::AlarmRule(read(recorded)?),
-        EntityKind::Alarm => DomainEvent::Alarm(read(recorded)?),
-        EntityKind::Model => DomainEvent::Model(read(recorded)?),
+        EntityKind::Organisation => DomainEvent::Organisation(read::<Organisation>(recorded)?),
+        EntityKind::User => DomainEvent::User(read::<User>(recorded)?),
+        EntityKind::Thing => DomainEvent::Thing(read::<Thing>(recorded)?),
+        EntityKind::Channel => DomainEvent::Channel(read::<Channel>(recorded)?),
+        EntityKind::DeviceType => DomainEvent::DeviceType(read::<DeviceType>(recorded)?),
+        EntityKind::EdgeDevice => DomainEvent::EdgeDevice(read::<EdgeDevice>(recorded)?),
+        EntityKind::AlarmRule => DomainEvent::AlarmRule(read::<AlarmRule>(recorded)?),
+        EntityKind::Alarm => DomainEvent::Alarm(read::<Alarm>(recorded)?),
+        EntityKind::Model => DomainEvent::Model(read::<Model>(recorded)?),
     };
     Ok(Some(DecodedEvent {
         position: recorded.position,
@@ -62,9 +65,6 @@ pub fn decode(recorded: &RecordedEvent) -> Result<Option<DecodedEvent>, DecodeEr
     }))
 }
 
-fn read<E: serde::de::DeserializeOwned>(recorded: &RecordedEvent) -> Result<E, DecodeError> {
-    E::deserialize(&recorded.data).map_err(|error| DecodeError::Malformed {
-        event_type: recorded.event_type.clone(),
-        reason: error.to_string(),
-    })
+fn read<A: Aggregate>(recorded: &RecordedEvent) -> Result<A::Event, DecodeError> {
+    A::decode(&recorded.event_type, recorded.schema, &recorded.data)
 }

@@ -13,17 +13,32 @@ use crate::registry::{Page, ThingFilter};
 use crate::testing::history::{Step, steps};
 use crate::testing::{DEADLINE, NEW_YEAR, World, append, dump, open};
 
-async fn append_raw(world: &World, stream: &str, event_type: &str, data: serde_json::Value) -> Position {
+async fn append_raw(
+    world: &World,
+    stream: &str,
+    event_type: &str,
+    data: serde_json::Value,
+) -> Position {
     let command = CommandId::generate();
     let event = NewEvent {
         id: command.event_id(0),
         event_type: event_type.to_owned(),
         schema: 1,
         data,
-        meta: EventMeta { who: Who::System("test".to_owned()), organisation: None, command, note: None },
+        meta: EventMeta {
+            who: Who::System("test".to_owned()),
+            organisation: None,
+            command,
+            note: None,
+        },
         at: NEW_YEAR,
     };
-    world.store.append(stream, ExpectedRevision::Any, vec![event]).await.unwrap().position
+    world
+        .store
+        .append(stream, ExpectedRevision::Any, vec![event])
+        .await
+        .unwrap()
+        .position
 }
 
 #[tokio::test]
@@ -31,15 +46,39 @@ async fn an_event_that_cannot_be_decoded_stops_nobody_and_is_kept_in_sight() {
     let world = World::new().await;
     let plant = world.organisation("plant").await;
     let stream = EntityId::from(ThingId::generate()).stream();
-    let bad = append_raw(&world, &stream, "thing.painted", json!({"event": "painted"})).await;
+    let bad = append_raw(
+        &world,
+        &stream,
+        "thing.painted",
+        json!({"event": "painted"}),
+    )
+    .await;
     let thing = world.thing(plant, "pump", json!({})).await;
-    world.happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {})).await;
-    assert!(world.projections.registry().thing(plant, thing).await.unwrap().is_some());
+    world
+        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
+        .await;
+    assert!(
+        world
+            .projections
+            .registry()
+            .thing(plant, thing)
+            .await
+            .unwrap()
+            .is_some()
+    );
     let skipped = world.projections.skipped(10).await.unwrap();
     assert_eq!(skipped.len(), PROJECTIONS.len());
-    assert!(skipped.iter().all(|event| event.position == bad && event.stream == stream));
+    assert!(
+        skipped
+            .iter()
+            .all(|event| event.position == bad && event.stream == stream)
+    );
     let status = world.projections.positions().await.unwrap();
-    assert!(status.iter().all(|status| status.skipped == 1 && status.position == world.projections.reached()));
+    assert!(
+        status
+            .iter()
+            .all(|status| status.skipped == 1 && status.position == world.projections.reached())
+    );
 }
 
 #[tokio::test]
@@ -54,11 +93,25 @@ async fn a_stream_that_is_no_entitys_is_passed_over() {
 async fn a_wait_ends_at_its_deadline_and_when_following_stops() {
     let world = World::new().await;
     let wanted = Position(7);
-    let waited = world.projections.wait_for(wanted, Duration::from_millis(1)).await;
-    assert_eq!(waited, Err(WaitError::TimedOut { wanted, reached: Position(0) }));
+    let waited = world
+        .projections
+        .wait_for(wanted, Duration::from_millis(1))
+        .await;
+    assert_eq!(
+        waited,
+        Err(WaitError::TimedOut {
+            wanted,
+            reached: Position(0)
+        })
+    );
     world.projections.stop().await;
     let waited = world.projections.wait_for(wanted, DEADLINE).await;
-    assert_eq!(waited, Err(WaitError::Stopped { reached: Position(0) }));
+    assert_eq!(
+        waited,
+        Err(WaitError::Stopped {
+            reached: Position(0)
+        })
+    );
 }
 
 #[tokio::test]
@@ -66,7 +119,9 @@ async fn tables_of_another_version_are_made_anew_at_start() {
     let mut world = World::new().await;
     let plant = world.organisation("plant").await;
     let thing = world.thing(plant, "pump", json!({})).await;
-    world.happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {})).await;
+    world
+        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
+        .await;
     let before = dump(&world.database).await;
     world
         .database
@@ -90,7 +145,10 @@ async fn a_batch_that_was_taken_in_before_changes_nothing() {
     let plant = world.organisation("plant").await;
     let user = world.user(plant, "ann@plant.example").await;
     world
-        .happen(user, DomainEvent::User(tellee_actors::domain::user::Event::SessionsEnded {}))
+        .happen(
+            user,
+            DomainEvent::User(tellee_actors::domain::user::Event::SessionsEnded {}),
+        )
         .await;
     let before = dump(&world.database).await;
     let recorded = world.store.read_all(Position::START, 100).await.unwrap();
@@ -111,16 +169,34 @@ async fn a_rebuild_beside_a_running_follower_loses_nothing() {
     let world = World::new().await;
     let plant = world.organisation("plant").await;
     let thing = world.thing(plant, "pump", json!({})).await;
-    world.happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {})).await;
+    world
+        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
+        .await;
     let mut seen = Vec::new();
     let store: Arc<dyn EventStore> = Arc::<MemoryEventStore>::clone(&world.store);
-    let rebuilt = rebuild(store, &world.database, |progress| seen.push(progress)).await.unwrap();
+    let rebuilt = rebuild(store, &world.database, |progress| seen.push(progress))
+        .await
+        .unwrap();
     assert_eq!((rebuilt.events, rebuilt.skipped), (3, 0));
-    assert_eq!(seen.last().map(|progress| (progress.done, progress.total)), Some((Position(3), Position(3))));
+    assert_eq!(
+        seen.last().map(|progress| (progress.done, progress.total)),
+        Some((Position(3), Position(3)))
+    );
     let other = world.thing(plant, "other", json!({})).await;
-    world.happen(other, DomainEvent::Thing(thing::Event::KeyRevealed {})).await;
+    world
+        .happen(other, DomainEvent::Thing(thing::Event::KeyRevealed {}))
+        .await;
     let page = Page::offset(0, 10);
-    assert_eq!(world.projections.registry().things(plant, ThingFilter::default(), page).await.unwrap().total, 2);
+    assert_eq!(
+        world
+            .projections
+            .registry()
+            .things(plant, ThingFilter::default(), page)
+            .await
+            .unwrap()
+            .total,
+        2
+    );
 }
 
 /// Follows `first`, restarts, follows `second`; then all tables and the access snapshot equal those made from zero.
@@ -128,7 +204,13 @@ async fn check_history(first: &[Step], second: &[Step]) {
     let mut world = World::new().await;
     for (number, step) in first.iter().chain(second).enumerate() {
         let (entity, event) = step.event();
-        let position = append(&world.store, entity, &event, Timestamp(NEW_YEAR.0 + number as i64)).await;
+        let position = append(
+            &world.store,
+            entity,
+            &event,
+            Timestamp(NEW_YEAR.0 + number as i64),
+        )
+        .await;
         if number + 1 == first.len() {
             world.seen(position).await;
             world.restart().await;
@@ -137,7 +219,11 @@ async fn check_history(first: &[Step], second: &[Step]) {
     let head = *world.store.head().borrow();
     world.seen(head).await;
     let followed = dump(&world.database).await;
-    assert!(followed["projection_skipped"].is_empty(), "{:?}", followed["projection_skipped"]);
+    assert!(
+        followed["projection_skipped"].is_empty(),
+        "{:?}",
+        followed["projection_skipped"]
+    );
     let access = contents(world.projections.access());
 
     let fresh = World::over(Arc::<MemoryEventStore>::clone(&world.store)).await;
@@ -153,7 +239,7 @@ async fn check_history(first: &[Step], second: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_rebuilt_equals_what_was_followed(first in steps(60), second in steps(60)) {

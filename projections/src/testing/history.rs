@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::json;
-use tellee_actors::domain::alarm::{self, Activation, Cause, Comment, OutOfService, Shelving, Source, Suppression};
-use tellee_actors::domain::alarm_rule::{self, AlarmClass, Definition, Level, LimitKind, Priority, Scope};
+use tellee_actors::domain::alarm::{
+    self, Activation, Cause, Comment, OutOfService, Shelving, Source, Suppression,
+};
+use tellee_actors::domain::alarm_rule::{
+    self, AlarmClass, Definition, Level, LimitKind, Priority, Scope,
+};
 use tellee_actors::domain::channel::{self, RetentionClass};
 use tellee_actors::domain::edge_device::{self, BootstrapConfig, BootstrapState};
 use tellee_actors::domain::secret::{KeyHash, PasswordHash};
 use tellee_actors::domain::user::{self, Role};
 use tellee_actors::domain::{device_type, model, organisation, thing};
 use tellee_actors::ids::{
-    AlarmRuleId, ChannelId, DeviceTypeId, EntityId, EntityKind, OrganisationId, Revision, ThingId, UserId,
+    AlarmRuleId, ChannelId, DeviceTypeId, EntityId, EntityKind, OrganisationId, Revision, ThingId,
+    UserId,
 };
 use tellee_actors::time::Timestamp;
 use uuid::Uuid;
@@ -30,8 +35,18 @@ pub(crate) struct Step {
 }
 
 pub(crate) fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = (prop::sample::select(EntityKind::ALL.to_vec()), 0..3u8, 0..13u8, 0..6u8)
-        .prop_map(|(kind, slot, variant, salt)| Step { kind, slot, variant, salt });
+    let step = (
+        prop::sample::select(EntityKind::ALL.to_vec()),
+        0..3u8,
+        0..13u8,
+        0..6u8,
+    )
+        .prop_map(|(kind, slot, variant, salt)| Step {
+            kind,
+            slot,
+            variant,
+            salt,
+        });
     prop::collection::vec(step, 0..count)
 }
 
@@ -91,8 +106,12 @@ impl Step {
                 metadata: serde_json::Map::new(),
             },
             1 => user::Event::PasswordChanged { password },
-            2 => user::Event::RoleChanged { role: Role::Engineer },
-            3 => user::Event::MetadataUpdated { metadata: serde_json::Map::new() },
+            2 => user::Event::RoleChanged {
+                role: Role::Engineer,
+            },
+            3 => user::Event::MetadataUpdated {
+                metadata: serde_json::Map::new(),
+            },
             4 => user::Event::Disabled {},
             5 => user::Event::Enabled {},
             _ => user::Event::SessionsEnded {},
@@ -102,46 +121,92 @@ impl Step {
     fn thing(self) -> thing::Event {
         let mut metadata = serde_json::Map::new();
         metadata.insert("salt".to_owned(), json!(self.salt));
-        let device_type = (self.salt % 2 == 0).then(|| DeviceTypeId(id(EntityKind::DeviceType, self.salt % 3)));
-        let details = thing::Details { name: self.name(), metadata, device_type, tags: Vec::new() };
+        let device_type =
+            (self.salt % 2 == 0).then(|| DeviceTypeId(id(EntityKind::DeviceType, self.salt % 3)));
+        let details = thing::Details {
+            name: self.name(),
+            metadata,
+            device_type,
+            tags: Vec::new(),
+        };
         match self.variant % 6 {
-            0 => thing::Event::Created { organisation: self.wall(), key: sealed(&self.name()), details },
+            0 => thing::Event::Created {
+                organisation: self.wall(),
+                key: sealed(&self.name()),
+                details,
+            },
             1 => thing::Event::Updated { details },
-            2 => thing::Event::RolledBack { to: Revision(1), details },
-            3 => thing::Event::KeyChanged { key: sealed(&self.name()) },
+            2 => thing::Event::RolledBack {
+                to: Revision(1),
+                details,
+            },
+            3 => thing::Event::KeyChanged {
+                key: sealed(&self.name()),
+            },
             4 => thing::Event::KeyRevealed {},
             _ => thing::Event::Removed {},
         }
     }
 
     fn channel(self) -> channel::Event {
-        let retention = if self.salt == 0 { RetentionClass::Days7 } else { RetentionClass::Forever };
-        let details = channel::Details { name: self.name(), metadata: serde_json::Map::new(), retention };
+        let retention = if self.salt == 0 {
+            RetentionClass::Days7
+        } else {
+            RetentionClass::Forever
+        };
+        let details = channel::Details {
+            name: self.name(),
+            metadata: serde_json::Map::new(),
+            retention,
+        };
         match self.variant % 6 {
-            0 => channel::Event::Created { organisation: self.wall(), details },
+            0 => channel::Event::Created {
+                organisation: self.wall(),
+                details,
+            },
             1 => channel::Event::Updated { details },
             2 => {
                 let things = [thing_id(self.salt), thing_id(self.salt + 1)].into();
-                channel::Event::RolledBack { to: Revision(1), details, things }
+                channel::Event::RolledBack {
+                    to: Revision(1),
+                    details,
+                    things,
+                }
             }
-            3 => channel::Event::ThingConnected { thing: thing_id(self.salt) },
-            4 => channel::Event::ThingDisconnected { thing: thing_id(self.salt) },
+            3 => channel::Event::ThingConnected {
+                thing: thing_id(self.salt),
+            },
+            4 => channel::Event::ThingDisconnected {
+                thing: thing_id(self.salt),
+            },
             _ => channel::Event::Removed {},
         }
     }
 
     fn device_type(self) -> device_type::Event {
-        let details = device_type::Details { name: self.name(), ..device_type::Details::default() };
+        let details = device_type::Details {
+            name: self.name(),
+            ..device_type::Details::default()
+        };
         match self.variant % 4 {
-            0 => device_type::Event::Created { organisation: self.wall(), details },
+            0 => device_type::Event::Created {
+                organisation: self.wall(),
+                details,
+            },
             1 => device_type::Event::Updated { details },
-            2 => device_type::Event::RolledBack { to: Revision(1), details },
+            2 => device_type::Event::RolledBack {
+                to: Revision(1),
+                details,
+            },
             _ => device_type::Event::Removed {},
         }
     }
 
     fn edge_device(self) -> edge_device::Event {
-        let config = BootstrapConfig { name: self.name(), ..BootstrapConfig::default() };
+        let config = BootstrapConfig {
+            name: self.name(),
+            ..BootstrapConfig::default()
+        };
         match self.variant % 7 {
             0 => edge_device::Event::Registered {
                 organisation: self.wall(),
@@ -151,20 +216,41 @@ impl Step {
                 config,
             },
             1 => edge_device::Event::ConfigChanged { config },
-            2 => edge_device::Event::RolledBack { to: Revision(1), config },
-            3 => edge_device::Event::ExternalKeyChanged { external_key: KeyHash(self.name()) },
-            4 => edge_device::Event::StateChanged { state: BootstrapState::Active },
-            5 => edge_device::Event::Bootstrapped { revision: Revision(u64::from(self.salt)) },
+            2 => edge_device::Event::RolledBack {
+                to: Revision(1),
+                config,
+            },
+            3 => edge_device::Event::ExternalKeyChanged {
+                external_key: KeyHash(self.name()),
+            },
+            4 => edge_device::Event::StateChanged {
+                state: BootstrapState::Active,
+            },
+            5 => edge_device::Event::Bootstrapped {
+                revision: Revision(u64::from(self.salt)),
+            },
             _ => edge_device::Event::Removed {},
         }
     }
 
     fn alarm_rule(self) -> alarm_rule::Event {
-        let definition = definition(&self.name(), Scope { series: "pressure".to_owned(), ..Scope::default() });
+        let definition = definition(
+            &self.name(),
+            Scope {
+                series: "pressure".to_owned(),
+                ..Scope::default()
+            },
+        );
         match self.variant % 4 {
-            0 => alarm_rule::Event::Created { organisation: self.wall(), definition },
+            0 => alarm_rule::Event::Created {
+                organisation: self.wall(),
+                definition,
+            },
             1 => alarm_rule::Event::Updated { definition },
-            2 => alarm_rule::Event::RolledBack { to: Revision(1), definition },
+            2 => alarm_rule::Event::RolledBack {
+                to: Revision(1),
+                definition,
+            },
             _ => alarm_rule::Event::Removed {},
         }
     }
@@ -179,23 +265,53 @@ impl Step {
                 occurrence,
                 activation: activation(self.salt, at),
             },
-            1 => alarm::Event::Escalated { occurrence, activation: activation(self.salt, at) },
-            2 => alarm::Event::Returned { occurrence, source_time: at, value: Some(1.5), at },
-            3 => alarm::Event::Acknowledged { occurrence, by, note: Some(self.name()), at },
+            1 => alarm::Event::Escalated {
+                occurrence,
+                activation: activation(self.salt, at),
+            },
+            2 => alarm::Event::Returned {
+                occurrence,
+                source_time: at,
+                value: Some(1.5),
+                at,
+            },
+            3 => alarm::Event::Acknowledged {
+                occurrence,
+                by,
+                note: Some(self.name()),
+                at,
+            },
             4 => alarm::Event::Reset { occurrence, by },
             5 => {
-                let shelving = Shelving { by, reason: self.name(), until: at, one_shot: false };
+                let shelving = Shelving {
+                    by,
+                    reason: self.name(),
+                    until: at,
+                    one_shot: false,
+                };
                 alarm::Event::Shelved { shelving }
             }
             6 => alarm::Event::Unshelved { automatic: true },
-            7 => alarm::Event::Suppressed { suppression: Suppression { by: self.name() } },
+            7 => alarm::Event::Suppressed {
+                suppression: Suppression { by: self.name() },
+            },
             8 => alarm::Event::Unsuppressed {},
             9 => {
-                let out_of_service = OutOfService { by, work_order: "WO-1".to_owned(), reason: self.name() };
+                let out_of_service = OutOfService {
+                    by,
+                    work_order: "WO-1".to_owned(),
+                    reason: self.name(),
+                };
                 alarm::Event::TakenOutOfService { out_of_service }
             }
             10 => alarm::Event::ReturnedToService {},
-            11 => alarm::Event::Commented { comment: Comment { by, at, text: self.name() } },
+            11 => alarm::Event::Commented {
+                comment: Comment {
+                    by,
+                    at,
+                    text: self.name(),
+                },
+            },
             _ => alarm::Event::ReAlarmed { occurrence },
         }
     }
@@ -234,8 +350,13 @@ impl Step {
                     },
                 },
             },
-            2 => model::Event::TrainingFailed { reason: self.name() },
-            3 => model::Event::Promoted { version, previous: None },
+            2 => model::Event::TrainingFailed {
+                reason: self.name(),
+            },
+            3 => model::Event::Promoted {
+                version,
+                previous: None,
+            },
             4 => model::Event::Retired { version },
             _ => model::Event::Removed {},
         }
@@ -248,8 +369,16 @@ pub(crate) fn definition(name: &str, scope: Scope) -> Definition {
         name: name.to_owned(),
         scope,
         levels: vec![
-            Level { kind: LimitKind::Hi, limit: 10.0, priority: Priority::P2 },
-            Level { kind: LimitKind::HiHi, limit: 20.0, priority: Priority::P1 },
+            Level {
+                kind: LimitKind::Hi,
+                limit: 10.0,
+                priority: Priority::P2,
+            },
+            Level {
+                kind: LimitKind::HiHi,
+                limit: 20.0,
+                priority: Priority::P1,
+            },
         ],
         deadman: None,
         deadband: 1.0,
@@ -281,7 +410,11 @@ pub(crate) fn activation(salt: u8, at: Timestamp) -> Activation {
     Activation {
         cause: Cause::Limit(LimitKind::Hi),
         priority: [Priority::P1, Priority::P2, Priority::P3, Priority::P4][usize::from(salt % 4)],
-        class: if salt == 5 { AlarmClass::Predictive } else { AlarmClass::Process },
+        class: if salt == 5 {
+            AlarmClass::Predictive
+        } else {
+            AlarmClass::Process
+        },
         latching: salt % 2 == 1,
         acknowledge_required: true,
         message: format!("high {salt}"),
