@@ -57,6 +57,8 @@ impl Rule {
 /// All rules at one moment.
 #[derive(Debug, Default)]
 pub struct Rules {
+    /// Grows with each change.
+    version: u64,
     /// Those that are enabled, by the name of the series.
     by_series: HashMap<String, Vec<Arc<Rule>>>,
     /// All, also those that are disabled.
@@ -64,6 +66,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Grows with each change of any rule.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The enabled rules for series called `name`, of all organisations.
     pub fn named(&self, name: &str) -> &[Arc<Rule>] {
         self.by_series.get(name).map_or(&[], Vec::as_slice)
@@ -89,7 +96,7 @@ impl Rules {
             .filter(move |rule| rule.watches(key, access))
     }
 
-    fn of(by_id: &BTreeMap<AlarmRuleId, Arc<Rule>>) -> Self {
+    fn of(version: u64, by_id: &BTreeMap<AlarmRuleId, Arc<Rule>>) -> Self {
         let mut by_series: HashMap<String, Vec<Arc<Rule>>> = HashMap::new();
         for rule in by_id.values().filter(|rule| rule.definition.enabled) {
             by_series
@@ -97,10 +104,7 @@ impl Rules {
                 .or_default()
                 .push(Arc::clone(rule));
         }
-        Self {
-            by_series,
-            by_id: by_id.clone(),
-        }
+        Self { version, by_series, by_id: by_id.clone() }
     }
 }
 
@@ -195,8 +199,10 @@ impl RuleBook {
         }
     }
 
+    /// Called with the writer's lock held, so that versions follow each other.
     fn publish(&self, rules: &BTreeMap<AlarmRuleId, Arc<Rule>>) {
-        self.present.store(Arc::new(Rules::of(rules)));
-        self.version.send_modify(|version| *version += 1);
+        let version = *self.version.borrow() + 1;
+        self.present.store(Arc::new(Rules::of(version, rules)));
+        self.version.send_replace(version);
     }
 }
