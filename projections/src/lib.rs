@@ -1,3 +1,4 @@
 //! Read models and the telemetry store.
 
+pub mod live;
 pub mod telemetry;
