@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Rejection, alarm, alarm_rule, channel, device_type, edge_device, model, organisation, thing, user,
+    Rejection, alarm, alarm_rule, channel, device_type, edge_device, model, organisation, thing,
+    user,
 };
 use crate::event::Who;
 use crate::ids::{CommandId, EntityKind, OrganisationId, Position, Revision};
@@ -25,7 +26,9 @@ pub enum Command {
     Alarm(alarm::Command),
     Model(model::Command),
     /// Writes the state of revision `to` again, as a new event. Any kind whose aggregate knows how.
-    RollBack { to: Revision },
+    RollBack {
+        to: Revision,
+    },
 }
 
 impl Command {
@@ -76,7 +79,10 @@ pub enum AskError {
     #[error(transparent)]
     Rejected(#[from] Rejection),
     #[error("revision {expected} was expected, but {actual} is there")]
-    RevisionMismatch { expected: Revision, actual: Revision },
+    RevisionMismatch {
+        expected: Revision,
+        actual: Revision,
+    },
     #[error("too many commands wait for this entity; try again in {} ms", retry_after.as_millis())]
     Overloaded { retry_after: Duration },
     /// Whether it was taken is unknown. The same command id may be sent again.

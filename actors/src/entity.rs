@@ -45,7 +45,9 @@ pub trait Aggregate: Send + 'static {
         _past: &Self::State,
         _to: Revision,
     ) -> Result<Vec<Self::Event>, Rejection> {
-        Err(Rejection::Unsupported { what: "roll back".to_owned() })
+        Err(Rejection::Unsupported {
+            what: "roll back".to_owned(),
+        })
     }
 
     /// The stable name of the event, as in `thing.created`.
@@ -57,7 +59,11 @@ pub trait Aggregate: Send + 'static {
     }
 
     /// Reads an event of any version that was ever written.
-    fn decode(event_type: &str, schema: u16, data: &serde_json::Value) -> Result<Self::Event, DecodeError>;
+    fn decode(
+        event_type: &str,
+        schema: u16,
+        data: &serde_json::Value,
+    ) -> Result<Self::Event, DecodeError>;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -31,7 +31,11 @@ pub struct Appended {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("stream `{stream}` is at revision {actual}, not {expected}")]
-    WrongRevision { stream: String, expected: Revision, actual: Revision },
+    WrongRevision {
+        stream: String,
+        expected: Revision,
+        actual: Revision,
+    },
     /// The same event id was written before with other content or to another stream.
     #[error("event `{id}` was written before to stream `{stream}`")]
     IdTaken { id: uuid::Uuid, stream: String },
@@ -85,7 +89,11 @@ pub trait EventStore: Send + Sync + 'static {
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
     /// At most `limit` events of all streams after position `after`, in order of position.
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError>;
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError>;
 
     /// The position of the newest durable event; changes whenever one is added.
     fn head(&self) -> watch::Receiver<Position>;

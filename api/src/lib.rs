@@ -1,1 +1,3 @@
+//! The doors of Tellee: identity, and later REST, GraphQL, MQTT and the dashboard.
 
+pub mod identity;

@@ -146,21 +146,41 @@ pub const COMMENTS_LIMIT: usize = 50;
 #[allow(clippy::large_enum_variant)]
 pub enum Command {
     /// The condition is true after deadband and on-delay, or became worse.
-    Activate { source: Source, activation: Activation },
+    Activate {
+        source: Source,
+        activation: Activation,
+    },
     /// The condition is false after deadband and off-delay.
-    Return { source_time: Timestamp, value: Option<f64> },
-    Acknowledge { occurrence: u64, note: Option<String> },
+    Return {
+        source_time: Timestamp,
+        value: Option<f64>,
+    },
+    Acknowledge {
+        occurrence: u64,
+        note: Option<String>,
+    },
     /// Clears the latch of an acknowledged alarm whose condition is normal.
     Reset,
-    Shelve { reason: String, until: Timestamp, one_shot: bool },
+    Shelve {
+        reason: String,
+        until: Timestamp,
+        one_shot: bool,
+    },
     Unshelve,
     /// The time of shelving is up: from the timer, not from a person.
     ExpireShelving,
-    Suppress { by: String },
+    Suppress {
+        by: String,
+    },
     Unsuppress,
-    TakeOutOfService { work_order: String, reason: String },
+    TakeOutOfService {
+        work_order: String,
+        reason: String,
+    },
     ReturnToService,
-    Comment { text: String },
+    Comment {
+        text: String,
+    },
     /// The re-alarm timer ran out.
     ReAlarm,
 }
@@ -170,18 +190,50 @@ pub enum Command {
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// A new occurrence.
-    Activated { source: Source, occurrence: u64, activation: Activation },
+    Activated {
+        source: Source,
+        occurrence: u64,
+        activation: Activation,
+    },
     /// The same occurrence, worse: annunciated again.
-    Escalated { occurrence: u64, activation: Activation },
-    Returned { occurrence: u64, source_time: Timestamp, value: Option<f64>, at: Timestamp },
-    Acknowledged { occurrence: u64, by: UserId, note: Option<String>, at: Timestamp },
-    Reset { occurrence: u64, by: UserId },
-    Shelved { shelving: Shelving },
-    Unshelved { automatic: bool },
-    Suppressed { suppression: Suppression },
+    Escalated {
+        occurrence: u64,
+        activation: Activation,
+    },
+    Returned {
+        occurrence: u64,
+        source_time: Timestamp,
+        value: Option<f64>,
+        at: Timestamp,
+    },
+    Acknowledged {
+        occurrence: u64,
+        by: UserId,
+        note: Option<String>,
+        at: Timestamp,
+    },
+    Reset {
+        occurrence: u64,
+        by: UserId,
+    },
+    Shelved {
+        shelving: Shelving,
+    },
+    Unshelved {
+        automatic: bool,
+    },
+    Suppressed {
+        suppression: Suppression,
+    },
     Unsuppressed {},
-    TakenOutOfService { out_of_service: OutOfService },
+    TakenOutOfService {
+        out_of_service: OutOfService,
+    },
     ReturnedToService {},
-    Commented { comment: Comment },
-    ReAlarmed { occurrence: u64 },
+    Commented {
+        comment: Comment,
+    },
+    ReAlarmed {
+        occurrence: u64,
+    },
 }

@@ -113,8 +113,13 @@ pub struct State {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)]
 pub enum Command {
-    Create { organisation: OrganisationId, definition: Definition },
-    Update { definition: Definition },
+    Create {
+        organisation: OrganisationId,
+        definition: Definition,
+    },
+    Update {
+        definition: Definition,
+    },
     Remove,
 }
 
@@ -122,8 +127,16 @@ pub enum Command {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
-    Created { organisation: OrganisationId, definition: Definition },
-    Updated { definition: Definition },
-    RolledBack { to: Revision, definition: Definition },
+    Created {
+        organisation: OrganisationId,
+        definition: Definition,
+    },
+    Updated {
+        definition: Definition,
+    },
+    RolledBack {
+        to: Revision,
+        definition: Definition,
+    },
     Removed {},
 }

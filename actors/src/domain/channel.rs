@@ -39,26 +39,46 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
-    Create { organisation: OrganisationId, details: Details },
+    Create {
+        organisation: OrganisationId,
+        details: Details,
+    },
     Update {
         name: Option<String>,
         metadata: Option<Map<String, Value>>,
         retention: Option<RetentionClass>,
     },
     /// The caller has checked that the things belong to the channel's organisation. Those connected already stay so.
-    Connect { things: Vec<ThingId> },
-    Disconnect { things: Vec<ThingId> },
+    Connect {
+        things: Vec<ThingId>,
+    },
+    Disconnect {
+        things: Vec<ThingId>,
+    },
     Remove,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    Created { organisation: OrganisationId, details: Details },
-    Updated { details: Details },
+    Created {
+        organisation: OrganisationId,
+        details: Details,
+    },
+    Updated {
+        details: Details,
+    },
     /// Details and connections of revision `to`.
-    RolledBack { to: Revision, details: Details, things: BTreeSet<ThingId> },
-    ThingConnected { thing: ThingId },
-    ThingDisconnected { thing: ThingId },
+    RolledBack {
+        to: Revision,
+        details: Details,
+        things: BTreeSet<ThingId>,
+    },
+    ThingConnected {
+        thing: ThingId,
+    },
+    ThingDisconnected {
+        thing: ThingId,
+    },
     Removed {},
 }

@@ -25,16 +25,29 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
-    Create { organisation: OrganisationId, details: Details },
-    Update { details: Details },
+    Create {
+        organisation: OrganisationId,
+        details: Details,
+    },
+    Update {
+        details: Details,
+    },
     Remove,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    Created { organisation: OrganisationId, details: Details },
-    Updated { details: Details },
-    RolledBack { to: Revision, details: Details },
+    Created {
+        organisation: OrganisationId,
+        details: Details,
+    },
+    Updated {
+        details: Details,
+    },
+    RolledBack {
+        to: Revision,
+        details: Details,
+    },
     Removed {},
 }

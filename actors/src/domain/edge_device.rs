@@ -60,11 +60,24 @@ pub enum Command {
         external_key: KeyHash,
         config: BootstrapConfig,
     },
-    UpdateInfo { name: Option<String>, content: Option<String> },
-    UpdateConnections { channels: BTreeSet<ChannelId> },
-    UpdateCertificates { client_cert: String, client_key_sealed: String, ca_cert: String },
-    ChangeExternalKey { external_key: KeyHash },
-    ChangeState { state: BootstrapState },
+    UpdateInfo {
+        name: Option<String>,
+        content: Option<String>,
+    },
+    UpdateConnections {
+        channels: BTreeSet<ChannelId>,
+    },
+    UpdateCertificates {
+        client_cert: String,
+        client_key_sealed: String,
+        ca_cert: String,
+    },
+    ChangeExternalKey {
+        external_key: KeyHash,
+    },
+    ChangeState {
+        state: BootstrapState,
+    },
     /// The device fetched its config.
     RecordBootstrap,
     Remove,
@@ -82,11 +95,22 @@ pub enum Event {
         config: BootstrapConfig,
     },
     /// The whole config after the change.
-    ConfigChanged { config: BootstrapConfig },
-    RolledBack { to: Revision, config: BootstrapConfig },
-    ExternalKeyChanged { external_key: KeyHash },
-    StateChanged { state: BootstrapState },
-    Bootstrapped { revision: Revision },
+    ConfigChanged {
+        config: BootstrapConfig,
+    },
+    RolledBack {
+        to: Revision,
+        config: BootstrapConfig,
+    },
+    ExternalKeyChanged {
+        external_key: KeyHash,
+    },
+    StateChanged {
+        state: BootstrapState,
+    },
+    Bootstrapped {
+        revision: Revision,
+    },
     Removed {},
 }
 

@@ -78,12 +78,23 @@ pub struct State {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)]
 pub enum Command {
-    Create { organisation: OrganisationId, definition: Definition },
+    Create {
+        organisation: OrganisationId,
+        definition: Definition,
+    },
     /// `version.version` must be the next number.
-    RegisterVersion { version: Version },
-    RecordTrainingFailure { reason: String },
-    Promote { version: u32 },
-    Retire { version: u32 },
+    RegisterVersion {
+        version: Version,
+    },
+    RecordTrainingFailure {
+        reason: String,
+    },
+    Promote {
+        version: u32,
+    },
+    Retire {
+        version: u32,
+    },
     Remove,
 }
 
@@ -91,10 +102,22 @@ pub enum Command {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
-    Created { organisation: OrganisationId, definition: Definition },
-    VersionRegistered { version: Version },
-    TrainingFailed { reason: String },
-    Promoted { version: u32, previous: Option<u32> },
-    Retired { version: u32 },
+    Created {
+        organisation: OrganisationId,
+        definition: Definition,
+    },
+    VersionRegistered {
+        version: Version,
+    },
+    TrainingFailed {
+        reason: String,
+    },
+    Promoted {
+        version: u32,
+        previous: Option<u32>,
+    },
+    Retired {
+        version: u32,
+    },
     Removed {},
 }

@@ -46,7 +46,11 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
-    Create { organisation: OrganisationId, key: SealedKey, details: Details },
+    Create {
+        organisation: OrganisationId,
+        key: SealedKey,
+        details: Details,
+    },
     /// `None` leaves a part as it is.
     Update {
         name: Option<String>,
@@ -54,7 +58,9 @@ pub enum Command {
         device_type: Option<Option<DeviceTypeId>>,
         tags: Option<Vec<Tag>>,
     },
-    ChangeKey { key: SealedKey },
+    ChangeKey {
+        key: SealedKey,
+    },
     /// The key was shown to a person: an event, so that the audit time line has it.
     RecordKeyRevealed,
     Remove,
@@ -64,11 +70,22 @@ pub enum Command {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
-    Created { organisation: OrganisationId, key: SealedKey, details: Details },
+    Created {
+        organisation: OrganisationId,
+        key: SealedKey,
+        details: Details,
+    },
     /// All of the details after the change.
-    Updated { details: Details },
-    RolledBack { to: Revision, details: Details },
-    KeyChanged { key: SealedKey },
+    Updated {
+        details: Details,
+    },
+    RolledBack {
+        to: Revision,
+        details: Details,
+    },
+    KeyChanged {
+        key: SealedKey,
+    },
     KeyRevealed {},
     Removed {},
 }

@@ -45,9 +45,15 @@ pub enum Command {
         platform_administrator: bool,
         metadata: Map<String, Value>,
     },
-    ChangePassword { password: PasswordHash },
-    ChangeRole { role: Role },
-    UpdateMetadata { metadata: Map<String, Value> },
+    ChangePassword {
+        password: PasswordHash,
+    },
+    ChangeRole {
+        role: Role,
+    },
+    UpdateMetadata {
+        metadata: Map<String, Value>,
+    },
     Disable,
     Enable,
     EndSessions,
@@ -65,9 +71,15 @@ pub enum Event {
         platform_administrator: bool,
         metadata: Map<String, Value>,
     },
-    PasswordChanged { password: PasswordHash },
-    RoleChanged { role: Role },
-    MetadataUpdated { metadata: Map<String, Value> },
+    PasswordChanged {
+        password: PasswordHash,
+    },
+    RoleChanged {
+        role: Role,
+    },
+    MetadataUpdated {
+        metadata: Map<String, Value>,
+    },
     Disabled {},
     Enabled {},
     SessionsEnded {},
