@@ -253,6 +253,3 @@ fn senml_json(batch: &MessageBatch) -> Option<Vec<u8>> {
     tellee_senml::encode_json(&records).ok()
 }
 
-#[cfg(test)]
-#[path = "ingest/tests.rs"]
-mod tests;

@@ -136,6 +136,7 @@ fn number_equals(records: &mut [Record]) {
         numbers.push(*next);
         *next += 1;
     }
+    drop(seen);
     for (record, number) in records.iter_mut().zip(numbers) {
         record.seq = number;
     }

@@ -225,12 +225,14 @@ impl Link {
     /// All packets that are answered at once.
     fn answer<S>(&mut self, step: Step, writer: &mut Writer<S>) {
         let handle = Arc::clone(&self.established.attached.handle);
-        let session = |change: &mut dyn FnMut(&mut super::session::Session)| {
-            change(&mut handle.state.lock().session);
-        };
         match step {
-            Step::PubAck(ack) => session(&mut |session| drop(session.acknowledged(ack.packet_id))),
-            Step::PubComp(ack) => session(&mut |session| drop(session.completed(ack.packet_id))),
+            // An acknowledgement of what is not in flight changes nothing.
+            Step::PubAck(ack) => {
+                handle.state.lock().session.acknowledged(ack.packet_id);
+            }
+            Step::PubComp(ack) => {
+                handle.state.lock().session.completed(ack.packet_id);
+            }
             Step::PubRec(ack) => {
                 let release = handle.state.lock().session.received(ack);
                 if let Some(release) = release {
@@ -330,7 +332,8 @@ impl Link {
         }
         self.broker.withdraw(&handle, &mut state);
         let now = self.broker.ingest().clock().now();
-        let metrics = self.broker.metrics();
+        let broker = Arc::clone(&self.broker);
+        let metrics = broker.metrics();
         while writer.output.len() < OUTPUT_HIGH_WATER {
             match state.session.next(now)? {
                 Next::Publish { packet_id, duplicate, delivery } => {

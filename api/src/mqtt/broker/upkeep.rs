@@ -1,6 +1,7 @@
 //! What time and changes of access do to sessions.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tellee_actors::time::Timestamp;
@@ -36,7 +37,7 @@ impl Broker {
             if access_changed {
                 self.recheck(handle);
             }
-            for will in self.due(handle, now) {
+            if let Some(will) = self.due(handle, now) {
                 self.publish_will(handle, will).await;
             }
         }
@@ -74,6 +75,9 @@ impl Broker {
 
     /// The will that is due now, of a session whose delay or whose own time is over. The latter is removed.
     fn due(&self, handle: &Arc<SessionHandle>, now: Timestamp) -> Option<Will> {
+        if handle.online.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut sessions = self.sessions.lock();
         let mut state = handle.state.lock();
         if state.connected.is_some() {
