@@ -2,5 +2,11 @@
 
 pub mod caller;
 pub mod error;
+pub mod graphql;
+pub mod http;
 pub mod identity;
+pub mod ingest;
+pub mod mqtt;
 pub mod platform;
+pub mod rest;
+pub mod web;
