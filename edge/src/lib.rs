@@ -6,4 +6,5 @@ pub mod clock;
 pub mod connection;
 pub mod modbus;
 pub mod report;
+pub mod spool;
 pub mod status;
