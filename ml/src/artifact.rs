@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::protocol::{MAX_SIGNALS, MAX_WINDOW, TrainSpec};
+use crate::protocol::{MAX_SIGNALS, MAX_WINDOW, MAX_WINDOW_VALUES, TrainSpec};
 
 /// The version of the shape of the manifest.
 pub const MANIFEST_FORMAT: u32 = 1;
@@ -43,14 +43,23 @@ pub struct Manifest {
     /// Hex SHA-256 of the graph.
     pub graph_sha256: String,
     pub spec: TrainSpec,
-    /// Per signal: subtracted first.
-    pub centre: Vec<f64>,
-    /// Per signal: divided by then. Above 0.
-    pub scale: Vec<f64>,
+    /// Per signal.
+    pub scaling: Vec<Scaling>,
     /// Per signal: its mean squared error (standardised) in healthy windows. Above 0.
     pub healthy_error: Vec<f64>,
     /// The error of a window (see [`score`]) above which it is abnormal. Above 0.
     pub error_limit: f64,
+}
+
+/// How one signal is standardised: (value - centre) / scale.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scaling {
+    pub centre: f64,
+    /// Above 0.
+    pub scale: f64,
+    /// The level of the signal drifts even in health: each window is centred on its own mean, not on `centre`.
+    pub wanders: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +71,11 @@ pub enum ArtifactError {
     #[error("`{path}` is larger than {limit} bytes")]
     TooLarge { path: PathBuf, limit: u64 },
     #[error("`{path}` has hash {found}, not {expected}")]
-    WrongHash { path: PathBuf, found: String, expected: String },
+    WrongHash {
+        path: PathBuf,
+        found: String,
+        expected: String,
+    },
     #[error("the manifest has format {found}; known is {MANIFEST_FORMAT}")]
     Format { found: u32 },
     #[error("the manifest is malformed: {0}")]
@@ -89,19 +102,30 @@ impl Manifest {
         if self.spec.window == 0 || self.spec.window > MAX_WINDOW {
             return malformed("the window is out of range");
         }
-        let columns = [&self.centre, &self.scale, &self.healthy_error];
-        if columns.iter().any(|column| column.len() != signals || !column.iter().all(|value| value.is_finite())) {
+        if signals * self.spec.window as usize > MAX_WINDOW_VALUES {
+            return malformed("a window has too many values");
+        }
+        if self.scaling.len() != signals || self.healthy_error.len() != signals {
             return malformed("a column does not fit the signals");
         }
-        let positive = |value: &f64| *value > 0.0;
-        if !self.scale.iter().chain(&self.healthy_error).all(positive) {
+        if !self
+            .scaling
+            .iter()
+            .all(|scaling| scaling.centre.is_finite() && is_positive(scaling.scale))
+        {
             return malformed("a scale is not above 0");
         }
-        if !(self.error_limit.is_finite() && self.error_limit > 0.0) {
-            return malformed("the limit is not above 0");
+        if !self.healthy_error.iter().all(|error| is_positive(*error))
+            || !is_positive(self.error_limit)
+        {
+            return malformed("an error in health or its limit is not above 0");
         }
         Ok(())
     }
+}
+
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
 }
 
 /// The path of the graph in the artifact `folder`.
@@ -117,7 +141,8 @@ pub fn hash_graph(folder: &Path) -> Result<String, ArtifactError> {
 /// Writes the manifest beside its graph, both durable, and gives the hash of the artifact.
 pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<String, ArtifactError> {
     let path = folder.join(MANIFEST_FILE);
-    let bytes = serde_json::to_vec_pretty(manifest).map_err(|error| ArtifactError::Malformed(error.to_string()))?;
+    let bytes = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| ArtifactError::Malformed(error.to_string()))?;
     let write = || -> io::Result<()> {
         let mut file = File::create(&path)?;
         file.write_all(&bytes)?;
@@ -125,7 +150,10 @@ pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<String, Arti
         File::open(graph_path(folder))?.sync_all()?;
         File::open(folder)?.sync_all()
     };
-    write().map_err(|source| ArtifactError::Write { path: path.clone(), source })?;
+    write().map_err(|source| ArtifactError::Write {
+        path: path.clone(),
+        source,
+    })?;
     Ok(hex::encode(Sha256::digest(&bytes)))
 }
 
@@ -136,10 +164,14 @@ pub fn read(folder: &Path, expected: Option<&str>) -> Result<Manifest, ArtifactE
     if let Some(expected) = expected {
         check_hash(&path, hex::encode(Sha256::digest(&bytes)), expected)?;
     }
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|error| ArtifactError::Malformed(error.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|error| ArtifactError::Malformed(error.to_string()))?;
     manifest.check()?;
-    check_hash(&graph_path(folder), hash_graph(folder)?, &manifest.graph_sha256)?;
+    check_hash(
+        &graph_path(folder),
+        hash_graph(folder)?,
+        &manifest.graph_sha256,
+    )?;
     Ok(manifest)
 }
 
@@ -147,23 +179,43 @@ fn check_hash(path: &Path, found: String, expected: &str) -> Result<(), Artifact
     if found == expected {
         return Ok(());
     }
-    Err(ArtifactError::WrongHash { path: path.to_owned(), found, expected: expected.to_owned() })
+    Err(ArtifactError::WrongHash {
+        path: path.to_owned(),
+        found,
+        expected: expected.to_owned(),
+    })
 }
 
 fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
-    let read = |source| ArtifactError::Read { path: path.to_owned(), source };
+    let read = |source| ArtifactError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut bytes = Vec::new();
-    File::open(path).map_err(read)?.take(limit + 1).read_to_end(&mut bytes).map_err(read)?;
+    File::open(path)
+        .map_err(read)?
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(read)?;
     if bytes.len() as u64 > limit {
-        return Err(ArtifactError::TooLarge { path: path.to_owned(), limit });
+        return Err(ArtifactError::TooLarge {
+            path: path.to_owned(),
+            limit,
+        });
     }
     Ok(bytes)
 }
 
 fn hash_file(path: &Path, limit: u64) -> Result<String, ArtifactError> {
-    let read = |source| ArtifactError::Read { path: path.to_owned(), source };
+    let read = |source| ArtifactError::Read {
+        path: path.to_owned(),
+        source,
+    };
     if fs::metadata(path).map_err(read)?.len() > limit {
-        return Err(ArtifactError::TooLarge { path: path.to_owned(), limit });
+        return Err(ArtifactError::TooLarge {
+            path: path.to_owned(),
+            limit,
+        });
     }
     let mut file = File::open(path).map_err(read)?;
     let mut hash = Sha256::new();
@@ -190,8 +242,11 @@ mod tests {
             libtorch: "0".into(),
             graph_sha256: hash_graph(folder).unwrap(),
             spec: TrainSpec::new(vec!["flow".into()], 1_000, 8),
-            centre: vec![1.5],
-            scale: vec![0.5],
+            scaling: vec![Scaling {
+                centre: 1.5,
+                scale: 0.5,
+                wanders: false,
+            }],
             healthy_error: vec![0.1],
             error_limit: 3.0,
         }
@@ -210,12 +265,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let hash = write_manifest(folder.path(), &manifest(folder.path())).unwrap();
         fs::write(graph_path(folder.path()), b"another").unwrap();
-        assert!(matches!(read(folder.path(), Some(&hash)), Err(ArtifactError::WrongHash { .. })));
+        assert!(matches!(
+            read(folder.path(), Some(&hash)),
+            Err(ArtifactError::WrongHash { .. })
+        ));
 
         let mut other = manifest(folder.path());
         other.error_limit = 4.0;
         write_manifest(folder.path(), &other).unwrap();
-        assert!(matches!(read(folder.path(), Some(&hash)), Err(ArtifactError::WrongHash { .. })));
+        assert!(matches!(
+            read(folder.path(), Some(&hash)),
+            Err(ArtifactError::WrongHash { .. })
+        ));
     }
 
     #[test]
@@ -223,8 +284,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sound = manifest(folder.path());
         let broken: [fn(&mut Manifest); 6] = [
-            |manifest| manifest.scale = vec![0.0],
-            |manifest| manifest.centre = vec![],
+            |manifest| manifest.scaling[0].scale = 0.0,
+            |manifest| manifest.scaling.clear(),
             |manifest| manifest.error_limit = -1.0,
             |manifest| manifest.spec.signals.clear(),
             |manifest| manifest.spec.window = 0,
@@ -236,7 +297,10 @@ mod tests {
             write_manifest(folder.path(), &manifest).unwrap();
             assert!(read(folder.path(), None).is_err(), "{manifest:?}");
         }
-        assert!(matches!(read(&folder.path().join("nowhere"), None), Err(ArtifactError::Read { .. })));
+        assert!(matches!(
+            read(&folder.path().join("nowhere"), None),
+            Err(ArtifactError::Read { .. })
+        ));
     }
 
     proptest! {

@@ -8,8 +8,8 @@ pub mod message;
 
 pub use frame::{Decoder, Frame, FrameError, FrameLimits, encode};
 pub use message::{
-    Failure, FailureCode, Loaded, Reply, ReplyBody, Request, RequestBody, ScoreShape, Scored, TrainReport, TrainSpec,
-    ValidationReport,
+    Failure, FailureCode, Loaded, Reply, ReplyBody, Request, RequestBody, ScoreShape, Scored,
+    TrainReport, TrainSpec, ValidationReport,
 };
 
 /// The version of the protocol. Both sides must have the same.
@@ -20,5 +20,7 @@ pub const MAX_BATCH: u32 = 256;
 pub const MAX_SIGNALS: u32 = 256;
 /// The most samples of a window.
 pub const MAX_WINDOW: u32 = 1_024;
+/// The most values (samples × signals) of a window.
+pub const MAX_WINDOW_VALUES: usize = 16_384;
 /// The most values (rows × signals) of one training.
 pub const MAX_TRAINING_VALUES: usize = 16 * 1024 * 1024;

@@ -22,7 +22,10 @@ pub struct FrameLimits {
 
 impl Default for FrameLimits {
     fn default() -> Self {
-        Self { max_header_bytes: 256 * 1024, max_payload_bytes: MAX_TRAINING_VALUES * size_of::<f32>() }
+        Self {
+            max_header_bytes: 256 * 1024,
+            max_payload_bytes: MAX_TRAINING_VALUES * size_of::<f32>(),
+        }
     }
 }
 
@@ -58,8 +61,13 @@ pub enum FrameError {
 }
 
 /// Writes one frame.
-pub fn encode<T: Serialize>(message: &T, payload: &[f32], limits: &FrameLimits) -> Result<Vec<u8>, FrameError> {
-    let header = serde_json::to_vec(message).map_err(|error| FrameError::Header(error.to_string()))?;
+pub fn encode<T: Serialize>(
+    message: &T,
+    payload: &[f32],
+    limits: &FrameLimits,
+) -> Result<Vec<u8>, FrameError> {
+    let header =
+        serde_json::to_vec(message).map_err(|error| FrameError::Header(error.to_string()))?;
     let payload_bytes = size_of_val(payload);
     let (header_length, payload_length) = checked_lengths(header.len(), payload_bytes, limits)?;
 
@@ -75,16 +83,29 @@ pub fn encode<T: Serialize>(message: &T, payload: &[f32], limits: &FrameLimits) 
     Ok(bytes)
 }
 
-fn checked_lengths(header: usize, payload: usize, limits: &FrameLimits) -> Result<(u32, u32), FrameError> {
-    let too_long_header = FrameError::HeaderTooLarge { found: header, limit: limits.max_header_bytes };
-    let too_long_payload = FrameError::PayloadTooLarge { found: payload, limit: limits.max_payload_bytes };
+fn checked_lengths(
+    header: usize,
+    payload: usize,
+    limits: &FrameLimits,
+) -> Result<(u32, u32), FrameError> {
+    let too_long_header = FrameError::HeaderTooLarge {
+        found: header,
+        limit: limits.max_header_bytes,
+    };
+    let too_long_payload = FrameError::PayloadTooLarge {
+        found: payload,
+        limit: limits.max_payload_bytes,
+    };
     if header > limits.max_header_bytes {
         return Err(too_long_header);
     }
     if payload > limits.max_payload_bytes {
         return Err(too_long_payload);
     }
-    Ok((u32::try_from(header).map_err(|_| too_long_header)?, u32::try_from(payload).map_err(|_| too_long_payload)?))
+    Ok((
+        u32::try_from(header).map_err(|_| too_long_header)?,
+        u32::try_from(payload).map_err(|_| too_long_payload)?,
+    ))
 }
 
 /// Cuts a stream of bytes into frames. Holds no more than what was fed and not yet taken.
@@ -98,7 +119,11 @@ pub struct Decoder {
 
 impl Decoder {
     pub const fn new(limits: FrameLimits) -> Self {
-        Self { limits, buffer: Vec::new(), taken: 0 }
+        Self {
+            limits,
+            buffer: Vec::new(),
+            taken: 0,
+        }
     }
 
     pub fn feed(&mut self, bytes: &[u8]) {
@@ -111,14 +136,26 @@ impl Decoder {
 
     /// The next whole frame; `None` until more bytes are fed. After an error the stream is lost.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        let Some((header_length, payload_length)) = self.lengths()? else { return Ok(None) };
+        let Some((header_length, payload_length)) = self.lengths()? else {
+            return Ok(None);
+        };
         let start = self.taken + PREFIX_BYTES;
         let end = start + header_length + payload_length;
-        let Some(body) = self.buffer.get(start..end) else { return Ok(None) };
+        let Some(body) = self.buffer.get(start..end) else {
+            return Ok(None);
+        };
 
         let (header, payload) = body.split_at(header_length);
-        let payload = payload.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        let frame = Frame { header: header.to_vec(), payload };
+        let payload = payload
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
+        let frame = Frame {
+            header: header.to_vec(),
+            payload,
+        };
         self.taken = end;
         Ok(Some(frame))
     }
@@ -137,9 +174,14 @@ impl Decoder {
         if let Some(&version) = unread.get(MAGIC.len())
             && version != PROTOCOL_VERSION
         {
-            return Err(FrameError::Version { found: version, known: PROTOCOL_VERSION });
+            return Err(FrameError::Version {
+                found: version,
+                known: PROTOCOL_VERSION,
+            });
         }
-        let Some(&[_, _, _, _, h0, h1, h2, h3, p0, p1, p2, p3]) = unread.first_chunk::<PREFIX_BYTES>() else {
+        let Some(&[_, _, _, _, h0, h1, h2, h3, p0, p1, p2, p3]) =
+            unread.first_chunk::<PREFIX_BYTES>()
+        else {
             return Ok(None);
         };
         let header = u32::from_le_bytes([h0, h1, h2, h3]) as usize;
@@ -158,7 +200,10 @@ mod tests {
 
     use super::*;
 
-    const SMALL: FrameLimits = FrameLimits { max_header_bytes: 64, max_payload_bytes: 64 };
+    const SMALL: FrameLimits = FrameLimits {
+        max_header_bytes: 64,
+        max_payload_bytes: 64,
+    };
 
     fn decode_all(decoder: &mut Decoder) -> Result<Vec<Frame>, FrameError> {
         let mut frames = Vec::new();
@@ -172,7 +217,13 @@ mod tests {
     fn another_version_is_named_and_refused() {
         let mut decoder = Decoder::new(SMALL);
         decoder.feed(b"TLM\x02");
-        assert_eq!(decoder.next_frame(), Err(FrameError::Version { found: 2, known: PROTOCOL_VERSION }));
+        assert_eq!(
+            decoder.next_frame(),
+            Err(FrameError::Version {
+                found: 2,
+                known: PROTOCOL_VERSION
+            })
+        );
     }
 
     #[test]
@@ -188,20 +239,38 @@ mod tests {
         decoder.feed(b"TLM\x01\xff\xff\xff\xff\x00\x00\x00\x00");
         assert_eq!(
             decoder.next_frame(),
-            Err(FrameError::HeaderTooLarge { found: u32::MAX as usize, limit: SMALL.max_header_bytes })
+            Err(FrameError::HeaderTooLarge {
+                found: u32::MAX as usize,
+                limit: SMALL.max_header_bytes
+            })
         );
         let mut decoder = Decoder::new(SMALL);
         decoder.feed(b"TLM\x01\x02\x00\x00\x00\x48\x00\x00\x00");
-        assert_eq!(decoder.next_frame(), Err(FrameError::PayloadTooLarge { found: 72, limit: 64 }));
+        assert_eq!(
+            decoder.next_frame(),
+            Err(FrameError::PayloadTooLarge {
+                found: 72,
+                limit: 64
+            })
+        );
         let mut decoder = Decoder::new(SMALL);
         decoder.feed(b"TLM\x01\x02\x00\x00\x00\x05\x00\x00\x00");
-        assert_eq!(decoder.next_frame(), Err(FrameError::PayloadTorn { found: 5 }));
+        assert_eq!(
+            decoder.next_frame(),
+            Err(FrameError::PayloadTorn { found: 5 })
+        );
     }
 
     #[test]
     fn what_is_too_large_is_not_written() {
         let payload = [0.0; 17];
-        assert_eq!(encode(&1, &payload, &SMALL), Err(FrameError::PayloadTooLarge { found: 68, limit: 64 }));
+        assert_eq!(
+            encode(&1, &payload, &SMALL),
+            Err(FrameError::PayloadTooLarge {
+                found: 68,
+                limit: 64
+            })
+        );
     }
 
     proptest! {

@@ -24,14 +24,32 @@ pub enum RequestBody {
     Hello {},
     /// Payload: rows × signals, row by row, NaN where a value is missing. Writes the artifact into `folder`, which must be
     /// empty or missing.
-    Train { spec: TrainSpec, rows: u32, folder: PathBuf },
+    Train {
+        spec: TrainSpec,
+        rows: u32,
+        folder: PathBuf,
+    },
     /// Reads the artifact in `folder`, if its manifest has this hash, as `version` of `model` in place of any other version.
-    Load { model: Uuid, version: u32, folder: PathBuf, artifact: String },
-    Unload { model: Uuid },
+    Load {
+        model: Uuid,
+        version: u32,
+        folder: PathBuf,
+        artifact: String,
+    },
+    Unload {
+        model: Uuid,
+    },
     /// Payload: batch × window × signals, in units of the signals.
-    Score { model: Uuid, version: u32, batch: u32 },
+    Score {
+        model: Uuid,
+        version: u32,
+        batch: u32,
+    },
     /// Loads the artifact in `folder` and runs it at each of these batch sizes; keeps nothing.
-    Validate { folder: PathBuf, batches: Vec<u32> },
+    Validate {
+        folder: PathBuf,
+        batches: Vec<u32>,
+    },
     Ping {},
     Shutdown {},
 }
@@ -75,10 +93,10 @@ impl TrainSpec {
             max_epochs: 200,
             patience: 15,
             batch: 64,
-            learning_rate: 1e-3,
+            learning_rate: 3e-3,
             held_out_share: 0.25,
             limit_quantile: 0.99,
-            limit_margin: 1.5,
+            limit_margin: 1.25,
         }
     }
 }
@@ -174,7 +192,10 @@ impl ScoreShape {
         }
         let (scores, rest) = payload.split_at(batch);
         let (shares, expected) = rest.split_at(values);
-        let results = scores.iter().zip(shares.chunks(signals)).zip(expected.chunks(signals));
+        let results = scores
+            .iter()
+            .zip(shares.chunks(signals))
+            .zip(expected.chunks(signals));
         Some(
             results
                 .map(|((&score, shares), expected)| Scored {
@@ -248,7 +269,10 @@ mod tests {
 
     #[test]
     fn a_score_that_is_no_number_is_refused() {
-        let shape = ScoreShape { batch: 1, signals: 1 };
+        let shape = ScoreShape {
+            batch: 1,
+            signals: 1,
+        };
         assert_eq!(shape.unpack(&[f32::NAN, 1.0, 0.0]), None);
     }
 

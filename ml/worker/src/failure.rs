@@ -5,7 +5,10 @@ use tellee_ml::artifact::ArtifactError;
 use tellee_ml::protocol::{Failure, FailureCode};
 
 pub fn artifact_failure(error: &ArtifactError) -> Failure {
-    Failure { code: FailureCode::Artifact, message: error.to_string() }
+    Failure {
+        code: FailureCode::Artifact,
+        message: error.to_string(),
+    }
 }
 
 /// libtorch's messages carry a C++ stack trace; the first line says what is wrong.
@@ -13,9 +16,15 @@ pub fn artifact_failure(error: &ArtifactError) -> Failure {
 pub fn runtime_failure(error: TchError) -> Failure {
     let text = error.to_string();
     let message = text.lines().next().unwrap_or("libtorch failed").to_owned();
-    Failure { code: FailureCode::Runtime, message }
+    Failure {
+        code: FailureCode::Runtime,
+        message,
+    }
 }
 
 pub fn invalid(message: impl Into<String>) -> Failure {
-    Failure { code: FailureCode::Invalid, message: message.into() }
+    Failure {
+        code: FailureCode::Invalid,
+        message: message.into(),
+    }
 }

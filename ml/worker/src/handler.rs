@@ -32,13 +32,21 @@ impl Handler {
     pub fn handle(&mut self, request: Request, payload: &[f32], arrived: Instant) -> Answer {
         let id = request.id;
         let deadline = Deadline::after(arrived, Duration::from_millis(request.deadline_ms));
-        let result = catch_unwind(AssertUnwindSafe(|| self.answer(request.body, payload, deadline)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            self.answer(request.body, payload, deadline)
+        }));
         let (body, payload) = match result {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => (ReplyBody::Failed(failure), Vec::new()),
             Err(_) => {
                 let message = "libtorch panicked".to_owned();
-                (ReplyBody::Failed(Failure { code: FailureCode::Runtime, message }), Vec::new())
+                (
+                    ReplyBody::Failed(Failure {
+                        code: FailureCode::Runtime,
+                        message,
+                    }),
+                    Vec::new(),
+                )
             }
         };
         (Reply { id, body }, payload)
@@ -66,7 +74,12 @@ impl Handler {
                 }
                 ReplyBody::Trained(train(&spec, payload, &folder, deadline)?)
             }
-            RequestBody::Load { model, version, folder, artifact } => {
+            RequestBody::Load {
+                model,
+                version,
+                folder,
+                artifact,
+            } => {
                 if self.models.len() >= MAX_MODELS && !self.models.contains_key(&model) {
                     return Err(invalid(format!("{MAX_MODELS} models are loaded already")));
                 }
@@ -79,10 +92,16 @@ impl Handler {
                 self.models.remove(&model);
                 ReplyBody::Unloaded {}
             }
-            RequestBody::Score { model, version, batch } => return self.score(model, version, batch, payload),
+            RequestBody::Score {
+                model,
+                version,
+                batch,
+            } => return self.score(model, version, batch, payload),
             RequestBody::Validate { folder, batches } => {
                 if batches.len() > 16 || batches.iter().any(|batch| *batch > MAX_BATCH) {
-                    return Err(invalid(format!("at most 16 batches of at most {MAX_BATCH} can be validated")));
+                    return Err(invalid(format!(
+                        "at most 16 batches of at most {MAX_BATCH} can be validated"
+                    )));
                 }
                 ReplyBody::Validated(Model::load(&folder, None)?.validate(&batches)?)
             }
@@ -99,11 +118,20 @@ impl Handler {
         batch: u32,
         payload: &[f32],
     ) -> Result<(ReplyBody, Vec<f32>), Failure> {
-        let Some((_, loaded)) = self.models.get(&model).filter(|(loaded, _)| *loaded == version) else {
-            return Err(invalid(format!("version {version} of model `{model}` is not loaded")));
+        let Some((_, loaded)) = self
+            .models
+            .get(&model)
+            .filter(|(loaded, _)| *loaded == version)
+        else {
+            return Err(invalid(format!(
+                "version {version} of model `{model}` is not loaded"
+            )));
         };
         let scored = loaded.score(payload, batch)?;
-        let shape = ScoreShape { batch, signals: loaded.signals() as u32 };
+        let shape = ScoreShape {
+            batch,
+            signals: loaded.signals() as u32,
+        };
         Ok((ReplyBody::Scored(shape), shape.pack(&scored)))
     }
 }

@@ -26,11 +26,16 @@ const LIBTORCH_VERSION: &str = "2.13.0";
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--version") {
-        println!("tellee-ml-worker {} (libtorch {LIBTORCH_VERSION})", env!("CARGO_PKG_VERSION"));
+        println!(
+            "tellee-ml-worker {} (libtorch {LIBTORCH_VERSION})",
+            env!("CARGO_PKG_VERSION")
+        );
         return ExitCode::SUCCESS;
     }
     if io::stdin().is_terminal() {
-        eprintln!("tellee-ml-worker: started by `tellee serve`, which speaks to it over its standard input");
+        eprintln!(
+            "tellee-ml-worker: started by `tellee serve`, which speaks to it over its standard input"
+        );
         return ExitCode::from(2);
     }
     // The supervisor sets OMP_NUM_THREADS=1 too: this call alone does not hold for oneDNN's threads.
@@ -51,7 +56,8 @@ fn serve() -> anyhow::Result<()> {
     let mut handler = Handler::default();
     while let Ok(incoming) = requests.recv() {
         let last = matches!(incoming.request.body, RequestBody::Shutdown {});
-        let (reply, payload) = handler.handle(incoming.request, &incoming.payload, incoming.arrived);
+        let (reply, payload) =
+            handler.handle(incoming.request, &incoming.payload, incoming.arrived);
         if let ReplyBody::Failed(failure) = &reply.body {
             eprintln!("request {} failed: {failure}", reply.id);
         }

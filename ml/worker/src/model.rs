@@ -8,7 +8,7 @@ use tch::{CModule, TchError, Tensor};
 use tellee_ml::artifact::{self, SCORE_LIMIT};
 use tellee_ml::protocol::{Failure, FailureCode, Loaded, MAX_BATCH, Scored, ValidationReport};
 
-use crate::dataset::Scaler;
+use crate::dataset::standardise;
 use crate::failure::{artifact_failure, invalid, runtime_failure};
 use crate::scoring::Yardstick;
 
@@ -26,10 +26,14 @@ pub struct Model {
 impl Model {
     /// Reads the artifact in `folder`, checks its hashes and runs it once.
     pub fn load(folder: &Path, expected_hash: Option<&str>) -> Result<Self, Failure> {
-        let manifest = artifact::read(folder, expected_hash).map_err(|error| artifact_failure(&error))?;
+        let manifest =
+            artifact::read(folder, expected_hash).map_err(|error| artifact_failure(&error))?;
         let mut graph = CModule::load(artifact::graph_path(folder)).map_err(|error| Failure {
             code: FailureCode::Artifact,
-            message: format!("the graph cannot be loaded: {}", runtime_failure(error).message),
+            message: format!(
+                "the graph cannot be loaded: {}",
+                runtime_failure(error).message
+            ),
         })?;
         graph.f_set_eval().map_err(runtime_failure)?;
         let model = Self {
@@ -37,7 +41,7 @@ impl Model {
             signals: manifest.spec.signals.len(),
             window: manifest.spec.window as usize,
             yardstick: Yardstick {
-                scaler: Scaler { centre: manifest.centre, scale: manifest.scale },
+                scaling: manifest.scaling,
                 healthy_error: manifest.healthy_error,
                 error_limit: manifest.error_limit,
             },
@@ -47,7 +51,11 @@ impl Model {
     }
 
     pub const fn describe(&self) -> Loaded {
-        Loaded { signals: self.signals as u32, window: self.window as u32, score_limit: SCORE_LIMIT }
+        Loaded {
+            signals: self.signals as u32,
+            window: self.window as u32,
+            score_limit: SCORE_LIMIT,
+        }
     }
 
     pub const fn signals(&self) -> usize {
@@ -58,7 +66,9 @@ impl Model {
     pub fn score(&self, windows: &[f32], batch: u32) -> Result<Vec<Scored>, Failure> {
         let values = self.window * self.signals;
         if batch > MAX_BATCH {
-            return Err(invalid(format!("a batch of {batch} windows is larger than {MAX_BATCH}")));
+            return Err(invalid(format!(
+                "a batch of {batch} windows is larger than {MAX_BATCH}"
+            )));
         }
         if windows.len() != batch as usize * values {
             return Err(invalid(format!(
@@ -74,16 +84,30 @@ impl Model {
         if batch == 0 {
             return Ok(Vec::new());
         }
-        let standardised = self.yardstick.scaler.standardise(windows);
-        let reconstruction = self.reconstruct(&standardised, batch, values).map_err(runtime_failure)?;
+        let mut standardised = Vec::with_capacity(windows.len());
+        windows
+            .chunks(values)
+            .for_each(|window| standardise(window, &self.yardstick.scaling, &mut standardised));
+        let reconstruction = self
+            .reconstruct(&standardised, batch, values)
+            .map_err(runtime_failure)?;
         if reconstruction.len() != standardised.len() {
             return Err(Failure {
                 code: FailureCode::Artifact,
                 message: "the graph gives another shape than it takes".to_owned(),
             });
         }
-        let pairs = standardised.chunks(values).zip(reconstruction.chunks(values));
-        let scored: Vec<Scored> = pairs.map(|(window, expected)| self.yardstick.score(window, expected)).collect();
+        let scored: Vec<Scored> = windows
+            .chunks(values)
+            .zip(
+                standardised
+                    .chunks(values)
+                    .zip(reconstruction.chunks(values)),
+            )
+            .map(|(window, (standardised, expected))| {
+                self.yardstick.score(window, standardised, expected)
+            })
+            .collect();
         if !scored.iter().all(|scored| scored.score.is_finite()) {
             return Err(Failure {
                 code: FailureCode::Runtime,
@@ -93,8 +117,14 @@ impl Model {
         Ok(scored)
     }
 
-    fn reconstruct(&self, standardised: &[f32], batch: u32, values: usize) -> Result<Vec<f32>, TchError> {
-        let input = Tensor::f_from_slice(standardised)?.f_reshape([i64::from(batch), values as i64])?;
+    fn reconstruct(
+        &self,
+        standardised: &[f32],
+        batch: u32,
+        values: usize,
+    ) -> Result<Vec<f32>, TchError> {
+        let input =
+            Tensor::f_from_slice(standardised)?.f_reshape([i64::from(batch), values as i64])?;
         let output = tch::no_grad(|| self.graph.forward_ts(&[input]))?;
         Vec::<f32>::try_from(output.f_reshape([-1])?)
     }
@@ -113,28 +143,33 @@ impl Model {
 
             for (window, together) in windows.chunks(self.window * self.signals).zip(&together) {
                 for alone in self.score(window, 1)? {
-                    largest_difference = largest_difference.max(f64::from((alone.score - together.score).abs()));
+                    largest_difference =
+                        largest_difference.max(f64::from((alone.score - together.score).abs()));
                 }
             }
         }
         if largest_difference > MAX_BATCH_DIFFERENCE {
             return Err(Failure {
                 code: FailureCode::Artifact,
-                message: format!("scores depend on the size of the batch: they differ by {largest_difference}"),
+                message: format!(
+                    "scores depend on the size of the batch: they differ by {largest_difference}"
+                ),
             });
         }
-        Ok(ValidationReport { milliseconds, largest_difference })
+        Ok(ValidationReport {
+            milliseconds,
+            largest_difference,
+        })
     }
 
     /// Windows around the centre of the healthy data, each a little different, without chance.
     fn typical_windows(&self, batch: u32) -> Vec<f32> {
-        let scaler = &self.yardstick.scaler;
-        let rows = batch as usize * self.window;
-        let mut windows = Vec::with_capacity(rows * self.signals);
-        for row in 0..rows {
-            for signal in 0..self.signals {
-                let phase = (row * (signal + 1)) as f32 * 0.37;
-                windows.push(scaler.restore(signal, phase.sin()));
+        let scaling = &self.yardstick.scaling;
+        let mut windows = Vec::with_capacity(batch as usize * self.window * self.signals);
+        for row in 0..batch as usize * self.window {
+            for (signal, scaling) in scaling.iter().enumerate() {
+                let wave = ((row * (signal + 1)) as f64 * 0.37).sin();
+                windows.push((scaling.centre + wave * scaling.scale) as f32);
             }
         }
         windows

@@ -60,19 +60,24 @@ impl Autoencoder {
         let example = Tensor::f_zeros([2, self.inputs], (Kind::Float, Device::Cpu))?;
         let mut failed = None;
         let module = tch::no_grad(|| {
-            CModule::create_by_tracing("Autoencoder", "forward", &[example], &mut |inputs: &[Tensor]| {
-                let output = inputs
-                    .first()
-                    .ok_or_else(|| TchError::Shape("no input to trace".to_owned()))
-                    .and_then(|input| self.forward(input));
-                match output {
-                    Ok(output) => vec![output],
-                    Err(error) => {
-                        failed = Some(error);
-                        Vec::new()
+            CModule::create_by_tracing(
+                "Autoencoder",
+                "forward",
+                &[example],
+                &mut |inputs: &[Tensor]| {
+                    let output = inputs
+                        .first()
+                        .ok_or_else(|| TchError::Shape("no input to trace".to_owned()))
+                        .and_then(|input| self.forward(input));
+                    match output {
+                        Ok(output) => vec![output],
+                        Err(error) => {
+                            failed = Some(error);
+                            Vec::new()
+                        }
                     }
-                }
-            })
+                },
+            )
         });
         if let Some(error) = failed {
             return Err(error);

@@ -49,7 +49,14 @@ fn read_until_end(sender: &SyncSender<Incoming>) -> anyhow::Result<()> {
         while let Some(frame) = decoder.next_frame()? {
             let request = frame.parse::<Request>()?;
             let Frame { payload, .. } = frame;
-            if sender.send(Incoming { request, payload, arrived: Instant::now() }).is_err() {
+            if sender
+                .send(Incoming {
+                    request,
+                    payload,
+                    arrived: Instant::now(),
+                })
+                .is_err()
+            {
                 return Ok(());
             }
         }

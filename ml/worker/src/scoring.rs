@@ -1,14 +1,14 @@
 //! From a window and its reconstruction to a score.
 
-use tellee_ml::artifact::score;
+use tellee_ml::artifact::{Scaling, score};
 use tellee_ml::protocol::Scored;
 
-use crate::dataset::Scaler;
+use crate::dataset::restore;
 
 /// What the errors of a window are measured by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Yardstick {
-    pub scaler: Scaler,
+    pub scaling: Vec<Scaling>,
     /// Per signal: mean squared error in healthy windows.
     pub healthy_error: Vec<f64>,
     pub error_limit: f64,
@@ -29,7 +29,11 @@ pub fn signal_errors(window: &[f32], reconstruction: &[f32], signals: usize) -> 
 
 /// The errors of the signals, each by what is healthy for it: 1 is as in health.
 pub fn relative_errors(errors: &[f64], healthy: &[f64]) -> Vec<f64> {
-    errors.iter().zip(healthy).map(|(error, healthy)| error / healthy).collect()
+    errors
+        .iter()
+        .zip(healthy)
+        .map(|(error, healthy)| error / healthy)
+        .collect()
 }
 
 /// The error of a window: the mean of the relative errors of its signals.
@@ -38,24 +42,35 @@ pub fn window_error(relative: &[f64]) -> f64 {
 }
 
 impl Yardstick {
-    /// Scores one standardised window.
-    pub fn score(&self, window: &[f32], reconstruction: &[f32]) -> Scored {
+    /// Scores one window: in units of the signals, standardised, and as the model gives it back.
+    pub fn score(&self, window: &[f32], standardised: &[f32], reconstruction: &[f32]) -> Scored {
         let signals = self.healthy_error.len();
-        let relative = relative_errors(&signal_errors(window, reconstruction, signals), &self.healthy_error);
+        let relative = relative_errors(
+            &signal_errors(standardised, reconstruction, signals),
+            &self.healthy_error,
+        );
         let total: f64 = relative.iter().sum();
         let shares = relative
             .iter()
-            .map(|error| if total > 0.0 { (error / total) as f32 } else { 1.0 / signals as f32 })
+            .map(|error| {
+                if total > 0.0 {
+                    (error / total) as f32
+                } else {
+                    1.0 / signals as f32
+                }
+            })
             .collect();
         let last = reconstruction.len().saturating_sub(signals);
-        let expected = reconstruction
-            .get(last..)
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-            .map(|(signal, value)| self.scaler.restore(signal, *value))
-            .collect();
-        Scored { score: score(window_error(&relative), self.error_limit) as f32, shares, expected }
+        let expected = restore(
+            reconstruction.get(last..).unwrap_or_default(),
+            window,
+            &self.scaling,
+        );
+        Scored {
+            score: score(window_error(&relative), self.error_limit) as f32,
+            shares,
+            expected,
+        }
     }
 }
 
@@ -64,7 +79,10 @@ pub fn quantile(values: &[f64], quantile: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (quantile.clamp(0.0, 1.0) * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
+    sorted
+        .get(rank.saturating_sub(1).min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -73,7 +91,13 @@ mod tests {
 
     fn yardstick() -> Yardstick {
         Yardstick {
-            scaler: Scaler { centre: vec![10.0, 20.0], scale: vec![2.0, 4.0] },
+            scaling: [(10.0, 2.0), (20.0, 4.0)]
+                .map(|(centre, scale)| Scaling {
+                    centre,
+                    scale,
+                    wanders: false,
+                })
+                .to_vec(),
             healthy_error: vec![0.5, 0.25],
             error_limit: 4.0,
         }
@@ -82,7 +106,7 @@ mod tests {
     #[test]
     fn the_signal_that_is_off_has_the_largest_share_and_shares_sum_to_1() {
         let window = [0.0, 0.0, 3.0, 0.1];
-        let scored = yardstick().score(&window, &[0.0, 0.0, 0.0, 0.0]);
+        let scored = yardstick().score(&[10.0, 20.0, 16.0, 20.4], &window, &[0.0; 4]);
         assert!(scored.shares[0] > 0.9);
         assert!((scored.shares.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert_eq!(scored.expected, [10.0, 20.0]);
@@ -92,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_window_as_expected_scores_0_with_equal_shares() {
-        let scored = yardstick().score(&[1.0, 2.0], &[1.0, 2.0]);
+        let scored = yardstick().score(&[12.0, 28.0], &[1.0, 2.0], &[1.0, 2.0]);
         assert_eq!((scored.score, scored.shares), (0.0, vec![0.5, 0.5]));
     }
 
