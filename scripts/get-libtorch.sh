@@ -11,7 +11,7 @@ set -euo pipefail
 version=2.13.0
 dest=${1:-${TELLEE_CACHE:-$HOME/.cache/tellee}/libtorch-$version}
 
-if [ -f "$dest/complete" ]; then
+if [ -f "$dest/ok" ]; then
     echo "$dest"
     exit 0
 fi
@@ -94,7 +94,7 @@ done
 
 cd "$work"
 echo "$version" >"$unpacked/build-version"
-touch "$unpacked/complete"
+touch "$unpacked/ok"
 rm -rf "$dest"
 mv "$unpacked" "$dest"
 echo "$dest"
