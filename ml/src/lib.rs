@@ -5,3 +5,10 @@
 
 pub mod artifact;
 pub mod protocol;
+
+#[cfg(feature = "server")]
+mod grid;
+#[cfg(feature = "server")]
+mod persistence;
+#[cfg(feature = "server")]
+mod window;
