@@ -12,3 +12,5 @@ mod grid;
 mod persistence;
 #[cfg(feature = "server")]
 mod window;
+#[cfg(feature = "server")]
+pub mod worker;
