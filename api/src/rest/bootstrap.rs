@@ -298,7 +298,7 @@ pub async fn unknown(State(rest): State<Rest>, caller: Caller) -> Result<Json<Un
     if !caller.platform_administrator {
         return Ok(Json(UnknownPage { configs: Vec::new() }));
     }
-    let listing = rest.platform.projections.unknown_devices().list(Page::offset(0, UNKNOWN_LIMIT)).await?;
+    let listing = rest.platform.projections.unknown_devices().list(0, UNKNOWN_LIMIT).await?;
     let configs = listing
         .rows
         .into_iter()
