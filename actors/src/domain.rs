@@ -9,6 +9,7 @@ mod testing;
 
 pub mod alarm;
 pub mod alarm_rule;
+pub mod alarm_watch;
 pub mod channel;
 pub mod device_type;
 pub mod edge_device;

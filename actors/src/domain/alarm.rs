@@ -6,6 +6,9 @@
 mod apply;
 mod decide;
 mod letter;
+mod severity;
+
+pub use severity::Severity;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

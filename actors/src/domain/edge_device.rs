@@ -205,30 +205,30 @@ impl Aggregate for EdgeDevice {
         command: Command,
         context: &DecideContext,
     ) -> Result<Vec<Event>, Rejection> {
-        if let Command::Register {
-            organisation,
-            thing,
-            external_id,
-            external_key,
-            config,
-        } = command
-        {
-            // The id is that of the thing, and a thing may get a new config after its old one was removed.
-            presence::must_be_new(state.is_there(), context)?;
-            validate_external_id(&external_id)?;
-            external_key.validate("external_key")?;
-            config.validate()?;
-            return Ok(vec![Event::Registered {
+        if !matches!(command, Command::Register { .. }) {
+            presence::must_be_there(state.is_there(), context)?;
+        }
+        match command {
+            Command::Register {
                 organisation,
                 thing,
                 external_id,
                 external_key,
                 config,
-            }]);
-        }
-        presence::must_be_there(state.is_there(), context)?;
-        match command {
-            Command::Register { .. } => Ok(Vec::new()),
+            } => {
+                // The id is that of the thing, which may get a new config after its old one was removed.
+                presence::must_be_new(state.is_there(), context)?;
+                validate_external_id(&external_id)?;
+                external_key.validate("external_key")?;
+                config.validate()?;
+                Ok(vec![Event::Registered {
+                    organisation,
+                    thing,
+                    external_id,
+                    external_key,
+                    config,
+                }])
+            }
             Command::UpdateInfo { name, content } => {
                 let mut config = state.config.clone();
                 config.name = name.unwrap_or(config.name);

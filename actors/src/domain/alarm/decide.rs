@@ -62,10 +62,11 @@ fn activate(
         ));
     }
     if state.condition_abnormal {
+        let new = activation.severity();
         let worse = state
             .activation
             .as_ref()
-            .is_none_or(|present| is_worse(&activation, present));
+            .is_none_or(|present| new.is_worse_than(present.severity()));
         if !worse {
             return Ok(Vec::new());
         }
@@ -89,20 +90,6 @@ fn is_late_news(returned_at: Option<Timestamp>, activation: &Activation) -> bool
     // A deadman has the time of this machine's clock, which says nothing against the device's.
     activation.cause != Cause::Deadman
         && returned_at.is_some_and(|returned_at| activation.source_time < returned_at)
-}
-
-/// Beyond the present limit on the same side, or of higher priority. What is less than before changes nothing.
-fn is_worse(new: &Activation, present: &Activation) -> bool {
-    if let (Cause::Limit(new), Cause::Limit(present)) = (new.cause, present.cause) {
-        if new.is_beyond(present) {
-            return true;
-        }
-        if present.is_beyond(new) {
-            return false;
-        }
-    }
-    // P1 is the least in the order of the type.
-    new.priority < present.priority
 }
 
 fn validate_activation(activation: &Activation) -> Result<(), Rejection> {

@@ -98,24 +98,21 @@ fn an_update_changes_what_is_given_and_leaves_the_rest() {
 }
 
 #[test]
-fn the_same_key_sealed_anew_changes_nothing() {
+fn a_key_changes_when_it_is_another_or_sealed_anew() {
+    let change = |key| given::<Thing>(&[created()]).when(Command::ChangeKey { key });
+    change(key(1)).then_nothing();
+    change(key(2)).then(&[Event::KeyChanged { key: key(2) }]);
+    // As when the master key is replaced.
     let sealed_anew = SealedKey {
         sealed: "YW5ldw".to_owned(),
         ..key(1)
     };
-    given::<Thing>(&[created()])
-        .when(Command::ChangeKey { key: sealed_anew })
-        .then_nothing();
-    given::<Thing>(&[created()])
-        .when(Command::ChangeKey { key: key(2) })
-        .then(&[Event::KeyChanged { key: key(2) }]);
+    change(sealed_anew.clone()).then(&[Event::KeyChanged { key: sealed_anew }]);
     let clear = SealedKey {
         hash: "secret".to_owned(),
         ..key(1)
     };
-    given::<Thing>(&[created()])
-        .when(Command::ChangeKey { key: clear })
-        .then_invalid("key.hash");
+    change(clear).then_invalid("key.hash");
 }
 
 #[test]
