@@ -17,6 +17,7 @@ pub mod retained;
 mod serve;
 pub mod session;
 pub mod topic;
+pub mod websocket;
 mod wire;
 
 pub use broker::Broker;
