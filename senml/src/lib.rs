@@ -25,4 +25,5 @@ pub use limits::Limits;
 pub use number::{nanoseconds_from_decimal_seconds, write_decimal_seconds};
 pub use plain_json::{PlainJsonOptions, TimeField, TimeFormat, decode_plain_json};
 pub use record::{Record, Value};
+pub use resolve::check_name;
 pub use rfc3339::nanoseconds_from_rfc3339;

@@ -367,8 +367,11 @@ impl<'l> Resolver<'l> {
     }
 }
 
-/// RFC 8428 §4.5.1.
-pub(crate) fn check_name(name: &str) -> Result<(), SenmlErrorKind> {
+/// Whether `name` is a valid resolved name (RFC 8428 §4.5.1). Its length is not looked at.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_name(name: &str) -> Result<(), SenmlErrorKind> {
     let allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.' | b'/' | b'_');
     if !name.bytes().all(allowed) {
