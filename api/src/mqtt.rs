@@ -16,6 +16,7 @@ mod registry;
 pub mod retained;
 mod serve;
 pub mod session;
+mod settle;
 pub mod topic;
 pub mod websocket;
 mod wire;

@@ -10,8 +10,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use hashbrown::HashMap;
-use tellee_actors::ids::ChannelId;
-use tellee_actors::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -23,8 +21,8 @@ use super::codec::{
 use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
 use super::session::{Delivery, Next, Skipped, header};
+use super::settle::{Outcome, Refusal, Settled, settle};
 use super::wire::{Wire, Writer};
-use crate::ingest::{IngestError, Publisher};
 
 /// Deliveries wait in the session, and packets in the socket, while this much is still to be written.
 const OUTPUT_HIGH_WATER: usize = 64 * 1024;
@@ -63,29 +61,6 @@ impl From<DecodeError> for End {
     fn from(error: DecodeError) -> Self {
         Self::Ordered(error.reason)
     }
-}
-
-/// What became of a message from the client.
-struct Settled {
-    publish: Publish,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    Stored {
-        channel: ChannelId,
-        received_at: Timestamp,
-    },
-    /// A QoS 2 message that was taken before and awaits its release.
-    Duplicate,
-    Refused(Refusal),
-}
-
-struct Refusal {
-    reason: Reason,
-    text: String,
-    /// The same message may be taken later.
-    retryable: bool,
 }
 
 struct Link {
@@ -451,82 +426,4 @@ impl Link {
             session_expiry,
         }
     }
-}
-
-/// Stores one message. Waits while the store is overloaded, up to the configured patience.
-async fn settle(
-    broker: Arc<Broker>,
-    publisher: Publisher,
-    origin: u64,
-    version: Version,
-    publish: Publish,
-    duplicate: bool,
-) -> Settled {
-    let outcome = if duplicate {
-        Outcome::Duplicate
-    } else {
-        store(&broker, publisher, origin, version, &publish).await
-    };
-    Settled { publish, outcome }
-}
-
-async fn store(
-    broker: &Broker,
-    publisher: Publisher,
-    origin: u64,
-    version: Version,
-    publish: &Publish,
-) -> Outcome {
-    let claims_text = publish
-        .properties
-        .as_ref()
-        .is_some_and(|properties| properties.is_text == Some(true));
-    if claims_text && std::str::from_utf8(&publish.payload).is_err() {
-        return refusal(
-            Reason::PAYLOAD_FORMAT_INVALID,
-            "the payload is not the UTF-8 that it says it is".to_owned(),
-        );
-    }
-    let incoming = Incoming::of_publish(publish, origin);
-    let patience = Duration::from_secs(broker.config().overload_patience_seconds);
-    let since = Instant::now();
-    let mut pause = Duration::from_millis(5);
-    loop {
-        match broker
-            .store(publisher, &incoming, version == Version::V3)
-            .await
-        {
-            Ok((channel, published)) => {
-                return Outcome::Stored {
-                    channel,
-                    received_at: published.received_at(),
-                };
-            }
-            Err(None) => {
-                return refusal(
-                    Reason::NOT_AUTHORISED,
-                    "the topic belongs to no channel".to_owned(),
-                );
-            }
-            Err(Some(IngestError::Overloaded)) if since.elapsed() < patience => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(500));
-            }
-            Err(Some(error)) => {
-                return Outcome::Refused(Refusal {
-                    reason: Reason(error.mqtt_reason()),
-                    retryable: error.is_retryable(),
-                    text: error.to_string(),
-                });
-            }
-        }
-    }
-}
-
-const fn refusal(reason: Reason, text: String) -> Outcome {
-    Outcome::Refused(Refusal {
-        reason,
-        text,
-        retryable: false,
-    })
 }
