@@ -20,7 +20,7 @@ use axum::Router;
 use axum::routing::{get, patch, post, put};
 
 pub use credential::{Credential, SESSION_COOKIE, cookie_token, credential};
-pub use input::media_type;
+pub use input::{media_type, read_body, signed_in};
 pub use operations::Metrics;
 pub use output::error_response;
 
@@ -39,6 +39,7 @@ pub struct Rest {
 pub fn router(rest: Rest) -> Router {
     let messages = Router::new()
         .route("/channels/{channel}/messages", post(messages::publish).get(messages::read))
+        .route("/channels/{channel}/messages/", post(messages::publish).get(messages::read))
         .route("/channels/{channel}/messages/{*subtopic}", post(messages::publish_below));
     Router::new()
         .route("/users", post(users::create).get(users::list).put(users::update))

@@ -87,8 +87,10 @@ impl Platform {
                 let name = if new.name.is_empty() { new.external_id.clone() } else { new.name.clone() };
                 let step = Request { command_id: Some(command_id.step("thing")), ..Request::default() };
                 let thing = NewThing { name, ..NewThing::default() };
-                made = true;
-                self.create_thing(caller, thing, &step).await?.id
+                let created = self.create_thing(caller, thing, &step).await?;
+                // What an earlier try of the same request made stays.
+                made = !created.accepted.unchanged;
+                created.id
             }
         };
         match self.register_thing(caller, thing, new, command_id, request).await {
@@ -97,7 +99,8 @@ impl Platform {
                 Ok((EdgeDeviceId(thing.0), accepted))
             }
             Err(error) => {
-                if made {
+                // After a timeout the device may be registered: then its thing must stay.
+                if made && error.code != ErrorCode::TimedOut {
                     let undo = Request { command_id: Some(command_id.step("undo thing")), ..Request::default() };
                     if let Err(error) = self.remove_thing(caller, thing, &undo).await {
                         tracing::warn!(%thing, %error, "the thing of a refused edge device could not be removed again");
@@ -314,7 +317,8 @@ impl Platform {
         let channels = self.channel_rows(row.organisation, row.config.channels.iter().copied()).await?;
         let who = Who::Thing(row.thing);
         let command = Command::EdgeDevice(edge_device::Command::RecordBootstrap);
-        self.ask_only(who, row.organisation, row.id.into(), command, &Request::default()).await?;
+        // Awaited, so that whoever looks sees that the device came.
+        self.ask(who, row.organisation, row.id.into(), command, &Request::default()).await?;
         Ok(Bootstrap {
             thing: row.thing,
             thing_key: self.vault.unseal_thing_key(&thing.key)?,

@@ -15,34 +15,13 @@ use tellee_projections::telemetry::{MessageQuery, StoredMessage, TimeRange, Valu
 use super::Rest;
 use super::credential::{Credential, credential};
 use super::identify::thing_of;
-use super::input::{body, id, media_type};
+use super::input::{media_type, read_body};
 use super::paging::Query;
 use crate::error::{ApiError, ErrorCode};
-use crate::ingest::{ContentType, IngestError, Publisher};
+use crate::ingest::{ContentType, Publisher};
 
 /// Messages of one page, at most.
 const LARGEST_LIMIT: u32 = 1_000;
-const CHANNEL: &str = "such channel";
-
-impl From<IngestError> for ApiError {
-    fn from(error: IngestError) -> Self {
-        let message = error.to_string();
-        let code = match error {
-            IngestError::NotAuthorised { .. } => ErrorCode::Forbidden,
-            IngestError::Subtopic(_) => return Self { message, ..Self::invalid("subtopic", "") },
-            IngestError::TooLarge { .. } => ErrorCode::BodyTooLarge,
-            IngestError::Malformed(_) | IngestError::Invalid { .. } => ErrorCode::MalformedMessage,
-            IngestError::Overloaded => {
-                let retry_after = Some(std::time::Duration::from_secs(1));
-                return Self { retry_after, ..Self::new(ErrorCode::Overloaded, message) };
-            }
-            IngestError::DiskFull => ErrorCode::DiskFull,
-            IngestError::Stopping => ErrorCode::Stopping,
-            IngestError::Store(cause) => return Self::internal(&cause),
-        };
-        Self::new(code, message)
-    }
-}
 
 pub async fn publish(
     state: State<Rest>,
@@ -91,7 +70,7 @@ async fn publish_to(
     if !rest.platform.projections.access().may_use(publisher.thing, channel) {
         return Err(ApiError::new(ErrorCode::Forbidden, "the thing is not connected to this channel"));
     }
-    let payload: Bytes = body(request, &rest).await?;
+    let payload: Bytes = read_body(request).await?;
     let publisher = Publisher { thing: publisher.thing, organisation: publisher.organisation };
     rest.ingest.publish(publisher, channel, subtopic, content, &payload, "http", false).await?;
     Ok(StatusCode::ACCEPTED)
@@ -180,8 +159,7 @@ pub async fn read(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Json<MessagesPage>, ApiError> {
-    let channel: ChannelId = id(&channel, CHANNEL)?;
-    require_read(&rest, channel, credential(&headers, &uri)?)?;
+    let channel = require_read(&rest, &channel, credential(&headers, &uri)?)?;
     let query = message_query(channel, &Query::of(&uri))?;
     let (offset, limit) = (query.offset, query.limit);
     let (messages, total) = rest.platform.telemetry.messages(&query).await?;
@@ -189,17 +167,21 @@ pub async fn read(
     Ok(Json(MessagesPage { offset, limit, format: "messages", total, messages }))
 }
 
-/// A connected thing reads, and a user of the channel's organisation.
-fn require_read(rest: &Rest, channel: ChannelId, credential: Credential) -> Result<(), ApiError> {
+/// A connected thing reads, and a user of the channel's organisation. What is no channel is refused like a foreign one.
+fn require_read(rest: &Rest, channel: &str, credential: Credential) -> Result<ChannelId, ApiError> {
     let access = rest.platform.projections.access();
+    let channel: Option<ChannelId> = channel.parse().ok();
     let may = match credential {
-        Credential::Thing(key) => access.may_use(thing_of(rest, &key)?.thing, channel),
+        Credential::Thing(key) => {
+            let thing = thing_of(rest, &key)?.thing;
+            channel.filter(|channel| access.may_use(thing, *channel))
+        }
         Credential::User(token) => {
             let caller = rest.platform.caller(&token)?;
-            access.channel_organisation(channel) == Some(caller.organisation)
+            channel.filter(|channel| access.channel_organisation(*channel) == Some(caller.organisation))
         }
     };
-    if may { Ok(()) } else { Err(ApiError::new(ErrorCode::Forbidden, "you may not read this channel")) }
+    may.ok_or_else(|| ApiError::new(ErrorCode::Forbidden, "you may not read this channel"))
 }
 
 fn message_query(channel: ChannelId, query: &Query) -> Result<MessageQuery, ApiError> {

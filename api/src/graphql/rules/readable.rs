@@ -1,0 +1,125 @@
+//! The fields that whoever may read may read, type by type. A new field is refused until it stands here or among the
+//! rules that ask for more.
+
+/// Types and their fields, in order of the types' names.
+pub(super) const READABLE: &[(&str, &[&str])] = &[
+    ("AggregateColumn", &["function", "v"]),
+    ("Aggregates", &["t", "columns"]),
+    (
+        "Alarm",
+        &[
+            "id", "state", "priority", "class", "cause", "latching", "subtopic", "seriesName", "occurrence",
+            "message", "consequence", "action", "timeToRespondMs", "value", "limit", "unit", "quality",
+            "sourceTime", "receivedAt", "raisedAt", "returnedAt", "acknowledgedAt", "reAlarmCount",
+            "shelvedUntil", "shelvedReason", "outOfServiceReason", "suppressedBy", "contributions", "revision",
+            "thing", "channel", "series", "rule", "acknowledgedBy", "comments",
+        ],
+    ),
+    ("AlarmBucket", &["start", "count"]),
+    ("AlarmChangeEvent", &["cursor", "kind", "alarms", "change", "alarm"]),
+    ("AlarmComment", &["by", "at", "text"]),
+    ("AlarmConnection", &["nodes", "pageInfo", "total"]),
+    ("AlarmCounts", &["priorities", "shelved", "suppressed", "outOfService", "predictive"]),
+    ("AlarmJournalConnection", &["nodes", "pageInfo"]),
+    (
+        "AlarmJournalEntry",
+        &[
+            "cursor", "at", "alarm", "kind", "occurrence", "priority", "class", "message", "value", "limit",
+            "unit", "text", "thing", "who",
+        ],
+    ),
+    (
+        "AlarmKpis",
+        &[
+            "total", "perTenMinutes", "peakTenMinutes", "floodShare", "buckets", "badActors", "priorities", "priorityShares",
+            "standing", "chattering",
+        ],
+    ),
+    ("AlarmLevel", &["kind", "limit", "priority"]),
+    ("AlarmPayload", &["alarm", "revision"]),
+    ("AlarmRefusal", &["id", "code", "message"]),
+    (
+        "AlarmRule",
+        &[
+            "id", "revision", "name", "enabled", "subtopic", "seriesName", "levels", "deadman", "deadband",
+            "onDelayMs", "offDelayMs", "class", "latching", "acknowledgeRequired", "message", "consequence",
+            "action", "timeToRespondMs", "createdAt", "updatedAt", "thing", "channel", "deviceType",
+        ],
+    ),
+    ("AlarmRuleConnection", &["nodes", "pageInfo", "total"]),
+    ("AlarmRulePayload", &["alarmRule", "revision"]),
+    ("AlarmsPayload", &["alarms", "refused"]),
+    ("AuditConnection", &["nodes", "pageInfo"]),
+    ("BadActor", &["message", "count", "share", "thing", "alarm"]),
+    ("Change", &["path", "before", "after"]),
+    ("Channel", &["id", "name", "metadata", "retention", "revision", "createdAt", "updatedAt", "things"]),
+    ("ChannelConnection", &["nodes", "pageInfo", "total"]),
+    ("ChannelPayload", &["channel", "revision"]),
+    ("ConnectPayload", &["channels"]),
+    ("Contribution", &["series", "share", "expected", "actual"]),
+    ("Deadman", &["periodMs", "priority"]),
+    ("DeviceType", &["id", "name", "description", "tags", "metadata", "revision"]),
+    ("DeviceTypeConnection", &["nodes", "pageInfo", "total"]),
+    ("DeviceTypePayload", &["deviceType", "revision"]),
+    (
+        "EdgeDevice",
+        &[
+            "id", "externalId", "name", "content", "state", "revision", "bootstraps", "lastBootstrap",
+            "fetchedRevision", "upToDate", "thing", "channels", "online", "lastSeen",
+        ],
+    ),
+    ("EdgeDeviceConnection", &["nodes", "pageInfo", "total"]),
+    ("EdgeDevicePayload", &["edgeDevice", "revision"]),
+    ("EntitySnapshot", &["entity", "id", "revision", "at", "state"]),
+    ("HistoryConnection", &["nodes", "pageInfo"]),
+    ("HistoryEntry", &["entity", "id", "revision", "at", "type", "note", "who", "changes"]),
+    ("MlStatus", &["state", "reason"]),
+    (
+        "Model",
+        &[
+            "id", "revision", "name", "signals", "samplePeriodMs", "window", "scoreSeries", "persistence",
+            "versions", "live", "lastFailure", "thing", "score",
+        ],
+    ),
+    ("ModelConnection", &["nodes", "pageInfo", "total"]),
+    ("ModelPayload", &["model", "revision"]),
+    ("ModelSignal", &["channel", "subtopic", "series"]),
+    (
+        "ModelVersion",
+        &[
+            "version", "live", "retired", "artifact", "format", "scoreLimit", "metrics", "trainedFrom",
+            "trainedTo", "rows", "dataHash", "seed", "parameters", "codeVersion", "parent",
+        ],
+    ),
+    ("Organisation", &["id", "name"]),
+    ("PageInfo", &["hasNextPage", "endCursor"]),
+    ("Points", &["t", "v", "q", "samples", "thinned"]),
+    ("PriorityCount", &["priority", "active", "unacknowledged"]),
+    ("PriorityShare", &["priority", "count", "share"]),
+    ("RemovedPayload", &["id", "revision"]),
+    ("RevisionPayload", &["id", "revision"]),
+    ("Sample", &["time", "receivedAt", "number", "text", "boolean", "data", "quality"]),
+    (
+        "Series",
+        &[
+            "id", "subtopic", "name", "unit", "latest", "thing", "channel", "tag", "limits", "points",
+            "aggregate",
+        ],
+    ),
+    ("SeriesConnection", &["nodes", "pageInfo", "total"]),
+    ("SeriesLimit", &["kind", "limit", "priority", "rule"]),
+    ("Server", &["version", "node", "time", "ml"]),
+    ("Tag", &["series", "title", "unit", "low", "high", "decimals", "expectedIntervalMs"]),
+    ("TelemetryFrame", &["i", "t", "v", "q"]),
+    (
+        "Thing",
+        &[
+            "id", "name", "metadata", "revision", "createdAt", "updatedAt", "tags", "deviceType", "channels",
+            "edgeDevice", "series", "alarms", "models", "lastSeen", "worstAlarm",
+        ],
+    ),
+    ("ThingConnection", &["nodes", "pageInfo", "total"]),
+    ("UnknownDevice", &["externalId", "firstSeen", "lastSeen", "attempts", "address"]),
+    ("UnknownDeviceConnection", &["nodes", "pageInfo", "total"]),
+    ("Viewer", &["id", "email", "role", "organisation", "platformAdministrator"]),
+];
