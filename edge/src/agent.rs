@@ -107,6 +107,7 @@ pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<
         tokio::select! {
             biased;
             changed = shutdown.changed() => if changed.is_err() || *shutdown.borrow() { break },
+            () = spool.closed() => return Err(SpoolError::Closed.into()),
             changed = new_configs.changed() => {
                 if changed.is_err() {
                     break;

@@ -55,14 +55,14 @@ pub(crate) struct Memory {
     pub(crate) refusals: HashMap<u64, u8>,
 }
 
-/// Runs until `shutdown` turns true; then what is in flight has two seconds to be acknowledged. `unauthorised` hears of
-/// each refusal of the key, because the platform may have given the device a new one.
+/// Runs until `shutdown` turns true; then what is in flight has two seconds to be acknowledged. `refused` hears of
+/// each refusal of the key or of a message, because the platform may have given the device another config.
 pub async fn run_uplink(
     config: UplinkConfig,
     spool: SpoolHandle,
     clock: SharedClock,
     status: StatusBoard,
-    unauthorised: mpsc::Sender<()>,
+    refused: mpsc::Sender<()>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut backoff = Backoff::new(RECONNECT_MIN, RECONNECT_MAX);
@@ -86,9 +86,9 @@ pub async fn run_uplink(
             SessionEnd::Refused(_) => UplinkState::Refused,
             SessionEnd::Lost(_) => UplinkState::Disconnected,
         };
-        if state == UplinkState::Unauthorised {
-            // A full queue means that the refusal is known.
-            let _ = unauthorised.try_send(());
+        if matches!(state, UplinkState::Unauthorised | UplinkState::Refused) {
+            // Key or channel may have changed. A full queue means that the refusal is known.
+            let _ = refused.try_send(());
         }
         tracing::warn!(reason = %end, "uplink ended");
         status.announce(|board| {

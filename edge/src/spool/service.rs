@@ -110,6 +110,11 @@ impl SpoolHandle {
         answer.await.map_err(|_| SpoolError::Closed)
     }
 
+    /// Returns once the thread has ended.
+    pub async fn closed(&self) {
+        self.commands.closed().await;
+    }
+
     pub fn visible(&self) -> watch::Receiver<Visible> {
         self.visible.clone()
     }
