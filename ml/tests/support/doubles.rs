@@ -136,10 +136,12 @@ impl ModelsView for RecordingDirectory {
     }
 }
 
+type Samples = BTreeMap<(Timestamp, u32), Sample>;
+
 /// A store in memory, slow and simple; only what models use.
 #[derive(Default)]
 pub struct MemoryStore {
-    series: Mutex<Vec<(SeriesKey, BTreeMap<(Timestamp, u32), Sample>)>>,
+    series: Mutex<Vec<(SeriesKey, Samples)>>,
 }
 
 impl MemoryStore {
