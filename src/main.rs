@@ -1,1 +1,5 @@
+//! `tellee`: the server and its command line. Composition only.
+
+mod config;
+
 fn main() {}

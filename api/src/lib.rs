@@ -1,1 +1,12 @@
+//! The doors of Tellee: identity, REST, GraphQL, MQTT and the dashboard.
 
+pub mod caller;
+pub mod error;
+pub mod graphql;
+pub mod http;
+pub mod identity;
+pub mod ingest;
+pub mod mqtt;
+pub mod platform;
+pub mod rest;
+pub mod web;

@@ -1,0 +1,18 @@
+//! The MQTT listener and the path of a message, over real sockets.
+
+#[path = "mqtt/conformance.rs"]
+mod conformance;
+#[path = "mqtt/delivery.rs"]
+mod delivery;
+#[path = "mqtt/hostile.rs"]
+mod hostile;
+#[path = "mqtt/ingest.rs"]
+mod ingest;
+#[path = "mqtt/peers.rs"]
+mod peers;
+#[path = "mqtt/raw.rs"]
+mod raw;
+#[path = "mqtt/sessions.rs"]
+mod sessions;
+#[path = "mqtt/support.rs"]
+mod support;
