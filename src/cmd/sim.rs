@@ -65,7 +65,12 @@ pub fn run(args: SimArgs) -> Result<(), Failure> {
     let print_content = args.print_content;
     let config = args.into_config()?;
     if print_content {
-        let content = sim::edge_content(&config.kind, config.listen, Duration::from_millis(1_000));
+        let content = sim::edge_content(
+            &config.kind,
+            &config.listen.ip().to_string(),
+            config.listen.port(),
+            Duration::from_millis(1_000),
+        );
         let content = content.map_err(|error| Failure::Usage(error.to_string()))?;
         println!("{content}");
         return Ok(());
