@@ -24,8 +24,11 @@ pub use memory::MemoryEventStore;
 /// What one event may weigh: its data and what is kept beside it, as JSON.
 pub const EVENT_BYTES_LIMIT: usize = 8 * 1024 * 1024;
 
-/// Events in one append, at most.
-pub const APPEND_LIMIT: usize = 1024;
+/// Events in one append, at most; more than any command causes.
+pub const APPEND_LIMIT: usize = 16_384;
+
+/// What the events of one append may weigh together.
+pub const APPEND_BYTES_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Events in one page of a read, at most, whatever the caller asks for.
 pub const PAGE_LIMIT: usize = 4096;
@@ -67,6 +70,8 @@ pub enum StoreError {
     IdTaken { id: Uuid, stream: String },
     #[error("{bytes} bytes are more than the {limit} that the event store takes at once")]
     TooLarge { bytes: usize, limit: usize },
+    #[error("{events} events are more than the {limit} that the event store takes at once")]
+    TooMany { events: usize, limit: usize },
     #[error("the event store takes no more work at the moment")]
     Overloaded,
     #[error("the disk of the event store is full")]
@@ -115,7 +120,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// `expected` is checked.
     ///
     /// # Errors
-    /// [`StoreError::WrongRevision`], [`StoreError::IdTaken`], [`StoreError::TooLarge`]: nothing was written. After
+    /// [`StoreError::WrongRevision`], [`StoreError::IdTaken`], [`StoreError::TooLarge`], [`StoreError::TooMany`]: nothing
+    /// was written. After
     /// [`StoreError::Failed`] or a dropped future it is unknown; the same append may be sent again.
     async fn append(
         &self,

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Appended, EVENT_BYTES_LIMIT, EventStore, ExpectedRevision, Snapshot, StoreError, follow_all,
+    APPEND_LIMIT, Appended, EVENT_BYTES_LIMIT, EventStore, ExpectedRevision, Snapshot, StoreError,
+    follow_all,
 };
 use crate::event::{EventMeta, NewEvent, RecordedEvent, Who};
 use crate::ids::{CommandId, OrganisationId, Position, Revision};
@@ -36,7 +37,7 @@ macro_rules! conformance {
             an_event_is_found_by_its_id,
             pages_are_in_order_and_miss_nothing,
             a_page_of_heavy_events_ends_early_but_goes_on,
-            an_event_that_is_too_large_is_refused,
+            an_append_that_is_too_large_is_refused,
             the_head_moves_with_each_append,
             a_follower_catches_up_then_waits_and_skips_nothing,
             a_follower_that_stops_waiting_loses_nothing,
@@ -350,7 +351,7 @@ pub async fn a_page_of_heavy_events_ends_early_but_goes_on(store: Arc<dyn EventS
     assert!(read.iter().all(|event| event.data == json!(heavy)));
 }
 
-pub async fn an_event_that_is_too_large_is_refused(store: Arc<dyn EventStore>) {
+pub async fn an_append_that_is_too_large_is_refused(store: Arc<dyn EventStore>) {
     let large = event(json!("x".repeat(EVENT_BYTES_LIMIT)));
     let refused = store
         .append("a", ExpectedRevision::Any, vec![event(json!(1)), large])
@@ -361,6 +362,23 @@ pub async fn an_event_that_is_too_large_is_refused(store: Arc<dyn EventStore>) {
         "{refused:?}"
     );
     assert!(!refused.is_retryable());
+    let heavy = (0..3)
+        .map(|_| event(json!("x".repeat(EVENT_BYTES_LIMIT - 1024))))
+        .collect();
+    let refused = store
+        .append("a", ExpectedRevision::Any, heavy)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, StoreError::TooLarge { .. }),
+        "{refused:?}"
+    );
+    let many = events(APPEND_LIMIT + 1);
+    let refused = store
+        .append("a", ExpectedRevision::Any, many)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, StoreError::TooMany { .. }), "{refused:?}");
     assert!(read_whole(&*store, "a").await.is_empty());
 }
 

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{
-    APPEND_LIMIT, Appended, EVENT_BYTES_LIMIT, EventLocation, ExpectedRevision, StoreError,
+    APPEND_BYTES_LIMIT, APPEND_LIMIT, Appended, EVENT_BYTES_LIMIT, EventLocation, ExpectedRevision,
+    StoreError,
 };
 use crate::event::NewEvent;
 use crate::ids::Revision;
@@ -16,15 +17,34 @@ pub(super) struct Encoded {
     pub meta: String,
 }
 
+impl Encoded {
+    pub(super) const fn bytes(&self) -> usize {
+        self.data.len() + self.meta.len()
+    }
+}
+
 /// Encodes `events` and refuses what is too much or too large, before anything waits in a queue.
 pub(super) fn encode(events: &[NewEvent]) -> Result<Vec<Encoded>, StoreError> {
     if events.len() > APPEND_LIMIT {
-        return Err(StoreError::TooLarge {
-            bytes: events.len(),
+        return Err(StoreError::TooMany {
+            events: events.len(),
             limit: APPEND_LIMIT,
         });
     }
-    events.iter().map(encode_one).collect()
+    let mut bytes = 0;
+    let mut encoded = Vec::with_capacity(events.len());
+    for event in events {
+        let json = encode_one(event)?;
+        bytes += json.bytes();
+        if bytes > APPEND_BYTES_LIMIT {
+            return Err(StoreError::TooLarge {
+                bytes,
+                limit: APPEND_BYTES_LIMIT,
+            });
+        }
+        encoded.push(json);
+    }
+    Ok(encoded)
 }
 
 fn encode_one(event: &NewEvent) -> Result<Encoded, StoreError> {
@@ -33,14 +53,14 @@ fn encode_one(event: &NewEvent) -> Result<Encoded, StoreError> {
     };
     let data = serde_json::to_string(&event.data).map_err(unfit)?;
     let meta = serde_json::to_string(&event.meta).map_err(unfit)?;
-    let bytes = data.len() + meta.len();
-    if bytes > EVENT_BYTES_LIMIT {
+    let json = Encoded { data, meta };
+    if json.bytes() > EVENT_BYTES_LIMIT {
         return Err(StoreError::TooLarge {
-            bytes,
+            bytes: json.bytes(),
             limit: EVENT_BYTES_LIMIT,
         });
     }
-    Ok(Encoded { data, meta })
+    Ok(json)
 }
 
 /// Says whether `ids`, of which `known` were found, may be written to `stream` at revision `actual`.

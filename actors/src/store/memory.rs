@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::judge::{encode, judge};
+use super::judge::{Encoded, encode, judge};
 use super::{
     Appended, EventLocation, EventStore, ExpectedRevision, PAGE_BYTES_LIMIT, PAGE_LIMIT, Snapshot,
     StoreError,
@@ -124,10 +124,7 @@ impl EventStore for MemoryEventStore {
         expected: ExpectedRevision,
         events: Vec<NewEvent>,
     ) -> Result<Appended, StoreError> {
-        let weights: Vec<usize> = encode(&events)?
-            .iter()
-            .map(|json| json.data.len() + json.meta.len())
-            .collect();
+        let weights: Vec<usize> = encode(&events)?.iter().map(Encoded::bytes).collect();
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
         let mut log = self.log.lock();
         let known: Vec<_> = ids.iter().map(|&id| log.locate(id)).collect();

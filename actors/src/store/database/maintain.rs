@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::Database;
+use super::{Database, open};
 use crate::store::StoreError;
 
 /// Findings of a check that are told.
@@ -45,6 +45,7 @@ fn copy_and_name(source: &Path, to: &Path) -> Result<(), StoreError> {
 
 fn copy(source: &Path, partial: &Path) -> Result<(), StoreError> {
     let from = Connection::open_with_flags(source, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    open::make_private(partial);
     let mut target = Connection::open(partial)?;
     // All pages in one step: one snapshot, which writers in the write-ahead log neither wait for nor restart.
     match Backup::new(&from, &mut target)?.step(-1)? {

@@ -23,6 +23,7 @@ pub(super) fn open_writer(path: &Path, config: &DatabaseConfig) -> Result<Connec
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    make_private(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(config.busy_timeout)?;
     let fresh = check_owner(&connection, path)?;
@@ -50,6 +51,18 @@ pub(super) fn open_reader(
     connection.pragma_update(None, "query_only", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Makes the file, if there is none, readable for its owner alone; it holds hashes and sealed keys. SQLite gives the files
+/// beside it the same mode. If it cannot be made, SQLite says why when it opens it.
+pub(super) fn make_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if let Err(error) = options.open(path) {
+        tracing::trace!(%error, path = %path.display(), "not made anew");
+    }
 }
 
 /// True if the file is new. Looks only, so that another program's file stays untouched.

@@ -343,3 +343,37 @@ async fn a_closed_database_says_so_and_keeps_what_was_taken() {
         [1, 2]
     );
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_but_the_owner_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path(), DatabaseConfig::default()).await;
+    insert(&database, 1).await.unwrap();
+    database
+        .backup(&folder.path().join("copy.db"))
+        .await
+        .unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{:?}",
+            file.file_name()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_does_not_stop_the_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path(), DatabaseConfig::default()).await;
+    let outcome: Result<(), WriteError<String>> = database
+        .write_then(|_| Ok(()), |()| panic!("a hook that panics on purpose"))
+        .await;
+    outcome.unwrap();
+    insert(&database, 1).await.unwrap();
+}

@@ -63,9 +63,18 @@ where
     }
 
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
-        let outcome = match (self.outcome, commit) {
+        let Self {
+            committed,
+            outcome,
+            reply,
+            ..
+        } = *self;
+        let outcome = match (outcome, commit) {
             (Some(Ok(value)), Ok(())) => {
-                (self.committed)(&value);
+                // The changes are durable whatever the hook does, and the thread serves all.
+                if catch_unwind(AssertUnwindSafe(|| committed(&value))).is_err() {
+                    tracing::error!("the hook after a commit panicked");
+                }
                 Ok(value)
             }
             // It failed by itself, whatever became of the others.
@@ -74,7 +83,7 @@ where
             (None, Ok(())) => Err(WriteError::Store(StoreError::Closed)),
         };
         // The caller may have stopped waiting.
-        drop(self.reply.send(outcome));
+        drop(reply.send(outcome));
     }
 }
 
