@@ -98,6 +98,16 @@ impl Worker {
         }
     }
 
+    /// Does what is queued at this moment.
+    pub(super) async fn work_off(&mut self) {
+        for _ in 0..self.intake.len() {
+            let Some(work) = self.intake.try_next() else {
+                return;
+            };
+            self.work(work).await;
+        }
+    }
+
     async fn work(&mut self, work: Work) {
         match work {
             Work::Batch(batch) => self.batch(&batch).await,
