@@ -8,5 +8,6 @@ pub mod identity;
 pub mod ingest;
 pub mod mqtt;
 pub mod platform;
+pub mod presence;
 pub mod rest;
 pub mod web;

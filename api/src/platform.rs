@@ -4,6 +4,9 @@
 mod alarms;
 mod channels;
 mod edge_devices;
+mod models;
+mod rules;
+mod telemetry;
 mod things;
 mod users;
 
@@ -16,12 +19,12 @@ use tellee_actors::event::Who;
 use tellee_actors::ids::{CommandId, EntityId, OrganisationId, Position, Revision};
 use tellee_actors::store::EventStore;
 use tellee_actors::time::SharedClock;
-use tellee_ml::MlService;
 use tellee_projections::live::LiveHub;
-use tellee_projections::projections::Projections;
+use tellee_projections::Projections;
 use tellee_projections::telemetry::TelemetryStore;
 use tokio::sync::Mutex;
 
+pub use models::{ModelHost, Training};
 pub use edge_devices::{Bootstrap, BootstrapChannel, NewEdgeDevice};
 pub use things::{CreatedThing, NewThing, ThingUpdate};
 pub use users::NewUser;
@@ -29,6 +32,7 @@ pub use users::NewUser;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
 use crate::identity::{Passwords, SetupCode, Throttle, Tokens, Vault};
+use crate::presence::Presence;
 
 /// How long a command may take, and then how long an answer waits until the projections have seen it.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,7 +56,8 @@ pub struct Platform {
     pub projections: Projections,
     pub telemetry: Arc<dyn TelemetryStore>,
     pub live: Arc<LiveHub>,
-    pub ml: Arc<MlService>,
+    pub presence: Arc<Presence>,
+    pub models: Arc<dyn ModelHost>,
     pub vault: Arc<Vault>,
     pub tokens: Tokens,
     pub passwords: Passwords,
@@ -140,5 +145,12 @@ impl Platform {
                 format!("the command was taken, but reading it back takes too long: {error}"),
             )
         })
+    }
+}
+
+impl Request {
+    /// The id of the entity that this request makes: the same for a retry.
+    pub fn entity(&self, kind: &str) -> uuid::Uuid {
+        self.command_id.map_or_else(uuid::Uuid::now_v7, |command| command.step(kind).0)
     }
 }

@@ -20,6 +20,7 @@ use axum::Router;
 use axum::routing::{get, patch, post, put};
 
 pub use credential::{Credential, SESSION_COOKIE, cookie_token, credential};
+pub use input::media_type;
 pub use operations::Metrics;
 pub use output::error_response;
 

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::http::{ALL_WEBSOCKET_PROTOCOLS, WebSocketProtocols, WsMessage};
-use async_graphql::{Data, Response, ServerError, Value};
+use async_graphql::http::{WebSocketProtocols, WsMessage};
+use async_graphql::{Data, Response, ServerError};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -13,7 +13,7 @@ use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::get;
-use futures_util::{SinkExt as _, StreamExt as _, stream};
+use futures_util::{SinkExt as _, StreamExt as _};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tellee_actors::ids::UserId;
@@ -181,9 +181,6 @@ fn own_page(headers: &HeaderMap, allowed: &[String]) -> bool {
 
 async fn serve_socket(graphql: GraphQl, socket: WebSocket, early: Option<Caller>) {
     let (mut sink, incoming) = socket.split();
-    if ALL_WEBSOCKET_PROTOCOLS.iter().all(|known| *known != PROTOCOL) {
-        return;
-    }
     let seat: Arc<Mutex<Option<Seat>>> = Arc::default();
     let open = Arc::new(Mutex::new(hashbrown::HashSet::<String>::new()));
     // Frames that break the rules end the socket with the code of the protocol.
@@ -234,7 +231,7 @@ async fn serve_socket(graphql: GraphQl, socket: WebSocket, early: Option<Caller>
         let sent = match message {
             WsMessage::Text(text) => {
                 finished(&open, &text);
-                sink.send(Message::text(with_codes(text))).await
+                sink.send(Message::text(text)).await
             }
             WsMessage::Close(code, reason) => {
                 let code = if reason == "Unauthorized" || code == 1002 { 4403 } else { code };
@@ -318,24 +315,9 @@ fn finished(open: &Mutex<hashbrown::HashSet<String>>, text: &str) {
     }
 }
 
-/// Errors on the socket get their codes as those of `POST` do. Frames without errors pass as they are.
-fn with_codes(text: String) -> String {
-    text
-}
-
 fn init_token(payload: &serde_json::Value) -> Option<String> {
     let object = payload.as_object()?;
     let value = object.get("Authorization").or_else(|| object.get("authorization")).or_else(|| object.get("token"))?;
     let text = value.as_str()?;
     Some(text.strip_prefix("Bearer ").unwrap_or(text).trim().to_owned())
-}
-
-/// A stream of one response, for errors before a subscription starts.
-pub fn one(response: Response) -> impl futures_util::Stream<Item = Response> {
-    stream::iter([response])
-}
-
-/// What an operation answers that names nothing.
-pub const fn nothing() -> Value {
-    Value::Null
 }

@@ -177,7 +177,7 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<
         thing_key_hash: query.text("mainflux_key").map(|key| hash_key(&key).0),
     };
     let registry = rest.platform.projections.registry();
-    let listing = registry.edge_devices(caller.organisation, &filter, Page::offset(offset, limit)).await?;
+    let listing = registry.edge_devices(caller.organisation, filter, Page::offset(offset, limit)).await?;
     let configs = listing.rows.into_iter().map(|row| view_of(row, String::new(), None)).collect();
     Ok(Json(ConfigsPage { total: listing.total, offset, limit, configs }))
 }
@@ -298,7 +298,7 @@ pub async fn unknown(State(rest): State<Rest>, caller: Caller) -> Result<Json<Un
     if !caller.platform_administrator {
         return Ok(Json(UnknownPage { configs: Vec::new() }));
     }
-    let listing = rest.platform.projections.unknown_devices().list(Page::offset(0, UNKNOWN_LIMIT)).await?;
+    let listing = rest.platform.projections.unknown_devices().list(0, UNKNOWN_LIMIT).await?;
     let configs = listing
         .rows
         .into_iter()

@@ -2,9 +2,10 @@
 
 use hashbrown::HashSet;
 use parking_lot::Mutex;
+use serde::Serialize;
 
 /// One damaged place of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Damage {
     pub file: String,
     /// Where it starts, in bytes from the start of the file.

@@ -3,6 +3,7 @@
 //! Locks are taken in this order: `maintenance`, `log`, `state`. Only `state` is ever taken by readers, and nobody
 //! waits for the disk while holding it.
 
+mod backup;
 mod commit;
 mod compact;
 mod flush;

@@ -126,10 +126,14 @@ pub struct State {
     /// When the oldest sample in memory came.
     pub active_since: Option<Timestamp>,
     batch: u64,
-    pub block_samples: usize,
+    block_samples: usize,
 }
 
 impl State {
+    pub fn new(block_samples: usize, next_order: u64, tombstones: Vec<Tombstone>) -> Self {
+        Self { block_samples, next_order, tombstones, ..Self::default() }
+    }
+
     pub fn series_count(&self) -> usize {
         self.series.len()
     }

@@ -16,7 +16,7 @@ const FAN_IN: usize = 4;
 const SMALLEST: u64 = 256 << 10;
 
 /// 0 for files up to 256 kB, and one more for each factor of four.
-const fn tier(length: u64) -> u32 {
+fn tier(length: u64) -> u32 {
     (length / SMALLEST).max(1).ilog2() / 2
 }
 

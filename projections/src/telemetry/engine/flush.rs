@@ -21,7 +21,7 @@ impl Engine {
         self.flush_with(&mut maintenance)
     }
 
-    fn flush_with(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
+    pub(super) fn flush_with(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
         if self.state.read().frozen.is_none() && !self.freeze(maintenance)? {
             return Ok(false);
         }

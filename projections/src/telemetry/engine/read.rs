@@ -7,6 +7,8 @@ use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
 use super::Engine;
+use crate::telemetry::codec::block::Depth;
+use crate::telemetry::merge::load_part;
 use crate::telemetry::model::{
     AggregateFunction, Aggregates, MessageQuery, Points, Sample, SeriesFilter, SeriesId, SeriesInfo, SeriesKey,
     StoredMessage, TimeRange,
@@ -24,6 +26,27 @@ fn matches(filter: &SeriesFilter, name_part: Option<&str>, key: &SeriesKey) -> b
         && filter.subtopic.as_ref().is_none_or(|subtopic| *subtopic == key.subtopic)
         && filter.name.as_ref().is_none_or(|name| *name == key.name)
         && name_part.is_none_or(|part| key.name.to_lowercase().contains(part))
+}
+
+/// The series that match, in the order of their keys, with their places.
+fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, u32)> {
+    let name_part = filter.name_contains.as_ref().map(|part| part.to_lowercase());
+    let wanted = |series: &Series| series.is_visible() && matches(filter, name_part.as_deref(), &series.key);
+    let mut places: Vec<(&SeriesKey, u32)> = Vec::new();
+    if let Some(channels) = &filter.channels {
+        for place in channels.iter().flat_map(|channel| state.of_channel(*channel)) {
+            if let Some(series) = state.get(*place)
+                && wanted(series)
+            {
+                places.push((&series.key, *place));
+            }
+        }
+    } else {
+        places.extend(state.all().filter(|(_, series)| wanted(series)).map(|(place, series)| (&*series.key, place)));
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 struct Found {
@@ -50,10 +73,17 @@ fn finish(found: Found) -> Result<SeriesInfo, TelemetryError> {
 }
 
 impl Engine {
-    fn view(&self, id: SeriesId, range: TimeRange) -> Result<View, TelemetryError> {
+    pub fn view(&self, id: SeriesId, range: TimeRange) -> Result<View, TelemetryError> {
         let state = self.state.read();
         let (place, _) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
         Ok(state.view(place, range))
+    }
+
+    /// The series that match, in the order of their keys.
+    pub fn keys(&self, filter: &SeriesFilter) -> Vec<(SeriesId, Arc<SeriesKey>)> {
+        let state = self.state.read();
+        let places = matching(&state, filter);
+        places.into_iter().filter_map(|(_, place)| state.get(place).map(|series| (series.id, Arc::clone(&series.key)))).collect()
     }
 
     pub fn series(
@@ -62,24 +92,8 @@ impl Engine {
         offset: usize,
         limit: usize,
     ) -> Result<(Vec<SeriesInfo>, usize), TelemetryError> {
-        let name_part = filter.name_contains.as_ref().map(|part| part.to_lowercase());
         let state = self.state.read();
-        let mut places: Vec<(&SeriesKey, u32)> = Vec::new();
-        let wanted =
-            |series: &Series| series.is_visible() && matches(filter, name_part.as_deref(), &series.key);
-        if let Some(channels) = &filter.channels {
-            for place in channels.iter().flat_map(|channel| state.of_channel(*channel)) {
-                if let Some(series) = state.get(*place)
-                    && wanted(series)
-                {
-                    places.push((&series.key, *place));
-                }
-            }
-        } else {
-            places.extend(state.all().filter(|(_, series)| wanted(series)).map(|(place, series)| (&*series.key, place)));
-        }
-        places.sort_unstable();
-        places.dedup();
+        let places = matching(&state, filter);
         let total = places.len();
         let page: Vec<Found> = places
             .into_iter()
@@ -147,6 +161,22 @@ impl Engine {
             series
         };
         query::messages::messages(series, asked)
+    }
+
+    /// Reads every block there is. Answers how many there are, and how many samples they and memory hold, each
+    /// identity as often as it was written.
+    pub fn read_everything(&self) -> Result<(u64, u64), TelemetryError> {
+        let count = self.state.read().series_count();
+        let (mut blocks, mut samples) = (0, 0);
+        for place in 0..count as u32 {
+            let view = self.state.read().view(place, TimeRange::ALL);
+            for part in view {
+                blocks += u64::from(part.part.summary().is_some());
+                let columns = load_part(&part.part, Depth::All)?;
+                samples += columns.map_or(0, |columns| columns.len() as u64);
+            }
+        }
+        Ok((blocks, samples))
     }
 
     /// How many samples of `channel` lie before `before`.

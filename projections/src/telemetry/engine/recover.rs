@@ -74,12 +74,7 @@ impl Engine {
             None => new_store(&*disk, &names, access)?,
         };
 
-        let mut state = State {
-            block_samples: config.block_samples,
-            next_order: manifest.next_order,
-            tombstones: manifest.tombstones.clone(),
-            ..State::default()
-        };
+        let mut state = State::new(config.block_samples, manifest.next_order, manifest.tombstones.clone());
         for entry in catalog::read(&*disk, manifest.catalog, &damages)? {
             load_entry(&mut state, entry);
         }

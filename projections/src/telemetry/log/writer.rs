@@ -30,10 +30,6 @@ impl LogWriter {
         Self { disk, number, segment: None }
     }
 
-    pub const fn number(&self) -> u64 {
-        self.number
-    }
-
     /// Bytes in the newest segment.
     pub fn length(&self) -> u64 {
         self.segment.as_ref().map_or(0, |segment| segment.end)
