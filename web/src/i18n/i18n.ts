@@ -10,7 +10,7 @@ export const LANGUAGES: { id: Language; name: string }[] = [
 ];
 
 const KEY = "flash.language";
-const loaders: Record<Exclude<Language, "en">, () => Promise<Record<string, unknown>>> = {
+const loaders: Record<Exclude<Language, "en">, () => Promise<Record<string, string>>> = {
   ru: () => import("./ru").then((module) => module.ru),
   kk: () => import("./kk").then((module) => module.kk),
 };
@@ -21,6 +21,8 @@ export async function startLanguages(): Promise<void> {
     lng: "en",
     fallbackLng: "en",
     resources: { en: { translation: en } },
+    keySeparator: false,
+    nsSeparator: false,
     interpolation: { escapeValue: false },
     showSupportNotice: false,
   } as Parameters<typeof i18next.init>[0]);
