@@ -33,7 +33,7 @@ function Models({ thing }: { thing: AssetThing }) {
   return (
     <Section title={t("asset.models")}>
       {thing.models.length === 0 ? <p>{t("asset.noModel")} <Link to="/models">{t("nav.models")}</Link></p> : (
-        <ul className="event-list">
+        <ul className="event-list named">
           {thing.models.map((model) => {
             const live = model.versions.find((version) => version.version === model.live);
             return (

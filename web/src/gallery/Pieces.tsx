@@ -49,7 +49,6 @@ export function Banners() {
   return (
     <Section title="Banner and toast">
       <div className="banner banner-lost"><b>Link lost 14 s ago</b><span>Values are from 14:31:54. Alarms may be missing.</span></div>
-      <p />
       <div className="toast"><Icon name="check" /><span>2 alarms acknowledged</span></div>
       <p className="quiet small">Banner: the screen cannot be trusted. Toast: your own action worked, 6 s. An alarm is never a toast.</p>
     </Section>

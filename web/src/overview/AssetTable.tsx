@@ -5,10 +5,12 @@ import { alarmName } from "../alarms/words";
 import { link } from "../api/socket";
 import type { Points } from "../api/types";
 import { useNow } from "../lib/clock";
+import { usePhone } from "../lib/usePhone";
 import { Link } from "../lib/router";
 import { useSignal } from "../lib/signal";
 import { readingOf } from "../live/telemetry";
 import { AlarmGlyph } from "../parts/AlarmGlyph";
+import { Icon } from "../parts/Icon";
 import { ConditionStrip } from "../parts/ConditionStrip";
 import { LiveAge, LiveIndicator, LiveValue } from "../parts/LiveValue";
 import { shownAs, staleAfter } from "../parts/quality";
@@ -24,8 +26,10 @@ export function AssetTable({ rows }: { rows: readonly AssetRow[] }) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const lines = useSparklines(rows);
   const areas = useMemo(() => [...Map.groupBy(rows, (row) => row.area)], [rows]);
+  const phone = usePhone();
   const foldable = rows.length > FOLD_ABOVE;
   const decimals = Math.max(0, ...rows.map((row) => row.series?.tag?.decimals ?? 2));
+  if (phone) return <PhoneAssets rows={rows} lines={lines} decimals={decimals} />;
   return (
     <>
       <table className="table asset-table">
@@ -58,6 +62,21 @@ export function AssetTable({ rows }: { rows: readonly AssetRow[] }) {
   );
 }
 
+/** On a phone only what is abnormal; the others are one line that opens. */
+function PhoneAssets({ rows, lines, decimals }: { rows: readonly AssetRow[]; lines: ReadonlyMap<string, Points>; decimals: number }) {
+  const { t } = useTranslation();
+  const [open, setOpen] = useState(false);
+  const normal = rows.filter((row) => !isAbnormal(row));
+  const shown = open ? rows : rows.filter(isAbnormal);
+  return (
+    <>
+      <h2 className="phone-head">{t("overview.assets")} <span className="quiet">{t("overview.areaCount", { normal: normal.length, count: rows.length })}</span></h2>
+      <table className="table asset-table"><caption className="hidden-text">{t("overview.assets")}</caption><tbody>{shown.map((row) => <Row key={row.thing.id} row={row} line={row.series ? lines.get(row.series.id) : undefined} decimals={decimals} />)}</tbody></table>
+      {normal.length > 0 && <button type="button" className="phone-fold" aria-expanded={open} onClick={() => setOpen(!open)}>{t("overview.folded", { count: normal.length })}<Icon name="chevron" /></button>}
+    </>
+  );
+}
+
 function Row({ row, line, decimals }: { row: AssetRow; line: Points | undefined; decimals: number }) {
   const { t } = useTranslation();
   const { alarms } = useSignal(book);
@@ -78,7 +97,7 @@ function Row({ row, line, decimals }: { row: AssetRow; line: Points | undefined;
       <td className="col-spark">{line && <Sparkline points={line} limits={row.limits} />}</td>
       <td className="measure-name"><span className="fit" title={series?.name}>{series ? (series.tag?.title ?? series.name) : t("overview.noSamples")}</span></td>
       <td className="col-indicator">{series && scale && <LiveIndicator series={series} scale={scale} width={58} />}</td>
-      <td className="number col-value">{series && <LiveValue series={series} columnDecimals={decimals} abnormal={abnormal} />}</td>
+      <td className="number col-value">{series && <LiveValue series={series} columnDecimals={decimals} abnormal={abnormal && alarm?.series?.id === series.id} />}</td>
       <td className="number col-age">{series ? <LiveAge series={series} /> : "–"}</td>
     </tr>
   );

@@ -86,7 +86,7 @@ export function LinkState() {
   return (
     <span className={`link-state link-${state}`}>
       <span className="link-dot" aria-hidden="true" />
-      <span>{t(`link.${state}`)}<br /><span className="quiet">{formatAge(now - lastHeard(), language)}</span></span>
+      <span>{t(`link.${state}`)} <br /><span className="quiet">{formatAge(now - lastHeard(), language)}</span></span>
     </span>
   );
 }

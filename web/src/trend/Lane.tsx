@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { Link } from "../lib/router";
-import type { Priority, Series } from "../api/types";
+import type { Priority, Series, SeriesLimit } from "../api/types";
 import { useLanguage } from "../i18n/useLanguage";
 import { zone } from "../lib/clock";
 import { formatAge, formatNumber, naturalDecimals, timeTicks } from "../lib/format";
@@ -106,6 +106,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
       draw();
     });
     sized.observe(element);
+    stack.draws.add(plan);
     plan();
     const stopTheme = preferences.subscribe(() => setTimeout(plan, 0));
     // The window moves by whole pixels: no faster than a pixel takes.
@@ -122,6 +123,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
       clearInterval(timer);
       sized.disconnect();
       cancelRedraw(draw);
+      stack.draws.delete(plan);
       stack.plots.delete(u);
       u.destroy();
     };
@@ -142,11 +144,17 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
       <div className="lane-plot" ref={host} />
       <div className="lane-limits" ref={labels}>
         {series.limits.map((limit) => (
-          <Link key={limit.kind + limit.rule} to={`/rules/${limit.rule}`} className="lane-limit" data-limit={limit.limit}>
-            <span className="quiet">{LIMIT_LETTERS[limit.kind]}</span> {formatNumber(limit.limit, series.tag?.decimals ?? naturalDecimals(limit.limit), language)}
-          </Link>
+          <span key={limit.kind + limit.rule} className="lane-limit" data-limit={limit.limit}>
+            <LimitText limit={limit} text={formatNumber(limit.limit, series.tag?.decimals ?? naturalDecimals(limit.limit), language)} />
+          </span>
         ))}
       </div>
     </div>
   );
+}
+
+/** Leads to the rule that set the limit; a limit that training chose has none. */
+function LimitText({ limit, text }: { limit: SeriesLimit; text: string }) {
+  const words = <><span className="quiet">{LIMIT_LETTERS[limit.kind]}</span> {text}</>;
+  return limit.rule === "" ? words : <Link to={`/rules/${limit.rule}`} className="row-link">{words}</Link>;
 }

@@ -8,7 +8,7 @@ import { useKey } from "../lib/keys";
 import { Failed } from "../parts/Panel";
 import { Lane, type LaneProps } from "./Lane";
 import { indexAt } from "./shape";
-import { clearCursor, createStack, moveCursor, type Stack, windowOf } from "./stackState";
+import { clearCursor, createStack, moveCursor, redrawStack, type Stack, windowOf } from "./stackState";
 import { useRings } from "./useLines";
 
 export interface StackLane { series: Series; alarm?: LaneProps["alarm"]; title?: string; caption?: string }
@@ -39,7 +39,8 @@ export function LaneStack({ lanes, rangeMs, paused, onPause, strips, pinnedEnd =
   useEffect(() => {
     stack.end = pinnedEnd ?? (paused ? windowOf(stack).to : null);
   }, [stack, paused, pinnedEnd]);
-  const { rings, error, reload } = useRings(lanes.map((lane) => lane.series.id), () => windowOf(stack), MAX_POINTS, `${rangeMs}/${pinnedEnd ?? ""}`);
+  const { rings, loads, error, reload } = useRings(lanes.map((lane) => lane.series.id), () => windowOf(stack), MAX_POINTS, `${rangeMs}/${pinnedEnd ?? ""}`);
+  useEffect(() => redrawStack(stack), [stack, loads, table]);
   useKey(compact ? null : "D", t("keys.table"), () => setTable((open) => !open));
   useKey(compact ? null : "P", t("keys.pause"), onPause);
 
@@ -73,7 +74,7 @@ export function LaneStack({ lanes, rangeMs, paused, onPause, strips, pinnedEnd =
           {lanes.map((lane, index) => {
             const ring = rings.get(lane.series.id);
             return ring && (
-              <Lane key={lane.series.id} series={lane.series} ring={ring} stack={stack} alarm={lane.alarm ?? null} live={!compact}
+              <Lane key={lane.series.id} series={lane.series} ring={ring} stack={stack} alarm={lane.alarm ?? null}
                 {...(lane.title ? { title: lane.title } : {})} {...(lane.caption ? { caption: lane.caption } : {})} {...(index === 0 ? { onCursor } : {})} />
             );
           })}

@@ -1,6 +1,5 @@
 import type uPlot from "uplot";
 import { serverNow } from "../lib/clock";
-import { signal, type Signal } from "../lib/signal";
 
 /** What the lanes of one stack share: their window, the pause and the cursor. */
 export interface Stack {
@@ -8,7 +7,8 @@ export interface Stack {
   /** End of the window while paused or pinned; null follows now. */
   end: number | null;
   plots: Set<uPlot>;
-  cursor: Signal<number | null>;
+  /** Draws of the mounted lanes: run when history has come or the window was moved. */
+  draws: Set<() => void>;
   syncKey: string;
 }
 
@@ -16,7 +16,7 @@ let made = 0;
 
 export function createStack(rangeMs: number, end: number | null = null): Stack {
   made += 1;
-  return { rangeMs, end, plots: new Set(), cursor: signal<number | null>(null), syncKey: `stack-${made}` };
+  return { rangeMs, end, plots: new Set(), draws: new Set(), syncKey: `stack-${made}` };
 }
 
 export function windowOf(stack: Stack): { from: number; to: number } {
@@ -32,6 +32,10 @@ export function moveCursor(stack: Stack, pixels: number): void {
   const now = plot.cursor.left ?? -1;
   const left = Math.min(width, Math.max(0, (now < 0 ? width : now) + pixels));
   plot.setCursor({ left, top: 1 }, true);
+}
+
+export function redrawStack(stack: Stack): void {
+  for (const draw of stack.draws) draw();
 }
 
 export function clearCursor(stack: Stack): void {

@@ -22,10 +22,10 @@ export async function fetchLines(series: readonly string[], from: number, to: nu
 }
 
 /** Rings of some series over a window, asked again when the link has come back: a cut leaves no hole. */
-export function useRings(series: readonly string[], windowOf: () => { from: number; to: number }, maxPoints: number, key: string): { rings: Map<string, Ring>; loading: boolean; error: ApiError | null; reload: () => void } {
+export function useRings(series: readonly string[], windowOf: () => { from: number; to: number }, maxPoints: number, key: string): { rings: Map<string, Ring>; loads: number; error: ApiError | null; reload: () => void } {
   const ids = series.join(",");
   const rings = useMemo(() => new Map(ids.split(",").map((id) => [id, new Ring(RING_CAPACITY)])), [ids]);
-  const [state, setState] = useState<{ loading: boolean; error: ApiError | null }>({ loading: true, error: null });
+  const [state, setState] = useState<{ loads: number; error: ApiError | null }>({ loads: 0, error: null });
   const [turn, setTurn] = useState(0);
   const resumes = useSignal(resumed);
   useEffect(() => {
@@ -34,10 +34,10 @@ export function useRings(series: readonly string[], windowOf: () => { from: numb
     fetchLines([...rings.keys()].filter(Boolean), from, to, maxPoints, control.signal).then(
       (lines) => {
         for (const [id, points] of lines) rings.get(id)?.fill(points.t, points.v, points.q);
-        setState({ loading: false, error: null });
+        setState((before) => ({ loads: before.loads + 1, error: null }));
       },
       (cause: unknown) => {
-        if (!control.signal.aborted) setState({ loading: false, error: cause instanceof ApiError ? cause : new ApiError("internal", String(cause), false) });
+        if (!control.signal.aborted) setState((before) => ({ ...before, error: cause instanceof ApiError ? cause : new ApiError("internal", String(cause), false) }));
       },
     );
     return () => control.abort();
