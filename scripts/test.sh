@@ -91,8 +91,8 @@ only=()
 stage setup 1200 scripts/setup.sh || { printf '%d passed, %d failed\n' "$passed" "$failed"; exit 1; }
 only=("${only_saved[@]}")
 
-export TELLEE_CHROMIUM
-TELLEE_CHROMIUM=$(find_chromium)
+export CHROMIUM
+CHROMIUM=$(find_chromium)
 with_worker=0
 [ -f "$LIBTORCH_DIR/ok" ] && with_worker=1
 without_worker=(--workspace --exclude tellee-ml-worker --locked)
@@ -124,7 +124,7 @@ else
   leave_out worker-test "no libtorch in $LIBTORCH_DIR (scripts/get-libtorch.sh fetches it)"
 fi
 
-if [ -z "$TELLEE_CHROMIUM" ]; then
+if [ -z "$CHROMIUM" ]; then
   leave_out e2e "no Chromium on this machine (Debian: apt-get install chromium)"
 else
   stage e2e 900 scripts/e2e.sh
