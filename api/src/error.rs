@@ -99,7 +99,10 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTooSlow => 408,
-            Self::AlreadyExists | Self::Conflict | Self::StaleOccurrence | Self::RevisionMismatch => 409,
+            Self::AlreadyExists
+            | Self::Conflict
+            | Self::StaleOccurrence
+            | Self::RevisionMismatch => 409,
             Self::InvalidInput | Self::MalformedMessage | Self::QueryTooComplex => 400,
             Self::UnsupportedMediaType => 415,
             Self::BodyTooLarge => 413,
@@ -140,7 +143,12 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, retry_after: None }
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+            retry_after: None,
+        }
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -162,13 +170,19 @@ impl ApiError {
     }
 
     pub fn forbidden(least_role: &str) -> Self {
-        Self::new(ErrorCode::Forbidden, format!("the role {least_role} is needed"))
+        Self::new(
+            ErrorCode::Forbidden,
+            format!("the role {least_role} is needed"),
+        )
     }
 
     /// Something broke on our side. What exactly goes to the log, not to the client.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a reason of ours");
-        Self::new(ErrorCode::Internal, "something went wrong on the server; its log says what")
+        Self::new(
+            ErrorCode::Internal,
+            "something went wrong on the server; its log says what",
+        )
     }
 }
 
@@ -178,9 +192,10 @@ impl From<Rejection> for ApiError {
         match rejection {
             Rejection::NotFound { .. } => Self::new(ErrorCode::NotFound, message),
             Rejection::AlreadyExists { .. } => Self::new(ErrorCode::AlreadyExists, message),
-            Rejection::Invalid { field, .. } => {
-                Self { field: Some(field), ..Self::new(ErrorCode::InvalidInput, message) }
-            }
+            Rejection::Invalid { field, .. } => Self {
+                field: Some(field),
+                ..Self::new(ErrorCode::InvalidInput, message)
+            },
             Rejection::Conflict { .. } => Self::new(ErrorCode::Conflict, message),
             Rejection::StaleOccurrence { .. } => Self::new(ErrorCode::StaleOccurrence, message),
             Rejection::Unsupported { .. } => Self::new(ErrorCode::InvalidInput, message),
@@ -194,9 +209,10 @@ impl From<AskError> for ApiError {
         match error {
             AskError::Rejected(rejection) => rejection.into(),
             AskError::RevisionMismatch { .. } => Self::new(ErrorCode::RevisionMismatch, message),
-            AskError::Overloaded { retry_after } => {
-                Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Overloaded, message) }
-            }
+            AskError::Overloaded { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(ErrorCode::Overloaded, message)
+            },
             AskError::TimedOut => Self::new(ErrorCode::TimedOut, message),
             AskError::Stopping => Self::new(ErrorCode::Stopping, message),
             AskError::Store(error) => error.into(),
@@ -208,7 +224,9 @@ impl From<AskError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::WrongRevision { .. } => Self::new(ErrorCode::RevisionMismatch, error.to_string()),
+            StoreError::WrongRevision { .. } => {
+                Self::new(ErrorCode::RevisionMismatch, error.to_string())
+            }
             StoreError::Overloaded => Self::overloaded(error.to_string()),
             StoreError::DiskFull => Self::new(ErrorCode::DiskFull, error.to_string()),
             StoreError::TooLarge { .. } => Self::new(ErrorCode::BodyTooLarge, error.to_string()),
@@ -230,9 +248,9 @@ impl From<TelemetryError> for ApiError {
             TelemetryError::UnknownSeries(_) => Self::not_found("such series"),
             TelemetryError::Invalid { field, reason } => Self::invalid(field, reason),
             TelemetryError::Closed => Self::new(ErrorCode::Stopping, "tellee is stopping"),
-            TelemetryError::Damaged { .. } | TelemetryError::Newer { .. } | TelemetryError::Failed(_) => {
-                Self::internal(&error)
-            }
+            TelemetryError::Damaged { .. }
+            | TelemetryError::Newer { .. }
+            | TelemetryError::Failed(_) => Self::internal(&error),
         }
     }
 }
@@ -242,9 +260,10 @@ impl From<IngestError> for ApiError {
         match &error {
             IngestError::Store(cause) => Self::internal(cause),
             IngestError::Overloaded => Self::overloaded(error.to_string()),
-            IngestError::Subtopic(_) => {
-                Self { field: Some("subtopic".to_owned()), ..Self::new(error.code(), error.to_string()) }
-            }
+            IngestError::Subtopic(_) => Self {
+                field: Some("subtopic".to_owned()),
+                ..Self::new(error.code(), error.to_string())
+            },
             _ => Self::new(error.code(), error.to_string()),
         }
     }
@@ -253,9 +272,10 @@ impl From<IngestError> for ApiError {
 impl From<PasswordError> for ApiError {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Length => {
-                Self { field: Some("password".to_owned()), ..Self::new(ErrorCode::InvalidInput, error.to_string()) }
-            }
+            PasswordError::Length => Self {
+                field: Some("password".to_owned()),
+                ..Self::new(ErrorCode::InvalidInput, error.to_string())
+            },
             PasswordError::Failed(_) => Self::internal(&error),
         }
     }
@@ -293,7 +313,10 @@ impl ApiError {
     }
 
     fn overloaded(message: String) -> Self {
-        Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(ErrorCode::Overloaded, message) }
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(ErrorCode::Overloaded, message)
+        }
     }
 }
 
@@ -316,10 +339,15 @@ mod tests {
         for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let code = name.strip_suffix(".md").unwrap_or(&name);
-            let known = ErrorCode::ALL.into_iter().find(|known| known.as_str() == code);
+            let known = ErrorCode::ALL
+                .into_iter()
+                .find(|known| known.as_str() == code);
             let text = std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
             // Pages of other parts (the command line, the edge agent) name no HTTP status.
-            assert!(known.is_some() || !text.contains("(HTTP "), "`{name}` is the page of no code");
+            assert!(
+                known.is_some() || !text.contains("(HTTP "),
+                "`{name}` is the page of no code"
+            );
             if let Some(known) = known {
                 let status = format!("(HTTP {})", known.status());
                 assert!(text.contains(&status), "`{name}` does not say `{status}`");
@@ -330,12 +358,27 @@ mod tests {
     #[test]
     fn what_a_store_refuses_is_the_clients_and_what_breaks_is_ours() {
         let large = ApiError::from(StoreError::TooLarge { bytes: 9, limit: 8 });
-        assert_eq!((large.code, large.is_retryable()), (ErrorCode::BodyTooLarge, false));
-        let many = ApiError::from(StoreError::TooMany { events: 9, limit: 8 });
-        assert_eq!((many.code, many.is_retryable()), (ErrorCode::InvalidInput, false));
+        assert_eq!(
+            (large.code, large.is_retryable()),
+            (ErrorCode::BodyTooLarge, false)
+        );
+        let many = ApiError::from(StoreError::TooMany {
+            events: 9,
+            limit: 8,
+        });
+        assert_eq!(
+            (many.code, many.is_retryable()),
+            (ErrorCode::InvalidInput, false)
+        );
         let failed = ApiError::from(StoreError::Failed("disk 7 is gone".to_owned()));
-        assert_eq!((failed.code, failed.is_retryable()), (ErrorCode::Internal, true));
-        assert!(!failed.message.contains("disk 7"), "the cause is for the log alone");
+        assert_eq!(
+            (failed.code, failed.is_retryable()),
+            (ErrorCode::Internal, true)
+        );
+        assert!(
+            !failed.message.contains("disk 7"),
+            "the cause is for the log alone"
+        );
         let full = ApiError::from(StoreError::Overloaded);
         assert!(full.retry_after.is_some());
     }

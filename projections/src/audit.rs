@@ -160,7 +160,9 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
 
 fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(), Error> {
     let organisation = match organisation_of(event) {
-        Some(organisation) if matches!(event.event, DomainEvent::KeysRevealed { .. }) => Some(organisation),
+        Some(organisation) if matches!(event.event, DomainEvent::KeysRevealed { .. }) => {
+            Some(organisation)
+        }
         Some(organisation) => {
             connection
                 .prepare_cached("INSERT OR REPLACE INTO audit_entities VALUES (?1, ?2, ?3)")?
@@ -314,9 +316,21 @@ mod tests {
         for things in [json!([pump]), json!([pump, ThingId::generate()])] {
             world.reveal_keys(ours, things).await;
         }
-        let query = AuditQuery { limit: 2, ..AuditQuery::default() };
-        let page = world.projections.audit().entries(ours, query).await.unwrap();
-        let lines: Vec<_> = page.rows.iter().map(|row| (row.entity, row.revision.0, row.note.as_deref())).collect();
+        let query = AuditQuery {
+            limit: 2,
+            ..AuditQuery::default()
+        };
+        let page = world
+            .projections
+            .audit()
+            .entries(ours, query)
+            .await
+            .unwrap();
+        let lines: Vec<_> = page
+            .rows
+            .iter()
+            .map(|row| (row.entity, row.revision.0, row.note.as_deref()))
+            .collect();
         let expected = [
             (EntityId::from(ours), 0, Some("the keys of 2 things")),
             (EntityId::from(pump), 0, None),

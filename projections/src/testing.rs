@@ -162,8 +162,12 @@ impl World {
             at: self.clock.now(),
         };
         let stream = crate::audit::key_reveals_stream(organisation);
-        let appended = self.store.append(&stream, ExpectedRevision::Any, vec![event]).await;
-        self.seen(appended.expect("the store takes the event").position).await;
+        let appended = self
+            .store
+            .append(&stream, ExpectedRevision::Any, vec![event])
+            .await;
+        self.seen(appended.expect("the store takes the event").position)
+            .await;
     }
 
     pub(crate) async fn user(&self, organisation: OrganisationId, email: &str) -> UserId {

@@ -49,11 +49,22 @@ impl Channel {
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn things(&self, ctx: &Context<'_>) -> Result<Vec<Thing>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter =
-            ThingFilter { connection: Some(Connected::To(self.channel)), ..ThingFilter::default() };
+        let filter = ThingFilter {
+            connection: Some(Connected::To(self.channel)),
+            ..ThingFilter::default()
+        };
         let page = Page::offset(0, THINGS);
-        let listing = platform.projections.registry().things(caller.organisation, filter, page).await;
-        Ok(listing.map_err(ApiError::from)?.rows.into_iter().map(Thing::from).collect())
+        let listing = platform
+            .projections
+            .registry()
+            .things(caller.organisation, filter, page)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .map(Thing::from)
+            .collect())
     }
 }
 
@@ -69,5 +80,9 @@ pub async fn channels_by_id(
 ) -> Result<Vec<Channel>, ApiError> {
     let ids: Vec<ChannelId> = ids.into_iter().collect();
     let mut found = rows(ctx)?.load_many(ids.iter().copied()).await?;
-    Ok(ids.iter().filter_map(|id| found.remove(id)).map(Channel::from).collect())
+    Ok(ids
+        .iter()
+        .filter_map(|id| found.remove(id))
+        .map(Channel::from)
+        .collect())
 }

@@ -39,28 +39,40 @@ pub fn router(platform: Arc<Platform>, allowed_origins: Vec<String>) -> axum::Ro
 }
 
 /// As [`router`], with other bounds for sockets.
-pub fn router_with(platform: Arc<Platform>, allowed_origins: Vec<String>, limits: SocketLimits) -> axum::Router {
+pub fn router_with(
+    platform: Arc<Platform>,
+    allowed_origins: Vec<String>,
+    limits: SocketLimits,
+) -> axum::Router {
     let endpoint = Endpoint {
         executor: Executor::new(schema(Arc::clone(&platform)), platform),
         seats: Seats::default(),
         limits,
         origins: Arc::new(allowed_origins),
     };
-    axum::Router::new().route("/graphql", get(open_socket).post(execute)).with_state(endpoint)
+    axum::Router::new()
+        .route("/graphql", get(open_socket).post(execute))
+        .with_state(endpoint)
 }
 
 async fn execute(State(endpoint): State<Endpoint>, request: Request) -> HttpResponse {
     match run(&endpoint.executor, request).await {
         Ok(response) => Json(response).into_response(),
         Err(error) => {
-            let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let status = StatusCode::from_u16(error.code.status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, Json(refused(&error))).into_response()
         }
     }
 }
 
 async fn run(executor: &Executor, request: Request) -> Result<Response, ApiError> {
-    let caller = signed_in(executor.platform(), request.headers(), request.uri(), request.method())?;
+    let caller = signed_in(
+        executor.platform(),
+        request.headers(),
+        request.uri(),
+        request.method(),
+    )?;
     if media_type(request.headers()).as_deref() != Some("application/json") {
         let reason = "the content type must be `application/json`";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, reason));
@@ -71,13 +83,22 @@ async fn run(executor: &Executor, request: Request) -> Result<Response, ApiError
 }
 
 async fn limited_body(request: Request) -> Result<Bytes, ApiError> {
-    let too_large = || ApiError::new(ErrorCode::BodyTooLarge, "a GraphQL request has at most 64 KiB");
+    let too_large = || {
+        ApiError::new(
+            ErrorCode::BodyTooLarge,
+            "a GraphQL request has at most 64 KiB",
+        )
+    };
     let declared = crate::http::declared_length(request.headers());
     if declared.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(too_large());
     }
     let body = read_body(request).await?;
-    if body.len() > BODY_LIMIT { Err(too_large()) } else { Ok(body) }
+    if body.len() > BODY_LIMIT {
+        Err(too_large())
+    } else {
+        Ok(body)
+    }
 }
 
 async fn open_socket(
@@ -92,7 +113,10 @@ async fn open_socket(
         return error_response(&ApiError::new(ErrorCode::InvalidInput, reason));
     };
     if !own_page(&headers, &endpoint.origins) {
-        return error_response(&ApiError::new(ErrorCode::Forbidden, "this origin may not open a socket here"));
+        return error_response(&ApiError::new(
+            ErrorCode::Forbidden,
+            "this origin may not open a socket here",
+        ));
     }
     // By header, query or cookie now, or by `connection_init` later.
     let early = match credential(&headers, &uri) {
@@ -105,16 +129,32 @@ async fn open_socket(
         .max_message_size(FRAME_LIMIT)
         .max_frame_size(FRAME_LIMIT)
         .on_upgrade(move |socket| {
-            serve(endpoint.executor, socket, early, endpoint.seats, endpoint.limits, stop)
+            serve(
+                endpoint.executor,
+                socket,
+                early,
+                endpoint.seats,
+                endpoint.limits,
+                stop,
+            )
         })
 }
 
 /// Browsers say whose page opens the socket. Others say nothing and carry no cookie of ours.
 fn own_page(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let own = origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority == host);
     own || allowed.iter().any(|known| known == origin)
 }
 
@@ -134,9 +174,17 @@ mod tests {
         };
         let allowed = ["https://desk.example".to_owned()];
         assert!(own_page(&headers(None), &allowed));
-        assert!(own_page(&headers(Some("http://plant.example:8080")), &allowed));
+        assert!(own_page(
+            &headers(Some("http://plant.example:8080")),
+            &allowed
+        ));
         assert!(own_page(&headers(Some("https://desk.example")), &allowed));
-        for foreign in ["http://evil.example", "null", "http://plant.example", "http://plant.example:8080.evil"] {
+        for foreign in [
+            "http://evil.example",
+            "null",
+            "http://plant.example",
+            "http://plant.example:8080.evil",
+        ] {
             assert!(!own_page(&headers(Some(foreign)), &allowed), "{foreign}");
         }
     }

@@ -60,14 +60,21 @@ impl Executor {
         }
     }
 
-    fn prepare(&self, caller: Caller, mut request: Request) -> Result<(Request, OperationType), Box<Response>> {
+    fn prepare(
+        &self,
+        caller: Caller,
+        mut request: Request,
+    ) -> Result<(Request, OperationType), Box<Response>> {
         let document = match request.parsed_query() {
             Ok(document) => document,
             Err(error) => return Err(Box::new(with_codes(Response::from_errors(vec![error])))),
         };
         limits::check(document).map_err(|error| Box::new(refused(&error)))?;
         let name = request.operation_name.clone();
-        let kind = kind_of(request.parsed_query().map_err(refused_by_library)?, name.as_deref());
+        let kind = kind_of(
+            request.parsed_query().map_err(refused_by_library)?,
+            name.as_deref(),
+        );
         let loader = Rows::loader(Arc::clone(&self.platform), caller.organisation);
         Ok((request.data(caller).data(loader), kind))
     }
@@ -76,7 +83,10 @@ impl Executor {
         match tokio::time::timeout(TIMEOUT, self.schema.execute(request)).await {
             Ok(response) => with_codes(response),
             Err(_) => {
-                let reason = format!("the request ran longer than {} s and was given up", TIMEOUT.as_secs());
+                let reason = format!(
+                    "the request ran longer than {} s and was given up",
+                    TIMEOUT.as_secs()
+                );
                 refused(&ApiError::new(ErrorCode::QueryTooComplex, reason))
             }
         }
@@ -107,7 +117,9 @@ pub fn refused(error: &ApiError) -> Response {
 /// Gives each error its stable code.
 fn with_codes(mut response: Response) -> Response {
     for error in &mut response.errors {
-        let own = cause(error).cloned().unwrap_or_else(|| of_the_library(error));
+        let own = cause(error)
+            .cloned()
+            .unwrap_or_else(|| of_the_library(error));
         extend(error, &own);
     }
     response
@@ -115,9 +127,18 @@ fn with_codes(mut response: Response) -> Response {
 
 /// Parsing, validation and limits of the library.
 fn of_the_library(error: &ServerError) -> ApiError {
-    let limits = ["too deep", "too complex", "recursion depth", "number of directives"];
+    let limits = [
+        "too deep",
+        "too complex",
+        "recursion depth",
+        "number of directives",
+    ];
     let over = limits.iter().any(|limit| error.message.contains(limit));
-    let code = if over { ErrorCode::QueryTooComplex } else { ErrorCode::InvalidInput };
+    let code = if over {
+        ErrorCode::QueryTooComplex
+    } else {
+        ErrorCode::InvalidInput
+    };
     ApiError::new(code, error.message.clone())
 }
 
@@ -129,6 +150,9 @@ fn extend(error: &mut ServerError, own: &ApiError) {
         extensions.set("field", field.as_str());
     }
     if let Some(wait) = own.retry_after {
-        extensions.set("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        extensions.set(
+            "retryAfterMs",
+            u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! How much one request may ask, counted before anything runs: aliases and fragments make small texts large.
 
 use async_graphql::Positioned;
-use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+};
 
 use crate::error::{ApiError, ErrorCode};
 
@@ -13,7 +15,12 @@ const FIELDS: usize = 1_000;
 /// Refuses documents of which one operation asks for too much.
 pub fn check(document: &ExecutableDocument) -> Result<(), ApiError> {
     for (_, operation) in document.operations.iter() {
-        Count { document, fields: 0, roots: 0 }.operation(operation)?;
+        Count {
+            document,
+            fields: 0,
+            roots: 0,
+        }
+        .operation(operation)?;
     }
     Ok(())
 }
@@ -55,7 +62,10 @@ impl<'document> Count<'document> {
     }
 
     fn fragment(&self, name: &str) -> Option<&'document FragmentDefinition> {
-        self.document.fragments.get(name).map(|fragment| &fragment.node)
+        self.document
+            .fragments
+            .get(name)
+            .map(|fragment| &fragment.node)
     }
 
     fn one_more(&mut self) -> Result<(), ApiError> {
@@ -72,7 +82,8 @@ impl<'document> Count<'document> {
         if self.roots <= ROOT_FIELDS {
             return Ok(());
         }
-        let reason = format!("an operation has at most {ROOT_FIELDS} fields of its own, aliases counted");
+        let reason =
+            format!("an operation has at most {ROOT_FIELDS} fields of its own, aliases counted");
         Err(ApiError::new(ErrorCode::QueryTooComplex, reason))
     }
 }
@@ -88,7 +99,9 @@ mod tests {
     #[test]
     fn aliases_of_the_root_are_counted() {
         let query = |count: usize| {
-            let fields: String = (0..count).map(|number| format!("a{number}: me {{ id }} ")).collect();
+            let fields: String = (0..count)
+                .map(|number| format!("a{number}: me {{ id }} "))
+                .collect();
             format!("{{ {fields} }}")
         };
         checked(&query(ROOT_FIELDS)).unwrap();
@@ -98,8 +111,15 @@ mod tests {
 
     #[test]
     fn aliases_hidden_in_a_fragment_of_the_root_are_counted_too() {
-        let fields: String = (0..=ROOT_FIELDS).map(|number| format!("a{number}: me {{ id }} ")).collect();
-        assert!(checked(&format!("{{ ...all }} fragment all on Query {{ {fields} }}")).is_err());
+        let fields: String = (0..=ROOT_FIELDS)
+            .map(|number| format!("a{number}: me {{ id }} "))
+            .collect();
+        assert!(
+            checked(&format!(
+                "{{ ...all }} fragment all on Query {{ {fields} }}"
+            ))
+            .is_err()
+        );
         assert!(checked(&format!("{{ ... on Query {{ {fields} }} }}")).is_err());
     }
 
@@ -108,10 +128,14 @@ mod tests {
         let mut text = "{ ...f0 }".to_owned();
         for number in 0..60 {
             let next = number + 1;
-            text.push_str(&format!(" fragment f{number} on Query {{ ...f{next} ...f{next} }}"));
+            text.push_str(&format!(
+                " fragment f{number} on Query {{ ...f{next} ...f{next} }}"
+            ));
         }
         text.push_str(" fragment f60 on Query { me { id } }");
         assert!(checked(&text).is_err());
-        assert!(checked("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }").is_err());
+        assert!(
+            checked("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }").is_err()
+        );
     }
 }

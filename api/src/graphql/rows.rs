@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use tellee_actors::ids::{ChannelId, OrganisationId, ThingId, UserId};
-use tellee_projections::registry::{ChannelFilter, ChannelRow, PAGE_LIMIT, Page, ThingFilter, ThingRow};
+use tellee_projections::registry::{
+    ChannelFilter, ChannelRow, PAGE_LIMIT, Page, ThingFilter, ThingRow,
+};
 
 use crate::error::ApiError;
 use crate::platform::Platform;
@@ -19,7 +21,14 @@ pub struct Rows {
 impl Rows {
     /// For one request; nothing is kept longer than the batch.
     pub fn loader(platform: Arc<Platform>, organisation: OrganisationId) -> DataLoader<Self> {
-        DataLoader::new(Self { platform, organisation }, tokio::spawn).max_batch_size(PAGE_LIMIT as usize)
+        DataLoader::new(
+            Self {
+                platform,
+                organisation,
+            },
+            tokio::spawn,
+        )
+        .max_batch_size(PAGE_LIMIT as usize)
     }
 }
 
@@ -30,9 +39,17 @@ impl Loader<ThingId> for Rows {
     async fn load(&self, ids: &[ThingId]) -> Result<HashMap<ThingId, ThingRow>, ApiError> {
         let mut found = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(PAGE_LIMIT as usize) {
-            let filter = ThingFilter { ids: Some(ids.to_vec()), ..ThingFilter::default() };
+            let filter = ThingFilter {
+                ids: Some(ids.to_vec()),
+                ..ThingFilter::default()
+            };
             let page = Page::offset(0, PAGE_LIMIT);
-            let listing = self.platform.projections.registry().things(self.organisation, filter, page).await?;
+            let listing = self
+                .platform
+                .projections
+                .registry()
+                .things(self.organisation, filter, page)
+                .await?;
             found.extend(listing.rows.into_iter().map(|row| (row.id, row)));
         }
         Ok(found)
@@ -46,9 +63,17 @@ impl Loader<ChannelId> for Rows {
     async fn load(&self, ids: &[ChannelId]) -> Result<HashMap<ChannelId, ChannelRow>, ApiError> {
         let mut found = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(PAGE_LIMIT as usize) {
-            let filter = ChannelFilter { ids: Some(ids.to_vec()), ..ChannelFilter::default() };
+            let filter = ChannelFilter {
+                ids: Some(ids.to_vec()),
+                ..ChannelFilter::default()
+            };
             let page = Page::offset(0, PAGE_LIMIT);
-            let listing = self.platform.projections.registry().channels(self.organisation, filter, page).await?;
+            let listing = self
+                .platform
+                .projections
+                .registry()
+                .channels(self.organisation, filter, page)
+                .await?;
             found.extend(listing.rows.into_iter().map(|row| (row.id, row)));
         }
         Ok(found)
@@ -63,7 +88,12 @@ impl Loader<UserId> for Rows {
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, String>, ApiError> {
         let mut found = HashMap::with_capacity(ids.len());
         for id in ids {
-            let row = self.platform.projections.registry().user(self.organisation, *id).await?;
+            let row = self
+                .platform
+                .projections
+                .registry()
+                .user(self.organisation, *id)
+                .await?;
             found.extend(row.map(|row| (*id, row.email)));
         }
         Ok(found)

@@ -6,7 +6,9 @@ mod readable;
 
 use std::sync::{Arc, LazyLock};
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo,
+};
 use async_graphql::{ServerError, ServerResult, Value};
 
 use hashbrown::HashMap;
@@ -57,12 +59,32 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
     ),
     ("Query", &["unknownDevices"], Rule::May(Action::Provision)),
     ("Query", &["users"], Rule::May(Action::ManageUsers)),
-    ("User", &["id", "email", "role", "disabled", "revision"], Rule::May(Action::ManageUsers)),
-    ("UserConnection", &["nodes", "pageInfo", "total"], Rule::May(Action::ManageUsers)),
-    ("UserPayload", &["user", "revision"], Rule::May(Action::ManageUsers)),
-    ("ThingPayload", &["thing", "revision"], Rule::May(Action::Provision)),
+    (
+        "User",
+        &["id", "email", "role", "disabled", "revision"],
+        Rule::May(Action::ManageUsers),
+    ),
+    (
+        "UserConnection",
+        &["nodes", "pageInfo", "total"],
+        Rule::May(Action::ManageUsers),
+    ),
+    (
+        "UserPayload",
+        &["user", "revision"],
+        Rule::May(Action::ManageUsers),
+    ),
+    (
+        "ThingPayload",
+        &["thing", "revision"],
+        Rule::May(Action::Provision),
+    ),
     ("ThingPayload", &["key"], Rule::May(Action::RevealKeys)),
-    ("ThingKeyPayload", &["thing", "revision", "key"], Rule::May(Action::RevealKeys)),
+    (
+        "ThingKeyPayload",
+        &["thing", "revision", "key"],
+        Rule::May(Action::RevealKeys),
+    ),
     (
         "Mutation",
         &[
@@ -84,7 +106,11 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
         ],
         Rule::May(Action::Provision),
     ),
-    ("Mutation", &["changeThingKey"], Rule::May(Action::RevealKeys)),
+    (
+        "Mutation",
+        &["changeThingKey"],
+        Rule::May(Action::RevealKeys),
+    ),
     // Provisioning or alarm rules, by the kind of the entity: the mutation itself asks.
     ("Mutation", &["rollBack"], Rule::May(Action::Read)),
     (
@@ -94,13 +120,29 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
     ),
     (
         "Mutation",
-        &["acknowledgeAlarms", "shelveAlarm", "unshelveAlarm", "commentAlarm", "resetAlarm"],
+        &[
+            "acknowledgeAlarms",
+            "shelveAlarm",
+            "unshelveAlarm",
+            "commentAlarm",
+            "resetAlarm",
+        ],
         Rule::May(Action::OperateAlarms),
     ),
-    ("Mutation", &["takeAlarmOutOfService", "returnAlarmToService"], Rule::May(Action::TakeOutOfService)),
     (
         "Mutation",
-        &["createModel", "trainModel", "promoteModelVersion", "retireModelVersion", "removeModel"],
+        &["takeAlarmOutOfService", "returnAlarmToService"],
+        Rule::May(Action::TakeOutOfService),
+    ),
+    (
+        "Mutation",
+        &[
+            "createModel",
+            "trainModel",
+            "promoteModelVersion",
+            "retireModelVersion",
+            "removeModel",
+        ],
         Rule::May(Action::ManageModels),
     ),
     (
@@ -109,16 +151,27 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
         Rule::May(Action::ManageUsers),
     ),
     ("Mutation", &["changePassword"], Rule::SignedIn),
-    ("Subscription", &["telemetry", "alarmChanges"], Rule::May(Action::Read)),
+    (
+        "Subscription",
+        &["telemetry", "alarmChanges"],
+        Rule::May(Action::Read),
+    ),
 ];
 
 /// The rules by type and field.
 static RULES: LazyLock<HashMap<&'static str, HashMap<&'static str, Rule>>> = LazyLock::new(|| {
     let mut rules: HashMap<&'static str, HashMap<&'static str, Rule>> = HashMap::new();
-    let readable = READABLE.iter().map(|(parent, fields)| (*parent, *fields, Rule::May(Action::Read)));
-    let others = FIELD_RULES.iter().map(|(parent, fields, rule)| (*parent, *fields, *rule));
+    let readable = READABLE
+        .iter()
+        .map(|(parent, fields)| (*parent, *fields, Rule::May(Action::Read)));
+    let others = FIELD_RULES
+        .iter()
+        .map(|(parent, fields, rule)| (*parent, *fields, *rule));
     for (parent, fields, rule) in readable.chain(others) {
-        rules.entry(parent).or_default().extend(fields.iter().map(|field| (*field, rule)));
+        rules
+            .entry(parent)
+            .or_default()
+            .extend(fields.iter().map(|field| (*field, rule)));
     }
     rules
 });
@@ -156,9 +209,13 @@ impl Extension for Rules {
 }
 
 fn allowed(ctx: &ExtensionContext<'_>, parent_type: &str, field: &str) -> Result<(), ApiError> {
-    let caller = ctx.data_opt::<Caller>().ok_or_else(ApiError::unauthenticated)?;
+    let caller = ctx
+        .data_opt::<Caller>()
+        .ok_or_else(ApiError::unauthenticated)?;
     match rule(parent_type, field) {
-        None => Err(ApiError::internal(&format!("`{parent_type}.{field}` has no rule"))),
+        None => Err(ApiError::internal(&format!(
+            "`{parent_type}.{field}` has no rule"
+        ))),
         Some(Rule::SignedIn) => Ok(()),
         Some(Rule::May(action)) => caller.require(action),
     }
@@ -178,7 +235,10 @@ mod tests {
     fn a_field_that_nobody_ruled_is_refused() {
         assert_eq!(rule("Thing", "name"), Some(Rule::May(Action::Read)));
         assert_eq!(rule("Thing", "key"), None);
-        assert_eq!(rule("ThingPayload", "key"), Some(Rule::May(Action::RevealKeys)));
+        assert_eq!(
+            rule("ThingPayload", "key"),
+            Some(Rule::May(Action::RevealKeys))
+        );
         assert_eq!(rule("Secrets", "all"), None);
     }
 
@@ -186,9 +246,16 @@ mod tests {
     fn no_field_has_two_rules() {
         let mut seen = std::collections::BTreeSet::new();
         let readable = READABLE.iter().map(|(parent, fields)| (*parent, *fields));
-        for (parent, fields) in readable.chain(FIELD_RULES.iter().map(|(parent, fields, _)| (*parent, *fields))) {
+        for (parent, fields) in readable.chain(
+            FIELD_RULES
+                .iter()
+                .map(|(parent, fields, _)| (*parent, *fields)),
+        ) {
             for field in fields {
-                assert!(seen.insert((parent, *field)), "`{parent}.{field}` has two rules");
+                assert!(
+                    seen.insert((parent, *field)),
+                    "`{parent}.{field}` has two rules"
+                );
             }
         }
     }
@@ -200,17 +267,31 @@ mod tests {
         let mut fields = std::collections::BTreeSet::new();
         for definition in &document.definitions {
             use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
-            let TypeSystemDefinition::Type(definition) = definition else { continue };
-            let TypeKind::Object(object) = &definition.node.kind else { continue };
+            let TypeSystemDefinition::Type(definition) = definition else {
+                continue;
+            };
+            let TypeKind::Object(object) = &definition.node.kind else {
+                continue;
+            };
             for field in &object.fields {
-                fields.insert((definition.node.name.node.to_string(), field.node.name.node.to_string()));
+                fields.insert((
+                    definition.node.name.node.to_string(),
+                    field.node.name.node.to_string(),
+                ));
             }
         }
         for (parent, field) in &fields {
-            assert!(rule(parent, field).is_some(), "`{parent}.{field}` has no rule: say who may read it");
+            assert!(
+                rule(parent, field).is_some(),
+                "`{parent}.{field}` has no rule: say who may read it"
+            );
         }
         let readable = READABLE.iter().map(|(parent, fields)| (*parent, *fields));
-        for (parent, names) in readable.chain(FIELD_RULES.iter().map(|(parent, names, _)| (*parent, *names))) {
+        for (parent, names) in readable.chain(
+            FIELD_RULES
+                .iter()
+                .map(|(parent, names, _)| (*parent, *names)),
+        ) {
             for name in names {
                 let known = fields.contains(&(parent.to_owned(), (*name).to_owned()));
                 assert!(known, "`{parent}.{name}` is no field of the schema");

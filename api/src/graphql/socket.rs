@@ -92,9 +92,16 @@ pub async fn serve(
     };
     let end = session.run(&mut socket, &stop).await;
     if let End::Close(close) = end {
-        let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
+        let frame = CloseFrame {
+            code: close.code(),
+            reason: close.reason().into(),
+        };
         // A peer that is gone already misses only this.
-        let _ = timeout(Duration::from_secs(1), socket.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(
+            Duration::from_secs(1),
+            socket.send(Message::Close(Some(frame))),
+        )
+        .await;
     }
 }
 
@@ -162,10 +169,17 @@ impl Session {
     /// By the token of `connection_init`, else by what came with the request that opened the socket.
     fn sign_in(&mut self, payload: &Value) -> Result<(), Close> {
         let caller = match token(payload) {
-            Some(token) => self.executor.platform().caller(&token).map_err(|error| refusal(&error))?,
+            Some(token) => self
+                .executor
+                .platform()
+                .caller(&token)
+                .map_err(|error| refusal(&error))?,
             None => self.early.ok_or(Close::Forbidden)?,
         };
-        let seat = self.seats.take(caller.user, self.limits.sockets_per_user).ok_or(Close::TooManySockets)?;
+        let seat = self
+            .seats
+            .take(caller.user, self.limits.sockets_per_user)
+            .ok_or(Close::TooManySockets)?;
         self.signed_in = Some((caller, seat));
         Ok(())
     }
@@ -177,7 +191,11 @@ impl Session {
         self.aborts.insert(operation.number, abort);
         let of = operation.clone();
         let answers = answers.map(move |response| Output::Answer(of.clone(), Box::new(response)));
-        self.operations.push(answers.chain(stream::once(async move { Output::End(operation) })).boxed());
+        self.operations.push(
+            answers
+                .chain(stream::once(async move { Output::End(operation) }))
+                .boxed(),
+        );
         Ok(())
     }
 
@@ -190,7 +208,9 @@ impl Session {
     async fn hand_on(&mut self, socket: &mut WebSocket, output: Output) -> Result<(), End> {
         let text = match output {
             Output::Answer(operation, response) => {
-                let Some((text, last)) = self.protocol.answer(&operation, &response) else { return Ok(()) };
+                let Some((text, last)) = self.protocol.answer(&operation, &response) else {
+                    return Ok(());
+                };
                 if last {
                     self.abort(operation.number);
                 }
@@ -198,7 +218,9 @@ impl Session {
             }
             Output::End(operation) => {
                 self.aborts.remove(&operation.number);
-                let Some(text) = self.protocol.end(&operation) else { return Ok(()) };
+                let Some(text) = self.protocol.end(&operation) else {
+                    return Ok(());
+                };
                 text
             }
         };
@@ -208,9 +230,16 @@ impl Session {
     async fn tick(&mut self, socket: &mut WebSocket) -> Result<(), End> {
         let Some((caller, _)) = &self.signed_in else {
             let late = self.opened.elapsed() >= self.limits.init_timeout;
-            return if late { Err(Close::InitTimeout.into()) } else { Ok(()) };
+            return if late {
+                Err(Close::InitTimeout.into())
+            } else {
+                Ok(())
+            };
         };
-        self.executor.platform().still(caller).map_err(|error| refusal(&error))?;
+        self.executor
+            .platform()
+            .still(caller)
+            .map_err(|error| refusal(&error))?;
         let silent = self.heard.elapsed();
         if silent >= self.limits.silence {
             return Err(Close::NoAnswer.into());
@@ -220,9 +249,13 @@ impl Session {
             return Ok(());
         }
         self.pinged = Instant::now();
-        send(socket, Message::Ping(Default::default()), self.limits.send_timeout).await
+        send(
+            socket,
+            Message::Ping(Default::default()),
+            self.limits.send_timeout,
+        )
+        .await
     }
-
 }
 
 /// While a frame waits for the peer, no operation is asked for more: that is the back-pressure.
@@ -244,8 +277,13 @@ fn refusal(error: &ApiError) -> Close {
 fn token(payload: &Value) -> Option<String> {
     let object = payload.as_object()?;
     let named = ["Authorization", "authorization", "token"];
-    let text = named.into_iter().find_map(|name| object.get(name))?.as_str()?;
-    let is_bearer = text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "));
+    let text = named
+        .into_iter()
+        .find_map(|name| object.get(name))?
+        .as_str()?;
+    let is_bearer = text
+        .get(..7)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "));
     let token = if is_bearer { &text[7..] } else { text };
     Some(token.trim().to_owned())
 }

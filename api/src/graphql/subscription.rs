@@ -117,7 +117,10 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<AlarmChangeEvent>> + use<>> {
         let (platform, caller) = (Arc::clone(platform(ctx)?), *caller(ctx)?);
         let after: Option<Position> = position(after.as_deref())?;
-        let feed = platform.projections.alarms().changes(caller.organisation, after);
+        let feed = platform
+            .projections
+            .alarms()
+            .changes(caller.organisation, after);
         let state = Some((Box::pin(feed), platform, caller));
         Ok(stream::unfold(state, |state| async move {
             let (mut feed, platform, caller) = state?;
@@ -177,10 +180,18 @@ impl TelemetryFeed {
         let mut places: HashMap<(ChannelId, ThingId), Places> = HashMap::new();
         let mut channels: Vec<ChannelId> = Vec::new();
         for (place, id) in series.iter().enumerate() {
-            let missing = || ApiError::invalid("series", format!("there is no series `{}`", id.as_str()));
+            let missing =
+                || ApiError::invalid("series", format!("there is no series `{}`", id.as_str()));
             let id = series_id(id).ok_or_else(missing)?;
-            let info = platform.telemetry.series_by_id(id).await?.ok_or_else(missing)?;
-            let owner = platform.projections.access().channel_organisation(info.key.channel);
+            let info = platform
+                .telemetry
+                .series_by_id(id)
+                .await?
+                .ok_or_else(missing)?;
+            let owner = platform
+                .projections
+                .access()
+                .channel_organisation(info.key.channel);
             if owner != Some(caller.organisation) {
                 return Err(missing());
             }
@@ -188,15 +199,36 @@ impl TelemetryFeed {
                 channels.push(info.key.channel);
             }
             ids.push(id);
-            let source = places.entry((info.key.channel, info.key.thing)).or_default();
-            source.entry(info.key.subtopic).or_default().entry(info.key.name).or_default().push(place);
+            let source = places
+                .entry((info.key.channel, info.key.thing))
+                .or_default();
+            source
+                .entry(info.key.subtopic)
+                .or_default()
+                .entry(info.key.name)
+                .or_default()
+                .push(place);
         }
         // Subscribed before the newest samples are read, so that none between the two is missed.
-        let live = platform.live.subscribe(LiveFilter::Channels(channels), QUEUE);
-        let mut ticks = tokio::time::interval_at(Instant::now(), Duration::from_secs_f64(1.0 / max_hz));
+        let live = platform
+            .live
+            .subscribe(LiveFilter::Channels(channels), QUEUE);
+        let mut ticks =
+            tokio::time::interval_at(Instant::now(), Duration::from_secs_f64(1.0 / max_hz));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let newest = vec![None; ids.len()];
-        Ok(Self { platform, caller, ids, places, newest, fresh: HashMap::new(), live, lost: 0, ticks, first: true })
+        Ok(Self {
+            platform,
+            caller,
+            ids,
+            places,
+            newest,
+            fresh: HashMap::new(),
+            live,
+            lost: 0,
+            ticks,
+            first: true,
+        })
     }
 
     /// The next frame that is not empty; the first one may be.
@@ -225,7 +257,9 @@ impl TelemetryFeed {
             return;
         }
         let of_source = self.places.get(&(batch.channel, batch.thing));
-        let Some(places) = of_source.and_then(|places| places.get(batch.subtopic.as_ref())) else { return };
+        let Some(places) = of_source.and_then(|places| places.get(batch.subtopic.as_ref())) else {
+            return;
+        };
         for record in &batch.records {
             let fresh = Fresh {
                 time: record.time,
@@ -273,7 +307,9 @@ fn offer(
     place: usize,
     fresh: Fresh,
 ) {
-    let Some(known) = newest.get_mut(place) else { return };
+    let Some(known) = newest.get_mut(place) else {
+        return;
+    };
     let identity = (fresh.time, fresh.seq);
     if known.is_some_and(|newest| identity <= newest) {
         return;

@@ -100,14 +100,21 @@ impl Thing {
 
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn channels(&self, ctx: &Context<'_>) -> Result<Vec<Channel>> {
-        let ids = platform(ctx)?.projections.access().thing_channels(self.thing);
+        let ids = platform(ctx)?
+            .projections
+            .access()
+            .thing_channels(self.thing);
         Ok(channels_by_id(ctx, ids.iter().copied()).await?)
     }
 
     async fn edge_device(&self, ctx: &Context<'_>) -> Result<Option<EdgeDevice>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device = EdgeDeviceId(self.thing.0);
-        let row = platform.projections.registry().edge_device(caller.organisation, device).await;
+        let row = platform
+            .projections
+            .registry()
+            .edge_device(caller.organisation, device)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(EdgeDevice::from))
     }
 
@@ -120,7 +127,16 @@ impl Thing {
         #[graphql(default = 100)] first: i32,
         after: Option<String>,
     ) -> Result<SeriesConnection> {
-        Ok(series_of(platform(ctx)?, caller(ctx)?, Some(self.thing), None, part, first, after).await?)
+        Ok(series_of(
+            platform(ctx)?,
+            caller(ctx)?,
+            Some(self.thing),
+            None,
+            part,
+            first,
+            after,
+        )
+        .await?)
     }
 
     #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
@@ -138,10 +154,22 @@ impl Thing {
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn models(&self, ctx: &Context<'_>) -> Result<Vec<Model>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter = ModelFilter { thing: Some(self.thing), ..ModelFilter::default() };
+        let filter = ModelFilter {
+            thing: Some(self.thing),
+            ..ModelFilter::default()
+        };
         let page = Page::offset(0, MODELS);
-        let listing = platform.projections.registry().models(caller.organisation, filter, page).await;
-        Ok(listing.map_err(ApiError::from)?.rows.into_iter().map(Model::from).collect())
+        let listing = platform
+            .projections
+            .registry()
+            .models(caller.organisation, filter, page)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .map(Model::from)
+            .collect())
     }
 
     /// Receive time of its newest message.
@@ -152,9 +180,21 @@ impl Thing {
     /// Its highest active alarm: unacknowledged first, then by priority.
     async fn worst_alarm(&self, ctx: &Context<'_>) -> Result<Option<Alarm>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter = RowFilter { thing: Some(self.thing), ..RowFilter::default() };
-        let listing = platform.projections.alarms().alarms(caller.organisation, filter, None, 1).await;
-        Ok(listing.map_err(ApiError::from)?.rows.into_iter().next().map(Alarm::from))
+        let filter = RowFilter {
+            thing: Some(self.thing),
+            ..RowFilter::default()
+        };
+        let listing = platform
+            .projections
+            .alarms()
+            .alarms(caller.organisation, filter, None, 1)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .next()
+            .map(Alarm::from))
     }
 }
 
@@ -164,8 +204,14 @@ impl Thing {
         ctx: &Context<'_>,
     ) -> Result<Option<tellee_projections::registry::DeviceTypeRow>, ApiError> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let Some(id) = self.type_id else { return Ok(None) };
-        Ok(platform.projections.registry().device_type(caller.organisation, id).await?)
+        let Some(id) = self.type_id else {
+            return Ok(None);
+        };
+        Ok(platform
+            .projections
+            .registry()
+            .device_type(caller.organisation, id)
+            .await?)
     }
 }
 

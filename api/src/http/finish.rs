@@ -32,7 +32,11 @@ async fn other_method(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    ApiError::new(ErrorCode::MethodNotAllowed, format!("this path does not take `{method}`")).into_response()
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        format!("this path does not take `{method}`"),
+    )
+    .into_response()
 }
 
 /// Refuses a body that says that it is too large before any of it is kept.
@@ -46,13 +50,20 @@ async fn refuse_large(State(max_body): State<usize>, request: Request, next: Nex
     }
     let reason = format!("the body is larger than {max_body} bytes");
     let mut response = ApiError::new(ErrorCode::BodyTooLarge, reason).into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// What `Content-Length` says.
 pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 async fn drain(mut body: Body) {
@@ -72,8 +83,14 @@ async fn drain(mut body: Body) {
 
 async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.insert(
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
@@ -81,7 +98,11 @@ async fn secure(mut response: Response) -> Response {
     // The dashboard brings its own; all else is data, which no page runs, frames or keeps.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -36,7 +36,12 @@ pub struct Port {
 }
 
 /// Serves until `stop`, then lets requests that were taken finish, for at most 8 s.
-pub async fn serve(listener: TcpListener, routes: Router, limits: HttpLimits, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    limits: HttpLimits,
+    stop: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let silent = Silent::default();
     let open = TaskTracker::new();
@@ -59,7 +64,11 @@ pub async fn serve(listener: TcpListener, routes: Router, limits: HttpLimits, st
             place = take_place(&places, &silent) => place,
         };
         let Some(place) = place else { break };
-        let socket = Socket { stream, _place: place, _open: open.token() };
+        let socket = Socket {
+            stream,
+            _place: place,
+            _open: open.token(),
+        };
         let connection = Connection {
             peer,
             routes: routes.clone(),
@@ -75,8 +84,14 @@ pub async fn serve(listener: TcpListener, routes: Router, limits: HttpLimits, st
         });
     }
     open.close();
-    if tokio::time::timeout(STOP_TIMEOUT, open.wait()).await.is_err() {
-        tracing::warn!(connections = open.len(), "HTTP connections were still open at the end and are cut");
+    if tokio::time::timeout(STOP_TIMEOUT, open.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = open.len(),
+            "HTTP connections were still open at the end and are cut"
+        );
     }
     end.cancel();
 }
@@ -99,7 +114,12 @@ struct Connection {
 
 impl Connection {
     async fn serve(self, socket: Socket) {
-        let Self { peer, routes, stop, silent } = self;
+        let Self {
+            peer,
+            routes,
+            stop,
+            silent,
+        } = self;
         no_delay(&socket.stream, peer);
         let place = Arc::new(silent.enter());
         let evicted = place.evicted();

@@ -32,7 +32,11 @@ impl Silent {
         waiting.next += 1;
         waiting.connections.insert(number, evicted.clone());
         drop(waiting);
-        Place { silent: self.clone(), number, evicted }
+        Place {
+            silent: self.clone(),
+            number,
+            evicted,
+        }
     }
 
     /// Tells the connection that is silent the longest to go. False: there is none.

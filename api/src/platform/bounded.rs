@@ -44,15 +44,26 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_begun_is_finished_and_nothing_begins_after_a_failure() {
-        let (running, most, begun) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (running, most, begun) = (
+            AtomicUsize::new(0),
+            AtomicUsize::new(0),
+            AtomicUsize::new(0),
+        );
         let step = |number: usize| {
             let (running, most, begun) = (&running, &most, &begun);
             async move {
                 begun.fetch_add(1, Ordering::Relaxed);
-                most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                most.fetch_max(
+                    running.fetch_add(1, Ordering::Relaxed) + 1,
+                    Ordering::Relaxed,
+                );
                 tokio::task::yield_now().await;
                 running.fetch_sub(1, Ordering::Relaxed);
-                if number == 100 { Err(ApiError::not_found("such number")) } else { Ok(number) }
+                if number == 100 {
+                    Err(ApiError::not_found("such number"))
+                } else {
+                    Ok(number)
+                }
             }
             .boxed()
         };

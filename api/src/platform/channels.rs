@@ -21,7 +21,11 @@ const PAIRS_LIMIT: usize = 10_000;
 impl Platform {
     /// The channel, if it is of the caller's organisation.
     pub async fn channel(&self, caller: &Caller, id: ChannelId) -> Result<ChannelRow, ApiError> {
-        let found = self.projections.registry().channel(caller.organisation, id).await?;
+        let found = self
+            .projections
+            .registry()
+            .channel(caller.organisation, id)
+            .await?;
         found.ok_or_else(|| ApiError::not_found("such channel"))
     }
 
@@ -33,7 +37,9 @@ impl Platform {
         request: &Request,
     ) -> Result<(ChannelId, Accepted), ApiError> {
         caller.require(Action::Provision)?;
-        let (id, accepted) = self.create_channel_only(caller, id, details, request).await?;
+        let (id, accepted) = self
+            .create_channel_only(caller, id, details, request)
+            .await?;
         self.seen(accepted.position).await?;
         Ok((id, accepted))
     }
@@ -50,9 +56,19 @@ impl Platform {
             (None, Some(command)) => ChannelId(command.step("channel").0),
             (None, None) => ChannelId::generate(),
         };
-        let command =
-            Command::Channel(channel::Command::Create { organisation: caller.organisation, details });
-        let accepted = self.ask_only(caller.who(), caller.organisation, id.into(), command, request).await?;
+        let command = Command::Channel(channel::Command::Create {
+            organisation: caller.organisation,
+            details,
+        });
+        let accepted = self
+            .ask_only(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                command,
+                request,
+            )
+            .await?;
         Ok((id, accepted))
     }
 
@@ -65,19 +81,29 @@ impl Platform {
     ) -> Result<Vec<ChannelId>, ApiError> {
         caller.require(Action::Provision)?;
         let mut ids = BTreeSet::new();
-        for (index, id) in new.iter().enumerate().filter_map(|(index, (id, _))| Some((index, (*id)?))) {
+        for (index, id) in new
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (id, _))| Some((index, (*id)?)))
+        {
             if !ids.insert(id) {
-                return Err(ApiError::invalid(format!("[{index}].id"), "stands twice in this request"));
+                return Err(ApiError::invalid(
+                    format!("[{index}].id"),
+                    "stands twice in this request",
+                ));
             }
         }
         let command = request.id();
-        let (created, failure) = each(new.into_iter().enumerate().collect(), |(index, (id, details))| {
-            async move {
-                let step = Request::step(command, &index.to_string());
-                self.create_channel_only(caller, id, details, &step).await
-            }
-            .boxed()
-        })
+        let (created, failure) = each(
+            new.into_iter().enumerate().collect(),
+            |(index, (id, details))| {
+                async move {
+                    let step = Request::step(command, &index.to_string());
+                    self.create_channel_only(caller, id, details, &step).await
+                }
+                .boxed()
+            },
+        )
         .await;
         let mut last = created.iter().map(|(_, accepted)| accepted.position).max();
         if failure.is_some() {
@@ -95,13 +121,24 @@ impl Platform {
         created: &[(ChannelId, Accepted)],
         command: CommandId,
     ) -> Option<Position> {
-        let made = created.iter().filter(|(_, accepted)| !accepted.unchanged).map(|(id, _)| *id).collect();
+        let made = created
+            .iter()
+            .filter(|(_, accepted)| !accepted.unchanged)
+            .map(|(id, _)| *id)
+            .collect();
         let (removed, failure) = each(made, |channel| {
             async move {
                 let note = Some("a channel of the same request was refused".to_owned());
                 let step = Request::step(command, &format!("undo {channel}")).with_note(note);
                 let remove = Command::Channel(channel::Command::Remove);
-                self.ask_only(caller.who(), caller.organisation, channel.into(), remove, &step).await
+                self.ask_only(
+                    caller.who(),
+                    caller.organisation,
+                    channel.into(),
+                    remove,
+                    &step,
+                )
+                .await
             }
             .boxed()
         })
@@ -121,7 +158,14 @@ impl Platform {
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::Provision)?;
         self.channel(caller, id).await?;
-        self.ask(caller.who(), caller.organisation, id.into(), Command::Channel(update), request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Channel(update),
+            request,
+        )
+        .await
     }
 
     pub async fn remove_channel(
@@ -133,7 +177,14 @@ impl Platform {
         caller.require(Action::Provision)?;
         self.channel(caller, id).await?;
         let command = Command::Channel(channel::Command::Remove);
-        self.ask(caller.who(), caller.organisation, id.into(), command, request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            command,
+            request,
+        )
+        .await
     }
 
     /// Connects each thing to each channel. All must be of the caller's organisation, or nothing is done.
@@ -146,7 +197,9 @@ impl Platform {
     ) -> Result<(), ApiError> {
         self.require_pairs(caller, channels, things).await?;
         let change = |things| channel::Command::Connect { things };
-        let last = self.change_connections(caller, channels, things, change, request).await?;
+        let last = self
+            .change_connections(caller, channels, things, change, request)
+            .await?;
         self.seen(last).await
     }
 
@@ -160,19 +213,40 @@ impl Platform {
     ) -> Result<(), ApiError> {
         self.require_pairs(caller, channels, things).await?;
         let change = |things| channel::Command::Disconnect { things };
-        let mut last = self.change_connections(caller, channels, things, change, request).await?;
+        let mut last = self
+            .change_connections(caller, channels, things, change, request)
+            .await?;
         for thing in things {
             let device = EdgeDeviceId(thing.0);
-            let row = self.projections.registry().edge_device(caller.organisation, device).await?;
+            let row = self
+                .projections
+                .registry()
+                .edge_device(caller.organisation, device)
+                .await?;
             let Some(row) = row else { continue };
-            let uses = channels.iter().any(|channel| row.config.channels.contains(channel));
+            let uses = channels
+                .iter()
+                .any(|channel| row.config.channels.contains(channel));
             if !uses || row.state == BootstrapState::Inactive {
                 continue;
             }
-            let command = edge_device::Command::ChangeState { state: BootstrapState::Inactive };
-            let step = Request { command_id: request.command_id.map(|id| id.step(&format!("inactive {thing}"))), ..Request::default() };
+            let command = edge_device::Command::ChangeState {
+                state: BootstrapState::Inactive,
+            };
+            let step = Request {
+                command_id: request
+                    .command_id
+                    .map(|id| id.step(&format!("inactive {thing}"))),
+                ..Request::default()
+            };
             let accepted = self
-                .ask_only(caller.who(), caller.organisation, device.into(), Command::EdgeDevice(command), &step)
+                .ask_only(
+                    caller.who(),
+                    caller.organisation,
+                    device.into(),
+                    Command::EdgeDevice(command),
+                    &step,
+                )
                 .await?;
             last = last.max(accepted.position);
         }
@@ -193,7 +267,10 @@ impl Platform {
             return Err(ApiError::invalid("things", "must not be empty"));
         }
         if channels.len().saturating_mul(things.len()) > PAIRS_LIMIT {
-            return Err(ApiError::invalid("things", format!("more than {PAIRS_LIMIT} connections in one request")));
+            return Err(ApiError::invalid(
+                "things",
+                format!("more than {PAIRS_LIMIT} connections in one request"),
+            ));
         }
         let access = self.projections.access();
         for channel in channels {
@@ -222,7 +299,14 @@ impl Platform {
             let change = Command::Channel(change(things.to_vec()));
             async move {
                 let step = Request::step(command, &channel.to_string());
-                self.ask_only(caller.who(), caller.organisation, channel.into(), change, &step).await
+                self.ask_only(
+                    caller.who(),
+                    caller.organisation,
+                    channel.into(),
+                    change,
+                    &step,
+                )
+                .await
             }
             .boxed()
         })
@@ -239,7 +323,12 @@ impl Platform {
     ) -> Result<Vec<ChannelRow>, ApiError> {
         let mut rows = BTreeMap::new();
         for id in ids {
-            if let Some(row) = self.projections.registry().channel(organisation, id).await? {
+            if let Some(row) = self
+                .projections
+                .registry()
+                .channel(organisation, id)
+                .await?
+            {
                 rows.insert(id, row);
             }
         }

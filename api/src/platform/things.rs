@@ -53,7 +53,11 @@ const KEY_LENGTH_LIMIT: usize = 256;
 impl Platform {
     /// The thing, if it is of the caller's organisation.
     pub async fn thing(&self, caller: &Caller, id: ThingId) -> Result<ThingRow, ApiError> {
-        let found = self.projections.registry().thing(caller.organisation, id).await?;
+        let found = self
+            .projections
+            .registry()
+            .thing(caller.organisation, id)
+            .await?;
         found.ok_or_else(|| ApiError::not_found("such thing"))
     }
 
@@ -67,7 +71,11 @@ impl Platform {
         if let Some(device_type) = new.device_type {
             self.require_device_type(caller, device_type).await?;
         }
-        let _claim = if new.key.is_some() { Some(self.claims.lock().await) } else { None };
+        let _claim = if new.key.is_some() {
+            Some(self.claims.lock().await)
+        } else {
+            None
+        };
         let created = self.create_thing_only(caller, new, request).await?;
         // Within the claim, so that the next one sees this key.
         self.seen(created.accepted.position).await?;
@@ -88,7 +96,11 @@ impl Platform {
             self.require_device_type(caller, device_type).await?;
         }
         let chooses_keys = new.iter().any(|thing| thing.key.is_some());
-        let _claim = if chooses_keys { Some(self.claims.lock().await) } else { None };
+        let _claim = if chooses_keys {
+            Some(self.claims.lock().await)
+        } else {
+            None
+        };
         let command = request.id();
         let (created, failure) = each(new.into_iter().enumerate().collect(), |(index, thing)| {
             async move {
@@ -115,7 +127,11 @@ impl Platform {
         created: &[CreatedThing],
         command: CommandId,
     ) -> Option<Position> {
-        let made = created.iter().filter(|thing| !thing.accepted.unchanged).map(|thing| thing.id).collect();
+        let made = created
+            .iter()
+            .filter(|thing| !thing.accepted.unchanged)
+            .map(|thing| thing.id)
+            .collect();
         let (removed, failure) = each(made, |thing| {
             async move {
                 let note = Some("a thing of the same request was refused".to_owned());
@@ -148,16 +164,29 @@ impl Platform {
             Some(key) => self.free_key(key, id)?,
             None => generate_key(),
         };
-        let details =
-            Details { name: new.name, metadata: new.metadata, device_type: new.device_type, tags: new.tags };
+        let details = Details {
+            name: new.name,
+            metadata: new.metadata,
+            device_type: new.device_type,
+            tags: new.tags,
+        };
         let create = thing::Command::Create {
             organisation: caller.organisation,
             key: self.vault.seal_thing_key(&key)?,
             details,
         };
-        let request = Request { command_id: Some(command_id), ..request.clone() };
+        let request = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
         let accepted = self
-            .ask_only(caller.who(), caller.organisation, id.into(), Command::Thing(create), &request)
+            .ask_only(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                Command::Thing(create),
+                &request,
+            )
             .await?;
         if !accepted.unchanged {
             return Ok(CreatedThing { id, key, accepted });
@@ -165,27 +194,42 @@ impl Platform {
         // A retry: the key is that of the first try.
         self.seen(accepted.position).await?;
         let row = self.thing(caller, id).await?;
-        Ok(CreatedThing { id, key: self.vault.unseal_thing_key(&row.key)?, accepted })
+        Ok(CreatedThing {
+            id,
+            key: self.vault.unseal_thing_key(&row.key)?,
+            accepted,
+        })
     }
 
     /// A key of the client's choice that no other thing has.
     fn free_key(&self, key: String, id: ThingId) -> Result<String, ApiError> {
         if key.is_empty() || key.len() > KEY_LENGTH_LIMIT {
-            return Err(ApiError::invalid("key", format!("must have between 1 and {KEY_LENGTH_LIMIT} bytes")));
+            return Err(ApiError::invalid(
+                "key",
+                format!("must have between 1 and {KEY_LENGTH_LIMIT} bytes"),
+            ));
         }
         let mut sha256 = [0_u8; 32];
-        hex::decode_to_slice(hash_key(&key).0, &mut sha256).map_err(|error| ApiError::internal(&error))?;
+        hex::decode_to_slice(hash_key(&key).0, &mut sha256)
+            .map_err(|error| ApiError::internal(&error))?;
         match self.projections.access().thing_by_key_hash(&sha256) {
-            Some(other) if other.thing != id => {
-                Err(ApiError::new(ErrorCode::AlreadyExists, "a thing with this key exists already"))
-            }
+            Some(other) if other.thing != id => Err(ApiError::new(
+                ErrorCode::AlreadyExists,
+                "a thing with this key exists already",
+            )),
             _ => Ok(key),
         }
     }
 
     async fn require_device_type(&self, caller: &Caller, id: DeviceTypeId) -> Result<(), ApiError> {
-        let found = self.projections.registry().device_type(caller.organisation, id).await?;
-        found.map(|_| ()).ok_or_else(|| ApiError::invalid("deviceType", "there is no such device type"))
+        let found = self
+            .projections
+            .registry()
+            .device_type(caller.organisation, id)
+            .await?;
+        found
+            .map(|_| ())
+            .ok_or_else(|| ApiError::invalid("deviceType", "there is no such device type"))
     }
 
     pub async fn update_thing(
@@ -206,7 +250,14 @@ impl Platform {
             device_type: update.device_type,
             tags: update.tags,
         };
-        self.ask(caller.who(), caller.organisation, id.into(), Command::Thing(command), request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Thing(command),
+            request,
+        )
+        .await
     }
 
     /// Gives the thing a new key: `key`, or one made here. Sessions that use the old one end.
@@ -224,9 +275,18 @@ impl Platform {
             Some(key) => self.free_key(key, id)?,
             None => generate_key(),
         };
-        let command = thing::Command::ChangeKey { key: self.vault.seal_thing_key(&key)? };
-        let accepted =
-            self.ask(caller.who(), caller.organisation, id.into(), Command::Thing(command), request).await?;
+        let command = thing::Command::ChangeKey {
+            key: self.vault.seal_thing_key(&key)?,
+        };
+        let accepted = self
+            .ask(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                Command::Thing(command),
+                request,
+            )
+            .await?;
         if !accepted.unchanged {
             return Ok((key, accepted));
         }
@@ -236,7 +296,11 @@ impl Platform {
 
     /// The keys of `rows` for a person to see, in their order; empty ones where the role or the configuration does not
     /// allow it. One event of the audit time line names the things.
-    pub async fn reveal_thing_keys(&self, caller: &Caller, rows: &[ThingRow]) -> Result<Vec<String>, ApiError> {
+    pub async fn reveal_thing_keys(
+        &self,
+        caller: &Caller,
+        rows: &[ThingRow],
+    ) -> Result<Vec<String>, ApiError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -259,7 +323,9 @@ impl Platform {
             at: self.clock.now(),
         };
         let stream = key_reveals_stream(caller.organisation);
-        self.events.append(&stream, ExpectedRevision::Any, vec![event]).await?;
+        self.events
+            .append(&stream, ExpectedRevision::Any, vec![event])
+            .await?;
         let keys = rows.iter().map(|row| self.vault.unseal_thing_key(&row.key));
         Ok(keys.collect::<Result<_, _>>()?)
     }
@@ -289,16 +355,27 @@ impl Platform {
         // Asked before the thing goes: afterwards nothing leads from it to them.
         let channels = self.projections.access().thing_channels(id);
         let device = EdgeDeviceId(id.0);
-        let has_config = self.projections.registry().edge_device(organisation, device).await?.is_some();
-        let request = Request { command_id: Some(command_id), ..request.clone() };
+        let has_config = self
+            .projections
+            .registry()
+            .edge_device(organisation, device)
+            .await?
+            .is_some();
+        let request = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
         // The thing goes first: from then on its key opens nothing.
         let remove = Command::Thing(thing::Command::Remove);
-        let mut accepted = self.ask_only(caller.who(), organisation, id.into(), remove, &request).await?;
+        let mut accepted = self
+            .ask_only(caller.who(), organisation, id.into(), remove, &request)
+            .await?;
         let (disconnected, failure) = each(channels.to_vec(), |channel| {
             async move {
                 let step = Request::step(command_id, &format!("disconnect {channel}"));
                 let command = Command::Channel(channel::Command::Disconnect { things: vec![id] });
-                self.ask_only(caller.who(), organisation, channel.into(), command, &step).await
+                self.ask_only(caller.who(), organisation, channel.into(), command, &step)
+                    .await
             }
             .boxed()
         })
@@ -310,7 +387,9 @@ impl Platform {
         if has_config {
             let step = Request::step(command_id, "remove config");
             let command = Command::EdgeDevice(edge_device::Command::Remove);
-            let removed = self.ask_only(caller.who(), organisation, device.into(), command, &step).await?;
+            let removed = self
+                .ask_only(caller.who(), organisation, device.into(), command, &step)
+                .await?;
             last = last.max(Some(removed.position));
         }
         accepted.position = last.map_or(accepted.position, |last| last.max(accepted.position));
@@ -323,10 +402,16 @@ fn require_distinct(new: &[NewThing]) -> Result<(), ApiError> {
     let (mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new());
     for (index, thing) in new.iter().enumerate() {
         if thing.id.is_some_and(|id| !ids.insert(id)) {
-            return Err(ApiError::invalid(format!("[{index}].id"), "stands twice in this request"));
+            return Err(ApiError::invalid(
+                format!("[{index}].id"),
+                "stands twice in this request",
+            ));
         }
         if thing.key.as_ref().is_some_and(|key| !keys.insert(key)) {
-            return Err(ApiError::invalid(format!("[{index}].key"), "stands twice in this request"));
+            return Err(ApiError::invalid(
+                format!("[{index}].key"),
+                "stands twice in this request",
+            ));
         }
     }
     Ok(())

@@ -25,7 +25,9 @@ impl<T: DeserializeOwned> FromRequest<Rest> for JsonBody<T> {
     async fn from_request(request: Request, _state: &Rest) -> Result<Self, ApiError> {
         require_json(request.headers())?;
         let body = read_body(request).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| ApiError::invalid("body", error))
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| ApiError::invalid("body", error))
     }
 }
 
@@ -41,7 +43,10 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
     })?;
     read.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            ApiError::new(ErrorCode::BodyTooLarge, "the body is larger than this server takes")
+            ApiError::new(
+                ErrorCode::BodyTooLarge,
+                "the body is larger than this server takes",
+            )
         } else {
             ApiError::invalid("body", "ended early or is malformed")
         }
@@ -53,7 +58,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if is_json {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the content type must be `application/json`"))
+    Err(ApiError::new(
+        ErrorCode::UnsupportedMediaType,
+        "the content type must be `application/json`",
+    ))
 }
 
 /// The content type in lower case, without parameters.
@@ -65,14 +73,21 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
 
 /// The signed-in user of a request. A session cookie alone does not change anything: such requests must carry the header
 /// `X-Tellee-Csrf`, which no foreign page can send.
-pub fn signed_in(platform: &Platform, headers: &HeaderMap, uri: &Uri, method: &Method) -> Result<Caller, ApiError> {
+pub fn signed_in(
+    platform: &Platform,
+    headers: &HeaderMap,
+    uri: &Uri,
+    method: &Method,
+) -> Result<Caller, ApiError> {
     let Credential::User(token) = credential(headers, uri)? else {
         return Err(ApiError::unauthenticated());
     };
     if is_by_cookie(headers, uri) && !method.is_safe() && !headers.contains_key("x-tellee-csrf") {
         return Err(ApiError::new(
             ErrorCode::Forbidden,
-            format!("a request by the cookie `{SESSION_COOKIE}` needs the header `X-Tellee-Csrf: 1`"),
+            format!(
+                "a request by the cookie `{SESSION_COOKIE}` needs the header `X-Tellee-Csrf: 1`"
+            ),
         ));
     }
     platform.caller(&token)

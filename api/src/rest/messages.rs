@@ -57,7 +57,10 @@ async fn publish_to(
     let publisher = thing_of(&rest, &key)?;
     // A channel that is none is as foreign as one of somebody else's.
     let channel: ChannelId = channel.parse().map_err(|_| {
-        ApiError::new(ErrorCode::Forbidden, "the thing is not connected to this channel")
+        ApiError::new(
+            ErrorCode::Forbidden,
+            "the thing is not connected to this channel",
+        )
     })?;
     let content = media_type(headers)
         .and_then(|media_type| ContentType::from_media_type(&media_type))
@@ -67,12 +70,27 @@ async fn publish_to(
                 "the content type must be `application/senml+json`, `application/senml+cbor` or `application/json`",
             )
         })?;
-    if !rest.platform.projections.access().may_use(publisher.thing, channel) {
-        return Err(ApiError::new(ErrorCode::Forbidden, "the thing is not connected to this channel"));
+    if !rest
+        .platform
+        .projections
+        .access()
+        .may_use(publisher.thing, channel)
+    {
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "the thing is not connected to this channel",
+        ));
     }
     let payload: Bytes = read_body(request).await?;
-    let publisher = Publisher { thing: publisher.thing, organisation: publisher.organisation };
-    rest.ingest.publish(publisher, channel, subtopic, content, &payload, "http", false).await?;
+    let publisher = Publisher {
+        thing: publisher.thing,
+        organisation: publisher.organisation,
+    };
+    rest.ingest
+        .publish(
+            publisher, channel, subtopic, content, &payload, "http", false,
+        )
+        .await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -113,7 +131,12 @@ pub struct MessageView {
 
 impl MessageView {
     fn of(message: StoredMessage) -> Result<Self, ApiError> {
-        let StoredMessage { key, unit, protocol, sample } = message;
+        let StoredMessage {
+            key,
+            unit,
+            protocol,
+            sample,
+        } = message;
         let mut view = Self {
             channel: key.channel,
             subtopic: key.subtopic,
@@ -163,8 +186,17 @@ pub async fn read(
     let query = message_query(channel, &Query::of(&uri))?;
     let (offset, limit) = (query.offset, query.limit);
     let (messages, total) = rest.platform.telemetry.messages(&query).await?;
-    let messages = messages.into_iter().map(MessageView::of).collect::<Result<_, _>>()?;
-    Ok(Json(MessagesPage { offset, limit, format: "messages", total, messages }))
+    let messages = messages
+        .into_iter()
+        .map(MessageView::of)
+        .collect::<Result<_, _>>()?;
+    Ok(Json(MessagesPage {
+        offset,
+        limit,
+        format: "messages",
+        total,
+        messages,
+    }))
 }
 
 /// A connected thing reads, and a user of the channel's organisation. What is no channel is refused like a foreign one.
@@ -178,7 +210,9 @@ fn require_read(rest: &Rest, channel: &str, credential: Credential) -> Result<Ch
         }
         Credential::User(token) => {
             let caller = rest.platform.caller(&token)?;
-            channel.filter(|channel| access.channel_organisation(*channel) == Some(caller.organisation))
+            channel.filter(|channel| {
+                access.channel_organisation(*channel) == Some(caller.organisation)
+            })
         }
     };
     may.ok_or_else(|| ApiError::new(ErrorCode::Forbidden, "you may not read this channel"))
@@ -188,12 +222,18 @@ fn message_query(channel: ChannelId, query: &Query) -> Result<MessageQuery, ApiE
     let (offset, limit) = query.window(LARGEST_LIMIT)?;
     match query.get("format") {
         None | Some("" | "messages") => {}
-        Some(other) => return Err(ApiError::invalid("format", format!("there is no format `{other}`"))),
+        Some(other) => {
+            return Err(ApiError::invalid(
+                "format",
+                format!("there is no format `{other}`"),
+            ));
+        }
     }
     let publisher = match query.text("publisher") {
-        Some(text) => {
-            Some(text.parse().map_err(|_| ApiError::invalid("publisher", "is not the id of a thing"))?)
-        }
+        Some(text) => Some(
+            text.parse()
+                .map_err(|_| ApiError::invalid("publisher", "is not the id of a thing"))?,
+        ),
         None => None,
     };
     Ok(MessageQuery {
@@ -214,7 +254,9 @@ fn message_query(channel: ChannelId, query: &Query) -> Result<MessageQuery, ApiE
 
 /// A time in decimal seconds, read exactly.
 fn seconds(query: &Query, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
-    let Some(text) = query.text(name) else { return Ok(None) };
+    let Some(text) = query.text(name) else {
+        return Ok(None);
+    };
     let wrong = || ApiError::invalid(name, format!("`{text}` is no time in seconds since 1970"));
     if let Some(time) = exact_seconds(&text) {
         return Ok(Some(time));
@@ -237,7 +279,9 @@ fn exact_seconds(text: &str) -> Option<Timestamp> {
     }
     let seconds: i64 = whole.parse().ok()?;
     let nanoseconds: i64 = format!("{decimals:0<9}").parse().ok()?;
-    let total = seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)?;
+    let total = seconds
+        .checked_mul(1_000_000_000)?
+        .checked_add(nanoseconds)?;
     Some(Timestamp(sign * total))
 }
 
@@ -253,7 +297,10 @@ fn value_filter(query: &Query) -> Result<Option<ValueFilter>, ApiError> {
             Some("gt") => ValueFilter::Greater(number),
             Some("ge") => ValueFilter::GreaterOrEqual(number),
             Some(other) => {
-                return Err(ApiError::invalid("comparator", format!("`{other}` is not eq, lt, le, gt or ge")));
+                return Err(ApiError::invalid(
+                    "comparator",
+                    format!("`{other}` is not eq, lt, le, gt or ge"),
+                ));
             }
         };
         return Ok(Some(filter));
@@ -294,7 +341,9 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_filter_is_only_a_character() {
-        let uri: Uri = "/channels/x/messages?name=x'%20OR%20channel='y".parse().unwrap();
+        let uri: Uri = "/channels/x/messages?name=x'%20OR%20channel='y"
+            .parse()
+            .unwrap();
         let query = message_query(ChannelId::generate(), &Query::of(&uri)).unwrap();
         assert_eq!(query.name.as_deref(), Some("x' OR channel='y"));
     }

@@ -28,7 +28,9 @@ pub enum DomainEvent {
     Alarm(alarm::Event),
     Model(model::Event),
     /// A person saw the keys of these many things. It changes no entity and has no revision.
-    KeysRevealed { things: usize },
+    KeysRevealed {
+        things: usize,
+    },
 }
 
 /// An event with all that projections need of its record.
@@ -92,7 +94,9 @@ fn keys_revealed(recorded: &RecordedEvent) -> Option<DecodedEvent> {
         entity: only.map_or_else(|| organisation.into(), EntityId::from),
         revision: Revision::NONE,
         event_type: recorded.event_type.clone(),
-        event: DomainEvent::KeysRevealed { things: things.len() },
+        event: DomainEvent::KeysRevealed {
+            things: things.len(),
+        },
         meta,
         at: recorded.at,
     })

@@ -82,9 +82,17 @@ enum ClientMessage {
 enum ServerMessage<'a> {
     ConnectionAck,
     Pong,
-    Next { id: &'a str, payload: &'a Response },
-    Error { id: &'a str, payload: &'a [async_graphql::ServerError] },
-    Complete { id: &'a str },
+    Next {
+        id: &'a str,
+        payload: &'a Response,
+    },
+    Error {
+        id: &'a str,
+        payload: &'a [async_graphql::ServerError],
+    },
+    Complete {
+        id: &'a str,
+    },
 }
 
 impl ServerMessage<'_> {
@@ -124,7 +132,13 @@ pub struct Protocol {
 
 impl Protocol {
     pub fn new(most_subscriptions: usize) -> Self {
-        Self { greeted: false, acknowledged: false, open: HashMap::new(), next: 0, most_subscriptions }
+        Self {
+            greeted: false,
+            acknowledged: false,
+            open: HashMap::new(),
+            next: 0,
+            most_subscriptions,
+        }
     }
 
     pub const fn is_acknowledged(&self) -> bool {
@@ -162,7 +176,10 @@ impl Protocol {
         if self.open.len() >= self.most_subscriptions {
             return Err(Close::TooManySubscriptions);
         }
-        let operation = OperationId { id, number: self.next };
+        let operation = OperationId {
+            id,
+            number: self.next,
+        };
         self.next += 1;
         self.open.insert(operation.id.clone(), operation.number);
         Ok(Step::Start(operation, Box::new(request)))
@@ -179,17 +196,36 @@ impl Protocol {
     }
 
     /// The frame for an answer of `operation`, and whether it was the last; `None` if the client has ended it.
-    pub fn answer(&mut self, operation: &OperationId, response: &Response) -> Option<(String, bool)> {
+    pub fn answer(
+        &mut self,
+        operation: &OperationId,
+        response: &Response,
+    ) -> Option<(String, bool)> {
         if !self.is_open(operation) {
             return None;
         }
         let id = &operation.id;
-        let nothing_but_errors = !response.errors.is_empty() && response.data == async_graphql::Value::Null;
+        let nothing_but_errors =
+            !response.errors.is_empty() && response.data == async_graphql::Value::Null;
         if !nothing_but_errors {
-            return Some((ServerMessage::Next { id, payload: response }.text(), false));
+            return Some((
+                ServerMessage::Next {
+                    id,
+                    payload: response,
+                }
+                .text(),
+                false,
+            ));
         }
         self.open.remove(id);
-        Some((ServerMessage::Error { id, payload: &response.errors }.text(), true))
+        Some((
+            ServerMessage::Error {
+                id,
+                payload: &response.errors,
+            }
+            .text(),
+            true,
+        ))
     }
 
     /// The frame for the end of `operation`; `None` if the client knows.
@@ -208,7 +244,10 @@ mod tests {
 
     fn ready() -> Protocol {
         let mut protocol = Protocol::new(2);
-        assert!(matches!(protocol.receive(r#"{"type":"connection_init"}"#), Ok(Step::Init(Value::Null))));
+        assert!(matches!(
+            protocol.receive(r#"{"type":"connection_init"}"#),
+            Ok(Step::Init(Value::Null))
+        ));
         assert_eq!(protocol.acknowledge(), r#"{"type":"connection_ack"}"#);
         protocol
     }
@@ -227,16 +266,41 @@ mod tests {
     #[test]
     fn an_operation_before_the_acknowledgement_ends_the_socket() {
         let mut protocol = Protocol::new(2);
-        assert_eq!(protocol.receive(&subscribe("1")).unwrap_err(), Close::NotAcknowledged);
-        assert!(matches!(protocol.receive(r#"{"type":"connection_init","payload":{"token":"t"}}"#), Ok(Step::Init(_))));
-        assert_eq!(protocol.receive(&subscribe("1")).unwrap_err(), Close::NotAcknowledged);
-        assert_eq!(protocol.receive(r#"{"type":"connection_init"}"#).unwrap_err(), Close::SecondInit);
+        assert_eq!(
+            protocol.receive(&subscribe("1")).unwrap_err(),
+            Close::NotAcknowledged
+        );
+        assert!(matches!(
+            protocol.receive(r#"{"type":"connection_init","payload":{"token":"t"}}"#),
+            Ok(Step::Init(_))
+        ));
+        assert_eq!(
+            protocol.receive(&subscribe("1")).unwrap_err(),
+            Close::NotAcknowledged
+        );
+        assert_eq!(
+            protocol
+                .receive(r#"{"type":"connection_init"}"#)
+                .unwrap_err(),
+            Close::SecondInit
+        );
     }
 
     #[test]
     fn what_is_no_message_ends_the_socket() {
-        for text in ["", "{", "[]", r#"{"type":"start"}"#, r#"{"type":"subscribe","id":"1"}"#, r#"{"id":"1"}"#] {
-            assert_eq!(ready().receive(text).unwrap_err(), Close::BadMessage, "{text}");
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"type":"start"}"#,
+            r#"{"type":"subscribe","id":"1"}"#,
+            r#"{"id":"1"}"#,
+        ] {
+            assert_eq!(
+                ready().receive(text).unwrap_err(),
+                Close::BadMessage,
+                "{text}"
+            );
         }
     }
 
@@ -244,8 +308,14 @@ mod tests {
     fn an_id_is_free_again_once_its_operation_has_ended() {
         let mut protocol = ready();
         let first = started(&mut protocol, "1");
-        assert_eq!(protocol.receive(&subscribe("1")).unwrap_err(), Close::IdInUse);
-        assert_eq!(protocol.end(&first).as_deref(), Some(r#"{"type":"complete","id":"1"}"#));
+        assert_eq!(
+            protocol.receive(&subscribe("1")).unwrap_err(),
+            Close::IdInUse
+        );
+        assert_eq!(
+            protocol.end(&first).as_deref(),
+            Some(r#"{"type":"complete","id":"1"}"#)
+        );
         let second = started(&mut protocol, "1");
         assert_ne!(first, second);
         // What the first still had to say is for nobody.
@@ -261,7 +331,10 @@ mod tests {
         let stopped = protocol.receive(r#"{"type":"complete","id":"1"}"#);
         assert!(matches!(stopped, Ok(Step::Stop(stopped)) if stopped == operation));
         assert_eq!(protocol.end(&operation), None);
-        assert!(matches!(protocol.receive(r#"{"type":"complete","id":"1"}"#), Ok(Step::Nothing)));
+        assert!(matches!(
+            protocol.receive(r#"{"type":"complete","id":"1"}"#),
+            Ok(Step::Nothing)
+        ));
     }
 
     #[test]
@@ -269,7 +342,10 @@ mod tests {
         let mut protocol = ready();
         started(&mut protocol, "1");
         started(&mut protocol, "2");
-        assert_eq!(protocol.receive(&subscribe("3")).unwrap_err(), Close::TooManySubscriptions);
+        assert_eq!(
+            protocol.receive(&subscribe("3")).unwrap_err(),
+            Close::TooManySubscriptions
+        );
     }
 
     #[test]
@@ -281,7 +357,10 @@ mod tests {
         assert!(last);
         let message: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(message["type"], "error");
-        assert_eq!(message["payload"][0]["extensions"]["code"], "unauthenticated");
+        assert_eq!(
+            message["payload"][0]["extensions"]["code"],
+            "unauthenticated"
+        );
         assert_eq!(protocol.end(&operation), None);
     }
 }

@@ -26,7 +26,10 @@ impl Seats {
         }
         *count += 1;
         drop(open);
-        Some(Seat { seats: self.clone(), user })
+        Some(Seat {
+            seats: self.clone(),
+            user,
+        })
     }
 
     /// Sockets that are open now, over all users.
@@ -38,7 +41,9 @@ impl Seats {
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut open = self.seats.0.lock();
-        let Some(count) = open.get_mut(&self.user) else { return };
+        let Some(count) = open.get_mut(&self.user) else {
+            return;
+        };
         *count -= 1;
         if *count == 0 {
             open.remove(&self.user);
