@@ -21,10 +21,10 @@ use axum::routing::{get, patch, post, put};
 
 pub use credential::{Credential, SESSION_COOKIE, cookie_token, credential};
 pub use input::{media_type, read_body, signed_in};
-pub use operations::Metrics;
 pub use output::error_response;
 
 use crate::ingest::Ingest;
+pub use crate::metrics::Metrics;
 use crate::platform::Platform;
 
 /// What every handler has at hand.

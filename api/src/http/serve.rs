@@ -24,7 +24,7 @@ use super::socket::Socket;
 /// How long a connection may take to send the head of a request, the first one and each further one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a stop waits for requests and WebSockets to end.
-const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait after the system refused a socket (too many open files) before asking again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,7 +35,7 @@ pub struct Port {
     pub stop: CancellationToken,
 }
 
-/// Serves until `stop`, then lets requests that were taken finish, for at most 8 s.
+/// Serves until `stop`, then lets requests that were taken finish, for at most 5 s.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
