@@ -214,7 +214,8 @@ impl Platform {
         Ok(self.vault.unseal(&config.client_key_sealed, CLIENT_KEY)?)
     }
 
-    fn require_channels<'ids>(
+    /// Refuses channels that are not of the caller's organisation.
+    pub fn require_channels<'ids>(
         &self,
         caller: &Caller,
         channels: impl IntoIterator<Item = &'ids ChannelId>,

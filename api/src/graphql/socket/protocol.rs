@@ -141,10 +141,6 @@ impl Protocol {
         }
     }
 
-    pub const fn is_acknowledged(&self) -> bool {
-        self.acknowledged
-    }
-
     /// Takes in a text frame.
     ///
     /// # Errors
