@@ -178,6 +178,7 @@ impl ApiError {
 
     /// Something broke on our side. What exactly goes to the log, not to the client.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        eprintln!("INTERNAL {cause}");
         tracing::error!(%cause, "a request failed for a reason of ours");
         Self::new(
             ErrorCode::Internal,

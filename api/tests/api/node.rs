@@ -185,7 +185,7 @@ impl Node {
                 settings.sockets,
             ))
             .merge(web::router());
-        let routes = http::finish(observe(routes, &metrics), &settings.limits);
+        let routes = observe(http::finish(routes, &settings.limits), &metrics);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
