@@ -9,7 +9,7 @@ complain() { printf '%s\n' "$1" >&2; [ -n "${2:-}" ] && printf '%s\n' "$2" | hea
 
 # The patterns are put together here so that this file does not match itself.
 slash=/
-paths="(${slash}root${slash}|${slash}work${slash}|${slash}farm${slash}|${slash}home${slash}[a-z]+${slash}|bash"_jobs)
+paths="(${slash}root${slash}|${slash}work${slash}|${slash}farm${slash}|${slash}home${slash}[a-z]+${slash}|bash_""jobs)"
 found=$(git grep -nIE "$paths" -- . ':!*.lock' ':!*package-lock.json')
 [ -z "$found" ] || complain "paths of one machine:" "$found"
 
