@@ -11,9 +11,9 @@ if ! have mosquitto && [ ! -x /usr/sbin/mosquitto ] && [ "$(id -u)" = 0 ] && hav
   anchor="$TELLEE_CACHE/mosquitto"
   mkdir -p "$anchor"
   if (cd "$anchor" && apt-get download -qq mosquitto mosquitto-clients libmosquitto1 libcjson1 libwebsockets17 libdlt2 libev4 libuv1) >/dev/null 2>&1; then
-    for package in "$anchor"/*.deb; do dpkg -x "$package" "$anchor/root"; done
-    export LD_LIBRARY_PATH="$anchor/root/usr/lib/$(uname -m)-linux-gnu:${LD_LIBRARY_PATH:-}"
-    export PATH="$anchor/root/usr/sbin:$anchor/root/usr/bin:$PATH"
+    for package in "$anchor"/*.deb; do dpkg -x "$package" "$anchor/unpacked"; done
+    export LD_LIBRARY_PATH="$anchor/unpacked/usr/lib/$(uname -m)-linux-gnu:${LD_LIBRARY_PATH:-}"
+    export PATH="$anchor/unpacked/usr/sbin:$anchor/unpacked/usr/bin:$PATH"
   else
     note "mosquitto cannot be fetched"
   fi

@@ -18,7 +18,7 @@ found=$(git grep -hIoE '"resolved": "https?://[^/"]+' -- '*package-lock.json' | 
 [ -z "$found" ] || complain "package-lock.json names another registry:" "$found"
 found=$(git grep -hIoE '^source = "[^"]+' -- '*Cargo.lock' | grep -v 'registry+https://github.com/rust-lang/crates.io-index$' | sort -u)
 [ -z "$found" ] || complain "Cargo.lock names another source:" "$found"
-found=$(git grep -nIE 'registry|index-url|replace-with' -- '.npmrc' '*/.npmrc' '.cargo/config*' '*/.cargo/config*' 'pip.conf')
+found=$(git grep -nIE '^ *(@[a-z-]+:)?registry|index-url|replace-with' -- '.npmrc' '*/.npmrc' '.cargo/config*' '*/.cargo/config*' 'pip.conf')
 [ -z "$found" ] || complain "settings that point to another registry:" "$found"
 
 found=$(git grep -nIE -e '-----BEGIN [A-Z ]*PRIVATE KEY-----(\\n|$)' -- .)
