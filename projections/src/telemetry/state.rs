@@ -556,7 +556,11 @@ impl Series {
     }
 
     fn set_latest(&mut self, batch: u64, sample: &SampleRef<'_>) {
-        self.latest_batch = batch;
+        let is_new = self.latest.as_ref().is_none_or(|latest| (latest.sample.time.0, latest.sample.seq) != (sample.time, sample.seq));
+        // Rewriting the newest sample does not give a historical batch the right to move on from it.
+        if is_new {
+            self.latest_batch = batch;
+        }
         let same = |known: &Arc<str>, text: &str| if **known == *text { Arc::clone(known) } else { block::shared_text(text) };
         let (unit, protocol) = match &self.latest {
             Some(latest) => (same(&latest.unit, sample.unit), same(&latest.protocol, sample.protocol)),
