@@ -114,20 +114,16 @@ impl BlockFile {
         let opened = Self { number, order, length, name: name.clone(), file, damages: Arc::clone(damages) };
 
         let mut head = vec![0; START as usize];
-        let headed = match opened.file.read_exact_at(&mut head, 0) {
-            Err(_) => Err(CodecError::Short),
-            Ok(()) => check_header(&head[..HEADER], number, order),
+        let copies = match opened.file.read_exact_at(&mut head, 0) {
+            Err(_) => [Err(CodecError::Short); 2],
+            Ok(()) => [check_header(&head[..HEADER], number, order), check_header(&head[HEADER..], number, order)],
         };
-        match headed.or_else(|error| match error {
-            CodecError::Newer { .. } => Err(error),
-            _ => check_header(&head[HEADER..], number, order),
-        }) {
-            Ok(()) => {}
-            Err(CodecError::Newer { found, known }) => return Err(TelemetryError::Newer { found, known }),
-            Err(error) => damages.report(&name, 0, error.to_string()),
-        }
-        if headed.is_err() {
-            damages.report(&name, 0, "one copy of the header is damaged");
+        for copy in copies {
+            match copy {
+                Ok(()) => {}
+                Err(CodecError::Newer { found, known }) => return Err(TelemetryError::Newer { found, known }),
+                Err(error) => damages.report(&name, 0, format!("a copy of the header is damaged: {error}")),
+            }
         }
 
         let entries = match opened.read_index() {

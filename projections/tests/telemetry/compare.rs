@@ -17,6 +17,7 @@ pub fn ranges() -> [TimeRange; 3] {
 }
 
 /// Fails where `engine` and `oracle` differ in any answer.
+#[allow(dead_code, reason = "shared by several test programs")]
 pub fn assert_equal(engine: &Engine, oracle: &Oracle) {
     let (infos, total) = engine.series(&SeriesFilter::default(), 0, 10_000).unwrap();
     let keys: Vec<_> = infos.iter().map(|info| &info.key).collect();
@@ -26,6 +27,18 @@ pub fn assert_equal(engine: &Engine, oracle: &Oracle) {
         assert_series_equal(engine, oracle, info, &oracle.series[&info.key]);
     }
     assert_messages_equal(engine, oracle);
+}
+
+/// Fails where `engine` and `oracle` hold different samples.
+#[allow(dead_code, reason = "shared by several test programs")]
+pub fn assert_same_samples(engine: &Engine, oracle: &Oracle) {
+    let (infos, _) = engine.series(&SeriesFilter::default(), 0, 10_000).unwrap();
+    assert!(infos.iter().map(|info| &info.key).eq(oracle.series.keys()), "left and right hold different series");
+    for info in &infos {
+        let rows = &oracle.series[&info.key];
+        assert_eq!(info.latest.as_ref(), rows.latest.as_ref().map(|message| &message.sample));
+        assert_eq!(engine.range(info.id, TimeRange::ALL, usize::MAX).unwrap(), oracle.range(&info.key, TimeRange::ALL));
+    }
 }
 
 fn assert_series_equal(engine: &Engine, oracle: &Oracle, info: &SeriesInfo, rows: &Rows) {

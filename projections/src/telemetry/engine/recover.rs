@@ -197,7 +197,12 @@ fn replay_segment(
     let file = disk.open(&name).map_err(cannot)?;
     let bytes = read_all(&*file).map_err(cannot)?;
     let header = match SegmentHeader::decode(&bytes) {
-        Ok(header) => header,
+        Ok((header, damaged)) => {
+            if damaged && bytes.len() > frame::START {
+                damages.report(&name, 0, "a copy of the header is damaged");
+            }
+            header
+        }
         Err(CodecError::Newer { found, known }) => return Err(TelemetryError::Newer { found, known }),
         // A frame is written only after the header is durable: a segment without a whole header was just being made.
         Err(_) if bytes.len() <= frame::START => return Ok(0),
