@@ -22,7 +22,10 @@ use generate::{Step, config, step};
 use oracle::Oracle;
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// What the store may hold after the cut: all that was acknowledged, and perhaps the step that was under way.
@@ -62,7 +65,10 @@ fn run(engine: &Engine, steps: &[Step], expected: &mut Expected) -> Result<(), T
 }
 
 fn answers(engine: &Engine, oracle: &Oracle) -> bool {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| assert_same_samples(engine, oracle))).is_ok()
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        assert_same_samples(engine, oracle)
+    }))
+    .is_ok()
 }
 
 fn survive(seed: u64) {
@@ -70,19 +76,31 @@ fn survive(seed: u64) {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let steps = proptest::collection::vec(step(), 2..25).new_tree(&mut runner).unwrap().current();
+    let steps = proptest::collection::vec(step(), 2..25)
+        .new_tree(&mut runner)
+        .unwrap()
+        .current();
 
     let mut disk = SimulatedDisk::new(seed);
-    let mut expected = Expected { acknowledged: Oracle::default(), with_last: None };
+    let mut expected = Expected {
+        acknowledged: Oracle::default(),
+        with_last: None,
+    };
     // A cut, a recovery that may itself be cut, and so on; the last one runs through.
     for (round, part) in steps.chunks(steps.len().div_ceil(3)).enumerate() {
         let limit = (seed / 7 + round as u64 * 11) % 40;
-        disk.set_faults(Faults { crash_after: Some(limit), ..Faults::default() });
+        disk.set_faults(Faults {
+            crash_after: Some(limit),
+            ..Faults::default()
+        });
         match Engine::open(Arc::new(disk.clone()), config(), Access::Write) {
             Ok(engine) => {
                 let _ = run(&engine, part, &mut expected);
             }
-            Err(error) => assert!(matches!(error, TelemetryError::Failed(_)), "seed {seed}: {error}"),
+            Err(error) => assert!(
+                matches!(error, TelemetryError::Failed(_)),
+                "seed {seed}: {error}"
+            ),
         }
         disk = disk.after_power_cut();
         let engine = Engine::open(Arc::new(disk.clone()), config(), Access::Write)
@@ -92,14 +110,20 @@ fn survive(seed: u64) {
             && (with_last != expected.acknowledged)
         {
             let keys = |oracle: &Oracle| oracle.series.len();
-            let told = engine.keys(&tellee_projections::telemetry::SeriesFilter::default()).len();
+            let told = engine
+                .keys(&tellee_projections::telemetry::SeriesFilter::default())
+                .len();
             // Told apart without a panic where that is cheap.
-            let certain = keys(&with_last) != keys(&expected.acknowledged) && told == keys(&expected.acknowledged);
+            let certain = keys(&with_last) != keys(&expected.acknowledged)
+                && told == keys(&expected.acknowledged);
             if !certain && answers(&engine, &with_last) {
                 expected.acknowledged = with_last;
             }
         }
-        assert!(answers(&engine, &expected.acknowledged), "seed {seed}, round {round}: acknowledged samples are lost");
+        assert!(
+            answers(&engine, &expected.acknowledged),
+            "seed {seed}, round {round}: acknowledged samples are lost"
+        );
         drop(engine);
         disk = disk.after_power_cut();
     }
@@ -109,7 +133,10 @@ fn survive(seed: u64) {
 fn whatever_was_acknowledged_outlives_a_power_cut() {
     // The comparison panics where answers differ, which is expected of one of two candidates.
     std::panic::set_hook(Box::new(|info| {
-        if info.payload_as_str().is_none_or(|text| !text.contains("left")) {
+        if info
+            .payload_as_str()
+            .is_none_or(|text| !text.contains("left"))
+        {
             eprintln!("{info}");
         }
     }));
@@ -126,7 +153,10 @@ fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
         bytes[..8].copy_from_slice(&u64::to_le_bytes(seed));
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-        let steps = proptest::collection::vec(step(), 10..40).new_tree(&mut runner).unwrap().current();
+        let steps = proptest::collection::vec(step(), 10..40)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
         let disk = SimulatedDisk::new(seed);
         let engine = Engine::open(Arc::new(disk.clone()), config(), Access::Write).unwrap();
         let mut oracle = Oracle::default();
@@ -134,14 +164,17 @@ fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
         for (index, step) in steps.iter().enumerate() {
             let full = (index / 5) % 2 == 1;
             let capacity = full.then_some(600 + seed * 20);
-            disk.set_faults(Faults { capacity, ..Faults::default() });
+            disk.set_faults(Faults {
+                capacity,
+                ..Faults::default()
+            });
             let done = match step {
-                Step::Append(batch) => engine.commit([batch].into_iter()).map(|()| oracle.append(batch)),
-                Step::Retain(channel, before) => {
-                    engine.retain(*channel, *before).map(|()| {
-                        oracle.retain(*channel, *before);
-                    })
-                }
+                Step::Append(batch) => engine
+                    .commit([batch].into_iter())
+                    .map(|()| oracle.append(batch)),
+                Step::Retain(channel, before) => engine.retain(*channel, *before).map(|()| {
+                    oracle.retain(*channel, *before);
+                }),
                 Step::Flush | Step::Reopen => engine.flush().map(drop),
                 Step::Compact => engine.compact().map(drop),
             };
@@ -160,6 +193,9 @@ fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
         let engine = Engine::open(Arc::new(disk.clone()), config(), Access::Write).unwrap();
         assert_equal(&engine, &oracle);
         assert_eq!(engine.damages(), []);
-        assert!(refused > 0 || seed > 50, "seed {seed}: the disk never ran full");
+        assert!(
+            refused > 0 || seed > 50,
+            "seed {seed}: the disk never ran full"
+        );
     }
 }

@@ -18,7 +18,11 @@ use tellee_projections::telemetry::{
 use conformance::{batch, record};
 
 fn config() -> TelemetryConfig {
-    TelemetryConfig { block_samples: 4, compacted_block_samples: 8, ..TelemetryConfig::default() }
+    TelemetryConfig {
+        block_samples: 4,
+        compacted_block_samples: 8,
+        ..TelemetryConfig::default()
+    }
 }
 
 fn open(disk: &SimulatedDisk) -> Engine {
@@ -30,8 +34,12 @@ fn filled() -> SimulatedDisk {
     let disk = SimulatedDisk::new(1);
     let engine = open(&disk);
     let append = |series: i64, from: i64| {
-        let records = (from..from + 10).map(|second| record(&format!("p{series}"), second, Value::Number(second as f64))).collect();
-        engine.commit([&Arc::new(batch(records))].into_iter()).unwrap();
+        let records = (from..from + 10)
+            .map(|second| record(&format!("p{series}"), second, Value::Number(second as f64)))
+            .collect();
+        engine
+            .commit([&Arc::new(batch(records))].into_iter())
+            .unwrap();
     };
     for series in 0..5 {
         append(series, 0);
@@ -47,7 +55,12 @@ fn everything(engine: &Engine) -> BTreeMap<String, Vec<Sample>> {
     let (infos, _) = engine.series(&SeriesFilter::default(), 0, 100).unwrap();
     infos
         .into_iter()
-        .map(|info| (info.key.name, engine.range(info.id, TimeRange::ALL, usize::MAX).unwrap()))
+        .map(|info| {
+            (
+                info.key.name,
+                engine.range(info.id, TimeRange::ALL, usize::MAX).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -66,17 +79,26 @@ fn any_flipped_bit_is_seen_and_costs_at_most_what_it_hit() {
             let found = everything(&engine);
             let damages = engine.damages();
             let last_frame = name.starts_with("log-") && damages.is_empty();
-            assert!(!damages.is_empty() || last_frame, "{name} byte {byte}: not seen");
+            assert!(
+                !damages.is_empty() || last_frame,
+                "{name} byte {byte}: not seen"
+            );
             // Nothing is invented, and one block or one log frame at most is missing.
             let mut touched = 0;
             for (series, samples) in &whole {
                 let left = found.get(series).map_or(&[][..], Vec::as_slice);
-                assert!(left.iter().all(|sample| samples.contains(sample)), "{name} byte {byte}: wrong samples");
+                assert!(
+                    left.iter().all(|sample| samples.contains(sample)),
+                    "{name} byte {byte}: wrong samples"
+                );
                 touched += usize::from(left.len() != samples.len());
             }
             assert!(touched <= 1, "{name} byte {byte}: {touched} series touched");
             let missing = 100 - found.values().map(Vec::len).sum::<usize>();
-            assert!(missing <= 10, "{name} byte {byte}: {missing} samples missing");
+            assert!(
+                missing <= 10,
+                "{name} byte {byte}: {missing} samples missing"
+            );
             assert_eq!(missing > 0, touched > 0);
         }
     }
@@ -100,7 +122,12 @@ fn synced(disk: &SimulatedDisk) -> SimulatedDisk {
 fn a_check_reports_damage_and_changes_nothing() {
     let disk = filled_copy();
     assert!(check_disk(Arc::new(disk.clone())).unwrap().is_whole());
-    let blocks = disk.list().unwrap().into_iter().find(|name| name.starts_with("blocks-")).unwrap();
+    let blocks = disk
+        .list()
+        .unwrap()
+        .into_iter()
+        .find(|name| name.starts_with("blocks-"))
+        .unwrap();
     disk.flip_bit(&blocks, 90, 1);
     let before = disk.operations();
     let report = check_disk(Arc::new(disk.clone())).unwrap();
@@ -112,21 +139,34 @@ fn a_check_reports_damage_and_changes_nothing() {
 #[test]
 fn a_damaged_block_is_put_aside_before_compaction_drops_its_file() {
     let disk = filled_copy();
-    let blocks = disk.list().unwrap().into_iter().find(|name| name.starts_with("blocks-")).unwrap();
+    let blocks = disk
+        .list()
+        .unwrap()
+        .into_iter()
+        .find(|name| name.starts_with("blocks-"))
+        .unwrap();
     disk.flip_bit(&blocks, 90, 1);
     let engine = open(&disk);
     for round in 0..4 {
         let records = vec![record("p9", round, Value::Number(1.0))];
-        engine.commit([&Arc::new(batch(records))].into_iter()).unwrap();
+        engine
+            .commit([&Arc::new(batch(records))].into_iter())
+            .unwrap();
         engine.flush().unwrap();
     }
     assert!(engine.compact().unwrap());
     assert_eq!(engine.damages().len(), 1);
     let names = disk.list().unwrap();
-    assert!(names.iter().any(|name| name.starts_with("damaged-")), "{names:?}");
+    assert!(
+        names.iter().any(|name| name.starts_with("damaged-")),
+        "{names:?}"
+    );
     assert!(!names.contains(&blocks));
     drop(engine);
     let reopened = open(&disk);
     assert_eq!(reopened.damages(), []);
-    assert_eq!(everything(&reopened).values().map(Vec::len).sum::<usize>(), 104 - 4);
+    assert_eq!(
+        everything(&reopened).values().map(Vec::len).sum::<usize>(),
+        104 - 4
+    );
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_projections::telemetry::{
-    EmbeddedTelemetryStore, MessageBatch, SeriesFilter, TelemetryConfig, TelemetryError, TelemetryStore, TimeRange,
-    Value, check, write_csv,
+    EmbeddedTelemetryStore, MessageBatch, SeriesFilter, TelemetryConfig, TelemetryError,
+    TelemetryStore, TimeRange, Value, check, write_csv,
 };
 use tokio::task::JoinSet;
 
@@ -24,11 +24,20 @@ fn open(folder: &Path, config: TelemetryConfig) -> EmbeddedTelemetryStore {
 }
 
 fn small() -> TelemetryConfig {
-    TelemetryConfig { block_samples: 16, compacted_block_samples: 32, log_bytes: 4096, ..TelemetryConfig::default() }
+    TelemetryConfig {
+        block_samples: 16,
+        compacted_block_samples: 32,
+        log_bytes: 4096,
+        ..TelemetryConfig::default()
+    }
 }
 
 fn numbers(name: &str, seconds: std::ops::Range<i64>) -> Arc<MessageBatch> {
-    Arc::new(batch(seconds.map(|second| record(name, second, Value::Number(second as f64 / 4.0))).collect()))
+    Arc::new(batch(
+        seconds
+            .map(|second| record(name, second, Value::Number(second as f64 / 4.0)))
+            .collect(),
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +61,10 @@ async fn many_writers_at_once_are_all_kept_and_found_after_reopening() {
         let store = Arc::clone(&store);
         writers.spawn(async move {
             for second in 0..40 {
-                store.append(numbers(&format!("p{writer}"), second..second + 1)).await.unwrap();
+                store
+                    .append(numbers(&format!("p{writer}"), second..second + 1))
+                    .await
+                    .unwrap();
             }
         });
     }
@@ -60,7 +72,10 @@ async fn many_writers_at_once_are_all_kept_and_found_after_reopening() {
         done.unwrap();
     }
     for round in 0..2 {
-        let (series, total) = store.series(&SeriesFilter::default(), 0, 100).await.unwrap();
+        let (series, total) = store
+            .series(&SeriesFilter::default(), 0, 100)
+            .await
+            .unwrap();
         assert_eq!(total, 16, "round {round}");
         for info in series {
             let samples = store.range(info.id, TimeRange::ALL, 1000).await.unwrap();
@@ -73,7 +88,14 @@ async fn many_writers_at_once_are_all_kept_and_found_after_reopening() {
     let closed_figures = store.figures();
     drop(store);
     let reopened = open(folder.path(), small());
-    assert_eq!(reopened.series(&SeriesFilter::default(), 0, 1).await.unwrap().1, 16);
+    assert_eq!(
+        reopened
+            .series(&SeriesFilter::default(), 0, 1)
+            .await
+            .unwrap()
+            .1,
+        16
+    );
     assert_eq!(reopened.figures().log_bytes, 0);
     assert_eq!(reopened.figures().series, closed_figures.series);
     assert_eq!(reopened.damages(), []);
@@ -82,7 +104,13 @@ async fn many_writers_at_once_are_all_kept_and_found_after_reopening() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_with_overloaded() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(folder.path(), TelemetryConfig { queue_bytes: 2000, ..small() }));
+    let store = Arc::new(open(
+        folder.path(),
+        TelemetryConfig {
+            queue_bytes: 2000,
+            ..small()
+        },
+    ));
     let mut writers = JoinSet::new();
     for writer in 0..200 {
         let store = Arc::clone(&store);
@@ -98,7 +126,14 @@ async fn a_full_queue_refuses_with_overloaded() {
     }
     assert!(kept > 0);
     assert_eq!(store.overloads(), refused);
-    assert_eq!(store.series(&SeriesFilter::default(), 0, 1).await.unwrap().1, kept);
+    assert_eq!(
+        store
+            .series(&SeriesFilter::default(), 0, 1)
+            .await
+            .unwrap()
+            .1,
+        kept
+    );
     assert_eq!(store.queued_bytes(), 0);
 }
 
@@ -106,8 +141,11 @@ async fn a_full_queue_refuses_with_overloaded() {
 async fn a_folder_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let _store = open(folder.path(), small());
-    let second = EmbeddedTelemetryStore::open(folder.path(), small(), Arc::new(SystemClock::default()));
-    assert!(matches!(second.err(), Some(TelemetryError::Failed(reason)) if reason.contains("in use")));
+    let second =
+        EmbeddedTelemetryStore::open(folder.path(), small(), Arc::new(SystemClock::default()));
+    assert!(
+        matches!(second.err(), Some(TelemetryError::Failed(reason)) if reason.contains("in use"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,14 +158,29 @@ async fn a_backup_holds_what_was_acknowledged_and_opens_like_the_original() {
     store.backup_to(&target).await.unwrap();
     store.append(numbers("p", 100..120)).await.unwrap();
     store.retain(channel(0), Timestamp::MAX).await.unwrap();
-    assert!(matches!(store.backup_to(&target).await, Err(TelemetryError::Invalid { .. })));
+    assert!(matches!(
+        store.backup_to(&target).await,
+        Err(TelemetryError::Invalid { .. })
+    ));
 
     assert!(check(&target).unwrap().is_whole());
     let copy = open(&target, small());
     let (series, _) = copy.series(&SeriesFilter::default(), 0, 10).await.unwrap();
-    assert_eq!(copy.range(series[0].id, TimeRange::ALL, 1000).await.unwrap().len(), 100);
+    assert_eq!(
+        copy.range(series[0].id, TimeRange::ALL, 1000)
+            .await
+            .unwrap()
+            .len(),
+        100
+    );
     copy.append(numbers("p", 200..201)).await.unwrap();
-    assert_eq!(copy.range(series[0].id, TimeRange::ALL, 1000).await.unwrap().len(), 101);
+    assert_eq!(
+        copy.range(series[0].id, TimeRange::ALL, 1000)
+            .await
+            .unwrap()
+            .len(),
+        101
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,9 +188,18 @@ async fn export_and_check_tell_the_same_number_of_samples() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), small());
     store.append(numbers("p, \"quoted\"", 0..50)).await.unwrap();
-    store.append(Arc::new(batch(vec![record("s", 3, Value::Text("a\nb".to_owned()))]))).await.unwrap();
+    store
+        .append(Arc::new(batch(vec![record(
+            "s",
+            3,
+            Value::Text("a\nb".to_owned()),
+        )])))
+        .await
+        .unwrap();
     let mut csv = Vec::new();
-    let rows = store.export(&SeriesFilter::default(), TimeRange::ALL).unwrap();
+    let rows = store
+        .export(&SeriesFilter::default(), TimeRange::ALL)
+        .unwrap();
     assert_eq!(write_csv(rows, &mut csv).unwrap(), 51);
     let mut reader = csv::Reader::from_reader(csv.as_slice());
     let last = reader.records().last().unwrap().unwrap();
@@ -167,6 +229,13 @@ async fn files_whose_samples_were_all_dropped_go_away() {
     }
     assert_eq!(store.figures().block_files, 0);
     let left = std::fs::read_dir(folder.path()).unwrap();
-    let blocks = left.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("blocks-"));
+    let blocks = left.filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("blocks-")
+    });
     assert_eq!(blocks.count(), 0);
 }

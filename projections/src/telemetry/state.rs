@@ -1,95 +1,25 @@
 //! What the store knows in memory: series, their newest samples, the samples not yet in block files, and where the
 //! others lie. Nothing in here waits for a disk.
 
+mod part;
+mod series;
+
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
+use self::series::{HEAD_COST, cost};
 use super::block_file::{BlockEntry, BlockFile};
 use super::catalog::{Entry, Latest};
 use super::codec::block;
-use super::columns::{Columns, SampleRef};
+use super::columns::SampleRef;
 use super::manifest::Tombstone;
-use super::model::{Sample, SeriesId, SeriesKey, TimeRange, Value};
-use super::summary::Summary;
+use super::model::{SeriesId, SeriesKey, TimeRange};
 
-/// What a head costs before its first sample, about, in bytes.
-const HEAD_COST: usize = 500;
-
-/// A sealed block that lies in memory until the next flush.
-#[derive(Debug)]
-pub struct MemoryBlock {
-    pub bytes: Vec<u8>,
-    pub summary: Summary,
-}
-
-/// Some samples of one series, at one of the places where samples can lie.
-#[derive(Debug, Clone)]
-pub enum Part {
-    Disk { file: Arc<BlockFile>, offset: u64, length: u32, summary: Summary },
-    Memory(Arc<MemoryBlock>),
-    Head(Arc<Columns>),
-}
-
-impl Part {
-    /// The least and the greatest time.
-    pub fn span(&self) -> (i64, i64) {
-        match self {
-            Self::Disk { summary, .. } => (summary.min_time, summary.max_time),
-            Self::Memory(block) => (block.summary.min_time, block.summary.max_time),
-            Self::Head(columns) => columns.span().unwrap_or((i64::MAX, i64::MIN)),
-        }
-    }
-
-    pub fn summary(&self) -> Option<&Summary> {
-        match self {
-            Self::Disk { summary, .. } => Some(summary),
-            Self::Memory(block) => Some(&block.summary),
-            Self::Head(_) => None,
-        }
-    }
-
-    pub fn count(&self) -> usize {
-        match self {
-            Self::Disk { summary, .. } => summary.count as usize,
-            Self::Memory(block) => block.summary.count as usize,
-            Self::Head(columns) => columns.len(),
-        }
-    }
-}
-
-/// A part as a query sees it.
-#[derive(Debug, Clone)]
-pub struct ViewPart {
-    pub part: Part,
-    /// Samples before this time were dropped.
-    pub clip: i64,
-}
-
-/// The parts of one series that may hold samples of a range, in the order in which they were written.
-pub type View = Vec<ViewPart>;
-
-#[derive(Debug)]
-pub struct Series {
-    pub id: SeriesId,
-    pub key: Arc<SeriesKey>,
-    /// Its definition is in the log or in the catalog, or about to be.
-    pub logged: bool,
-    pub in_catalog: bool,
-    /// `latest` changed since the last flush.
-    dirty: bool,
-    pub latest: Option<Box<Latest>>,
-    /// The batch that set `latest`.
-    latest_batch: u64,
-    head: Option<Arc<Columns>>,
-    sealed: Vec<Arc<MemoryBlock>>,
-    /// On their way to a block file.
-    frozen: Vec<Part>,
-    /// In order of (file order, time).
-    blocks: Vec<Part>,
-}
+pub use self::part::{Part, View, ViewPart};
+pub use self::series::Series;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Source {
@@ -131,7 +61,12 @@ pub struct State {
 
 impl State {
     pub fn new(block_samples: usize, next_order: u64, tombstones: Vec<Tombstone>) -> Self {
-        Self { block_samples, next_order, tombstones, ..Self::default() }
+        Self {
+            block_samples,
+            next_order,
+            tombstones,
+            ..Self::default()
+        }
     }
 
     pub fn series_count(&self) -> usize {
@@ -142,8 +77,17 @@ impl State {
         self.series.len() as u64 + 1
     }
 
-    pub fn place_of(&self, channel: ChannelId, thing: ThingId, subtopic: &Arc<str>) -> Option<&HashMap<Box<str>, u32>> {
-        self.sources.get(&Source { channel, thing, subtopic: Arc::clone(subtopic) })
+    pub fn place_of(
+        &self,
+        channel: ChannelId,
+        thing: ThingId,
+        subtopic: &Arc<str>,
+    ) -> Option<&HashMap<Box<str>, u32>> {
+        self.sources.get(&Source {
+            channel,
+            thing,
+            subtopic: Arc::clone(subtopic),
+        })
     }
 
     pub fn get(&self, place: u32) -> Option<&Series> {
@@ -161,7 +105,10 @@ impl State {
     }
 
     pub fn all(&self) -> impl Iterator<Item = (u32, &Series)> {
-        self.series.iter().enumerate().filter_map(|(place, series)| Some((place as u32, series.as_ref()?)))
+        self.series
+            .iter()
+            .enumerate()
+            .filter_map(|(place, series)| Some((place as u32, series.as_ref()?)))
     }
 
     pub fn of_channel(&self, channel: ChannelId) -> &[u32] {
@@ -183,22 +130,20 @@ impl State {
         if self.series[place].is_some() {
             return place as u32;
         }
-        let source = Source { channel: key.channel, thing: key.thing, subtopic: block::shared_text(&key.subtopic) };
-        self.sources.entry(source).or_default().insert(Box::from(key.name.as_str()), place as u32);
-        self.channels.entry(key.channel).or_default().push(place as u32);
-        self.series[place] = Some(Series {
-            id,
-            key,
-            logged: known,
-            in_catalog: known,
-            dirty: false,
-            latest: None,
-            latest_batch: 0,
-            head: None,
-            sealed: Vec::new(),
-            frozen: Vec::new(),
-            blocks: Vec::new(),
-        });
+        let source = Source {
+            channel: key.channel,
+            thing: key.thing,
+            subtopic: block::shared_text(&key.subtopic),
+        };
+        self.sources
+            .entry(source)
+            .or_default()
+            .insert(Box::from(key.name.as_str()), place as u32);
+        self.channels
+            .entry(key.channel)
+            .or_default()
+            .push(place as u32);
+        self.series[place] = Some(Series::new(id, key, known));
         place as u32
     }
 
@@ -241,7 +186,8 @@ impl State {
         columns.push(sample);
         let full = columns.len() >= block_samples;
         self.active_bytes += added;
-        self.active_since.get_or_insert(Timestamp(sample.received_at));
+        self.active_since
+            .get_or_insert(Timestamp(sample.received_at));
         if full {
             let (freed, taken) = series.seal();
             self.active_bytes = (self.active_bytes + taken).saturating_sub(freed);
@@ -251,14 +197,22 @@ impl State {
     /// Drops the samples of `channel` before `before`, wherever they lie.
     pub fn retain(&mut self, channel: ChannelId, before: i64) {
         let order = self.next_order.saturating_sub(1);
-        self.add_tombstone(Tombstone { channel, before, order });
+        self.add_tombstone(Tombstone {
+            channel,
+            before,
+            order,
+        });
         let places = self.of_channel(channel).to_vec();
         for place in places {
             let Some(series) = self.get_mut(place) else {
                 continue;
             };
             series.trim(before);
-            if series.latest.as_ref().is_some_and(|latest| latest.sample.time.0 < before) {
+            if series
+                .latest
+                .as_ref()
+                .is_some_and(|latest| latest.sample.time.0 < before)
+            {
                 series.latest = None;
                 if !series.dirty {
                     series.dirty = true;
@@ -271,7 +225,9 @@ impl State {
 
     pub fn add_tombstone(&mut self, added: Tombstone) {
         let dominates = |left: &Tombstone, right: &Tombstone| {
-            left.channel == right.channel && left.before >= right.before && left.order >= right.order
+            left.channel == right.channel
+                && left.before >= right.before
+                && left.order >= right.order
         };
         if self.tombstones.iter().any(|kept| dominates(kept, &added)) {
             return;
@@ -282,14 +238,24 @@ impl State {
 
     /// The time before which samples of `channel` in a file of `order` are gone.
     pub fn clip(&self, channel: ChannelId, order: u64) -> i64 {
-        let applies = |tombstone: &&Tombstone| tombstone.channel == channel && tombstone.order >= order;
-        self.tombstones.iter().filter(applies).map(|tombstone| tombstone.before).max().unwrap_or(i64::MIN)
+        let applies =
+            |tombstone: &&Tombstone| tombstone.channel == channel && tombstone.order >= order;
+        self.tombstones
+            .iter()
+            .filter(applies)
+            .map(|tombstone| tombstone.before)
+            .max()
+            .unwrap_or(i64::MIN)
     }
 
     /// Forgets the blocks of `channel` that are gone as a whole.
     fn drop_clipped(&mut self, channel: ChannelId) {
-        let tombstones: Vec<Tombstone> =
-            self.tombstones.iter().filter(|tombstone| tombstone.channel == channel).copied().collect();
+        let tombstones: Vec<Tombstone> = self
+            .tombstones
+            .iter()
+            .filter(|tombstone| tombstone.channel == channel)
+            .copied()
+            .collect();
         let places = self.of_channel(channel).to_vec();
         for place in places {
             if let Some(series) = self.get_mut(place) {
@@ -297,7 +263,9 @@ impl State {
                     let Part::Disk { file, summary, .. } = part else {
                         return true;
                     };
-                    !tombstones.iter().any(|tombstone| tombstone.order >= file.order && summary.max_time < tombstone.before)
+                    !tombstones.iter().any(|tombstone| {
+                        tombstone.order >= file.order && summary.max_time < tombstone.before
+                    })
                 });
             }
         }
@@ -305,7 +273,11 @@ impl State {
 
     /// Blocks of `channels`, all of them, that are gone as a whole are forgotten.
     pub fn drop_all_clipped(&mut self) {
-        let mut channels: Vec<ChannelId> = self.tombstones.iter().map(|tombstone| tombstone.channel).collect();
+        let mut channels: Vec<ChannelId> = self
+            .tombstones
+            .iter()
+            .map(|tombstone| tombstone.channel)
+            .collect();
         channels.sort_unstable();
         channels.dedup();
         for channel in channels {
@@ -319,7 +291,10 @@ impl State {
             return View::new();
         };
         let channel = series.key.channel;
-        let clipped = self.tombstones.iter().any(|tombstone| tombstone.channel == channel);
+        let clipped = self
+            .tombstones
+            .iter()
+            .any(|tombstone| tombstone.channel == channel);
         let frozen_order = self.frozen.as_ref().map_or(u64::MAX, |frozen| frozen.order);
         let mut view = View::new();
         let mut add = |part: &Part, order: Option<u64>| {
@@ -329,7 +304,10 @@ impl State {
             };
             let (from, to) = part.span();
             if to >= range.from.0.max(clip) && from < range.to.0 {
-                view.push(ViewPart { part: part.clone(), clip });
+                view.push(ViewPart {
+                    part: part.clone(),
+                    clip,
+                });
             }
         };
         for part in &series.blocks {
@@ -376,7 +354,12 @@ impl State {
     /// Puts all samples in memory out of the way of writers. Answers whether there is anything to flush.
     pub fn freeze(&mut self, log_floor: u64) -> bool {
         let order = self.next_order;
-        let mut frozen = Frozen { order, log_floor, series: Vec::new(), entries: Vec::new() };
+        let mut frozen = Frozen {
+            order,
+            log_floor,
+            series: Vec::new(),
+            entries: Vec::new(),
+        };
         for (place, series) in self.series.iter_mut().enumerate() {
             if let Some(series) = series
                 && series.freeze()
@@ -389,9 +372,15 @@ impl State {
                 series.dirty = false;
                 if !series.in_catalog {
                     series.in_catalog = true;
-                    frozen.entries.push(Entry::Define { id: series.id, key: Arc::clone(&series.key) });
+                    frozen.entries.push(Entry::Define {
+                        id: series.id,
+                        key: Arc::clone(&series.key),
+                    });
                 }
-                frozen.entries.push(Entry::State { id: series.id, latest: series.latest.as_deref().cloned() });
+                frozen.entries.push(Entry::State {
+                    id: series.id,
+                    latest: series.latest.as_deref().cloned(),
+                });
             }
         }
         self.active_bytes = 0;
@@ -408,8 +397,14 @@ impl State {
     pub fn catalog_entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (_, series) in self.all().filter(|(_, series)| series.in_catalog) {
-            entries.push(Entry::Define { id: series.id, key: Arc::clone(&series.key) });
-            entries.push(Entry::State { id: series.id, latest: series.latest.as_deref().cloned() });
+            entries.push(Entry::Define {
+                id: series.id,
+                key: Arc::clone(&series.key),
+            });
+            entries.push(Entry::State {
+                id: series.id,
+                latest: series.latest.as_deref().cloned(),
+            });
         }
         entries
     }
@@ -420,7 +415,14 @@ impl State {
             return View::new();
         };
         let clip = self.clip(series.key.channel, frozen.order);
-        series.frozen.iter().map(|part| ViewPart { part: part.clone(), clip }).collect()
+        series
+            .frozen
+            .iter()
+            .map(|part| ViewPart {
+                part: part.clone(),
+                clip,
+            })
+            .collect()
     }
 
     /// The frozen samples now lie in `file`, if there were any.
@@ -461,8 +463,13 @@ impl State {
     }
 
     /// `inputs` (by number) are replaced by `written`.
-    pub fn compacted(&mut self, inputs: &[u64], written: Option<(Arc<BlockFile>, Vec<BlockEntry>)>) {
-        let replaced = |part: &Part| matches!(part, Part::Disk { file, .. } if inputs.contains(&file.number));
+    pub fn compacted(
+        &mut self,
+        inputs: &[u64],
+        written: Option<(Arc<BlockFile>, Vec<BlockEntry>)>,
+    ) {
+        let replaced =
+            |part: &Part| matches!(part, Part::Disk { file, .. } if inputs.contains(&file.number));
         let mut touched = Vec::new();
         for (place, series) in self.series.iter_mut().enumerate() {
             if let Some(series) = series
@@ -494,9 +501,10 @@ impl State {
                 .blocks
                 .iter()
                 .filter_map(|part| match part {
-                    Part::Disk { file, .. } if numbers.contains(&file.number) => {
-                        Some(ViewPart { part: part.clone(), clip: self.clip(series.key.channel, file.order) })
-                    }
+                    Part::Disk { file, .. } if numbers.contains(&file.number) => Some(ViewPart {
+                        part: part.clone(),
+                        clip: self.clip(series.key.channel, file.order),
+                    }),
                     _ => None,
                 })
                 .collect();
@@ -517,125 +525,10 @@ impl State {
                 }
             }
         }
-        self.files.iter().map(|file| file.number).filter(|number| !used.contains(number)).collect()
-    }
-}
-
-/// What a sample costs in a head, about, in bytes.
-fn cost(value: &Value) -> usize {
-    match value {
-        Value::Number(_) => 26,
-        Value::Boolean(_) => 50,
-        Value::Text(text) => 50 + text.len(),
-        Value::Data(data) => 50 + data.len(),
-    }
-}
-
-impl Part {
-    fn order(&self) -> (u64, i64) {
-        match self {
-            Self::Disk { file, summary, .. } => (file.order, summary.min_time),
-            Self::Memory(_) | Self::Head(_) => (u64::MAX, self.span().0),
-        }
-    }
-}
-
-impl Series {
-    /// Whether anything of it was ever kept.
-    pub const fn is_visible(&self) -> bool {
-        self.logged
-    }
-
-    fn moves_latest(&self, historical: bool, batch: u64, sample: &SampleRef<'_>) -> bool {
-        let Some(latest) = &self.latest else {
-            return true;
-        };
-        let known = (latest.sample.time.0, latest.sample.seq);
-        let new = (sample.time, sample.seq);
-        if historical && self.latest_batch != batch { new == known } else { new >= known }
-    }
-
-    fn set_latest(&mut self, batch: u64, sample: &SampleRef<'_>) {
-        let is_new = self.latest.as_ref().is_none_or(|latest| (latest.sample.time.0, latest.sample.seq) != (sample.time, sample.seq));
-        // Rewriting the newest sample does not give a historical batch the right to move on from it.
-        if is_new {
-            self.latest_batch = batch;
-        }
-        let same = |known: &Arc<str>, text: &str| if **known == *text { Arc::clone(known) } else { block::shared_text(text) };
-        let (unit, protocol) = match &self.latest {
-            Some(latest) => (same(&latest.unit, sample.unit), same(&latest.protocol, sample.protocol)),
-            None => (block::shared_text(sample.unit), block::shared_text(sample.protocol)),
-        };
-        let latest = Latest {
-            sample: Sample {
-                time: Timestamp(sample.time),
-                seq: sample.seq,
-                value: sample.value.clone(),
-                sum: sample.sum,
-                update_time: sample.update_time,
-                quality: sample.quality,
-                received_at: Timestamp(sample.received_at),
-            },
-            unit,
-            protocol,
-        };
-        match &mut self.latest {
-            Some(slot) => **slot = latest,
-            None => self.latest = Some(Box::new(latest)),
-        }
-    }
-
-    /// The head becomes a block. Answers the bytes freed and the bytes taken.
-    fn seal(&mut self) -> (usize, usize) {
-        let Some(head) = self.head.take() else {
-            return (0, 0);
-        };
-        let columns = Arc::unwrap_or_clone(head);
-        let freed = (0..columns.len()).map(|index| cost(&columns.values.get(index))).sum::<usize>() + HEAD_COST;
-        let columns = columns.into_sorted();
-        let block = MemoryBlock { bytes: block::encode(self.id, &columns), summary: Summary::of(&columns) };
-        let taken = block.bytes.len() + size_of::<MemoryBlock>();
-        self.sealed.push(Arc::new(block));
-        (freed, taken)
-    }
-
-    fn freeze(&mut self) -> bool {
-        self.frozen.extend(self.sealed.drain(..).map(Part::Memory));
-        self.sealed = Vec::new();
-        self.frozen.extend(self.head.take().map(Part::Head));
-        !self.frozen.is_empty()
-    }
-
-    /// Takes the samples before `before` out of memory.
-    fn trim(&mut self, before: i64) {
-        let from = TimeRange { from: Timestamp(before), to: Timestamp::MAX };
-        let trimmed = |columns: Columns| {
-            let columns = columns.into_sorted();
-            let mut kept = Columns::default();
-            // `TimeRange` excludes its end, and a sample may well bear the last stamp there is.
-            kept.extend_from(&columns, columns.indexes(from).start..columns.len());
-            kept
-        };
-        self.sealed.retain_mut(|block| {
-            if block.summary.min_time >= before {
-                return true;
-            }
-            if block.summary.max_time < before {
-                return false;
-            }
-            let Ok(columns) = block::decode(&block.bytes, block::Depth::All) else {
-                return true;
-            };
-            let kept = trimmed(columns);
-            if kept.is_empty() {
-                return false;
-            }
-            *block = Arc::new(MemoryBlock { bytes: block::encode(self.id, &kept), summary: Summary::of(&kept) });
-            true
-        });
-        if let Some(head) = self.head.take_if(|head| head.span().is_some_and(|(first, _)| first < before)) {
-            let kept = trimmed(Arc::unwrap_or_clone(head));
-            self.head = (!kept.is_empty()).then(|| Arc::new(kept));
-        }
+        self.files
+            .iter()
+            .map(|file| file.number)
+            .filter(|number| !used.contains(number))
+            .collect()
     }
 }

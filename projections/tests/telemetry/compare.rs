@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tellee_actors::time::Timestamp;
 use tellee_projections::telemetry::{
-    AggregateFunction, Engine, MessageQuery, Points, Sample, SeriesFilter, SeriesInfo, TimeRange, ValueFilter,
+    AggregateFunction, Engine, MessageQuery, Points, Sample, SeriesFilter, SeriesInfo, TimeRange,
+    ValueFilter,
 };
 
 use super::oracle::{Oracle, Rows, channel, thing};
@@ -12,7 +13,10 @@ use super::oracle::{Oracle, Rows, channel, thing};
 const SECOND: i64 = 1_000_000_000;
 
 pub fn ranges() -> [TimeRange; 3] {
-    let range = |from: i64, to: i64| TimeRange { from: Timestamp(from * SECOND), to: Timestamp(to * SECOND) };
+    let range = |from: i64, to: i64| TimeRange {
+        from: Timestamp(from * SECOND),
+        to: Timestamp(to * SECOND),
+    };
     [TimeRange::ALL, range(5, 20), range(13, 14)]
 }
 
@@ -33,11 +37,20 @@ pub fn assert_equal(engine: &Engine, oracle: &Oracle) {
 #[allow(dead_code, reason = "shared by several test programs")]
 pub fn assert_same_samples(engine: &Engine, oracle: &Oracle) {
     let (infos, _) = engine.series(&SeriesFilter::default(), 0, 10_000).unwrap();
-    assert!(infos.iter().map(|info| &info.key).eq(oracle.series.keys()), "left and right hold different series");
+    assert!(
+        infos.iter().map(|info| &info.key).eq(oracle.series.keys()),
+        "left and right hold different series"
+    );
     for info in &infos {
         let rows = &oracle.series[&info.key];
-        assert_eq!(info.latest.as_ref(), rows.latest.as_ref().map(|message| &message.sample));
-        assert_eq!(engine.range(info.id, TimeRange::ALL, usize::MAX).unwrap(), oracle.range(&info.key, TimeRange::ALL));
+        assert_eq!(
+            info.latest.as_ref(),
+            rows.latest.as_ref().map(|message| &message.sample)
+        );
+        assert_eq!(
+            engine.range(info.id, TimeRange::ALL, usize::MAX).unwrap(),
+            oracle.range(&info.key, TimeRange::ALL)
+        );
     }
 }
 
@@ -45,26 +58,59 @@ fn assert_series_equal(engine: &Engine, oracle: &Oracle, info: &SeriesInfo, rows
     let latest = rows.latest.as_ref();
     assert_eq!(info.latest.as_ref(), latest.map(|message| &message.sample));
     assert_eq!(engine.latest(&[info.id]).unwrap(), [info.latest.clone()]);
-    assert_eq!(info.unit, latest.map(|message| message.unit.as_str()).unwrap_or_default());
-    assert_eq!(info.protocol, latest.map(|message| message.protocol.as_str()).unwrap_or_default());
-    assert_eq!(info.first_time, rows.rows.keys().next().map(|(time, _)| Timestamp(*time)));
+    assert_eq!(
+        info.unit,
+        latest
+            .map(|message| message.unit.as_str())
+            .unwrap_or_default()
+    );
+    assert_eq!(
+        info.protocol,
+        latest
+            .map(|message| message.protocol.as_str())
+            .unwrap_or_default()
+    );
+    assert_eq!(
+        info.first_time,
+        rows.rows.keys().next().map(|(time, _)| Timestamp(*time))
+    );
     for range in ranges() {
         let expected = oracle.range(&info.key, range);
         assert_eq!(engine.range(info.id, range, usize::MAX).unwrap(), expected);
-        assert_eq!(engine.range(info.id, range, 3).unwrap(), expected[..expected.len().min(3)]);
+        assert_eq!(
+            engine.range(info.id, range, 3).unwrap(),
+            expected[..expected.len().min(3)]
+        );
         for every in [1, 7, 3600] {
             assert_aggregate_equal(engine, info, range, every, &expected);
         }
         for budget in [1, 2, 5, 8, 1000] {
-            assert_line_true(&engine.points(info.id, range, budget).unwrap(), budget, &expected);
+            assert_line_true(
+                &engine.points(info.id, range, budget).unwrap(),
+                budget,
+                &expected,
+            );
         }
     }
 }
 
-fn assert_aggregate_equal(engine: &Engine, info: &SeriesInfo, range: TimeRange, every: i64, samples: &[Sample]) {
+fn assert_aggregate_equal(
+    engine: &Engine,
+    info: &SeriesInfo,
+    range: TimeRange,
+    every: i64,
+    samples: &[Sample],
+) {
     use AggregateFunction::{Count, Deviation, First, Last, Max, Mean, Min, Sum};
     let functions = [Count, Sum, Mean, Min, Max, First, Last, Deviation];
-    let found = engine.aggregate(info.id, range, Duration::from_secs(every as u64), &functions).unwrap();
+    let found = engine
+        .aggregate(
+            info.id,
+            range,
+            Duration::from_secs(every as u64),
+            &functions,
+        )
+        .unwrap();
     let mut starts = Vec::new();
     let mut rows: Vec<Vec<f64>> = Vec::new();
     for sample in samples {
@@ -84,13 +130,33 @@ fn assert_aggregate_equal(engine: &Engine, info: &SeriesInfo, range: TimeRange, 
         let count = numbers.len() as f64;
         let sum: f64 = numbers.iter().sum();
         let mean = sum / count;
-        let squares: f64 = numbers.iter().map(|number| (number - mean) * (number - mean)).sum();
-        let deviation = if numbers.len() < 2 { 0.0 } else { (squares / (count - 1.0)).sqrt() };
+        let squares: f64 = numbers
+            .iter()
+            .map(|number| (number - mean) * (number - mean))
+            .sum();
+        let deviation = if numbers.len() < 2 {
+            0.0
+        } else {
+            (squares / (count - 1.0)).sqrt()
+        };
         let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let expected = [count, sum, mean, least, greatest, numbers[0], *numbers.last().unwrap(), deviation];
+        let expected = [
+            count,
+            sum,
+            mean,
+            least,
+            greatest,
+            numbers[0],
+            *numbers.last().unwrap(),
+            deviation,
+        ];
         for (column, expected) in found.columns.iter().zip(expected) {
-            assert!((column[index] - expected).abs() <= 1e-9 * (1.0 + expected.abs()), "{} {expected}", column[index]);
+            assert!(
+                (column[index] - expected).abs() <= 1e-9 * (1.0 + expected.abs()),
+                "{} {expected}",
+                column[index]
+            );
         }
     }
 }
@@ -103,7 +169,10 @@ fn assert_line_true(line: &Points, budget: usize, samples: &[Sample]) {
     assert_eq!(line.qualities.len(), line.times.len());
     assert!(line.times.is_sorted());
     assert_eq!(line.thinned, line.times.len() < samples.len());
-    let shown: Vec<_> = samples.iter().map(|sample| (sample.time, sample.value.as_number())).collect();
+    let shown: Vec<_> = samples
+        .iter()
+        .map(|sample| (sample.time, sample.value.as_number()))
+        .collect();
     for point in line.times.iter().copied().zip(line.values.iter().copied()) {
         assert!(shown.contains(&point));
     }
@@ -121,8 +190,14 @@ fn assert_line_true(line: &Points, budget: usize, samples: &[Sample]) {
     if budget >= 4 {
         let numbers = || shown.iter().filter_map(|(_, number)| *number);
         let drawn = || line.values.iter().flatten().copied();
-        assert_eq!(drawn().fold(f64::INFINITY, f64::min), numbers().fold(f64::INFINITY, f64::min));
-        assert_eq!(drawn().fold(f64::NEG_INFINITY, f64::max), numbers().fold(f64::NEG_INFINITY, f64::max));
+        assert_eq!(
+            drawn().fold(f64::INFINITY, f64::min),
+            numbers().fold(f64::INFINITY, f64::min)
+        );
+        assert_eq!(
+            drawn().fold(f64::NEG_INFINITY, f64::max),
+            numbers().fold(f64::NEG_INFINITY, f64::max)
+        );
     }
 }
 
@@ -139,24 +214,69 @@ fn assert_messages_equal(engine: &Engine, oracle: &Oracle) {
             offset: 0,
             limit: 1000,
         };
-        let part = TimeRange { from: Timestamp(5 * SECOND), to: Timestamp(30 * SECOND) };
+        let part = TimeRange {
+            from: Timestamp(5 * SECOND),
+            to: Timestamp(30 * SECOND),
+        };
         let queries = [
-            MessageQuery { limit: 5, ..all.clone() },
-            MessageQuery { offset: 4, limit: 7, ..all.clone() },
-            MessageQuery { range: part, ..all.clone() },
-            MessageQuery { subtopic: Some("a.b".to_owned()), ..all.clone() },
-            MessageQuery { publisher: Some(thing(1)), name: Some("n0".to_owned()), ..all.clone() },
-            MessageQuery { protocol: Some("http".to_owned()), ..all.clone() },
-            MessageQuery { protocol: Some("opcua".to_owned()), ..all.clone() },
-            MessageQuery { value: Some(ValueFilter::GreaterOrEqual(2.5)), ..all.clone() },
-            MessageQuery { value: Some(ValueFilter::Less(0.0)), ..all.clone() },
-            MessageQuery { value: Some(ValueFilter::Equal(1.5)), ..all.clone() },
-            MessageQuery { value: Some(ValueFilter::Boolean(true)), ..all.clone() },
-            MessageQuery { value: Some(ValueFilter::Text("on".to_owned())), ..all.clone() },
+            MessageQuery {
+                limit: 5,
+                ..all.clone()
+            },
+            MessageQuery {
+                offset: 4,
+                limit: 7,
+                ..all.clone()
+            },
+            MessageQuery {
+                range: part,
+                ..all.clone()
+            },
+            MessageQuery {
+                subtopic: Some("a.b".to_owned()),
+                ..all.clone()
+            },
+            MessageQuery {
+                publisher: Some(thing(1)),
+                name: Some("n0".to_owned()),
+                ..all.clone()
+            },
+            MessageQuery {
+                protocol: Some("http".to_owned()),
+                ..all.clone()
+            },
+            MessageQuery {
+                protocol: Some("opcua".to_owned()),
+                ..all.clone()
+            },
+            MessageQuery {
+                value: Some(ValueFilter::GreaterOrEqual(2.5)),
+                ..all.clone()
+            },
+            MessageQuery {
+                value: Some(ValueFilter::Less(0.0)),
+                ..all.clone()
+            },
+            MessageQuery {
+                value: Some(ValueFilter::Equal(1.5)),
+                ..all.clone()
+            },
+            MessageQuery {
+                value: Some(ValueFilter::Boolean(true)),
+                ..all.clone()
+            },
+            MessageQuery {
+                value: Some(ValueFilter::Text("on".to_owned())),
+                ..all.clone()
+            },
             all,
         ];
         for query in queries {
-            assert_eq!(engine.messages(&query).unwrap(), oracle.messages(&query), "{query:?}");
+            assert_eq!(
+                engine.messages(&query).unwrap(),
+                oracle.messages(&query),
+                "{query:?}"
+            );
         }
     }
 }

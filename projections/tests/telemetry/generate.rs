@@ -22,7 +22,11 @@ pub enum Step {
 
 /// Small enough that blocks seal and merge within a few steps.
 pub fn config() -> TelemetryConfig {
-    TelemetryConfig { block_samples: 4, compacted_block_samples: 8, ..TelemetryConfig::default() }
+    TelemetryConfig {
+        block_samples: 4,
+        compacted_block_samples: 8,
+        ..TelemetryConfig::default()
+    }
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -69,17 +73,19 @@ pub fn batch() -> impl Strategy<Value = Arc<MessageBatch>> {
         prop_oneof![4 => Just(false), 1 => Just(true)],
         prop::collection::vec(record(), 1..8),
     )
-        .prop_map(|(to, from, subtopic, protocol, received, historical, records)| {
-            Arc::new(MessageBatch {
-                channel: channel(to),
-                thing: thing(from),
-                subtopic: Arc::from(subtopic),
-                protocol,
-                received_at: Timestamp(received * 777_777_777),
-                historical,
-                records,
-            })
-        })
+        .prop_map(
+            |(to, from, subtopic, protocol, received, historical, records)| {
+                Arc::new(MessageBatch {
+                    channel: channel(to),
+                    thing: thing(from),
+                    subtopic: Arc::from(subtopic),
+                    protocol,
+                    received_at: Timestamp(received * 777_777_777),
+                    historical,
+                    records,
+                })
+            },
+        )
 }
 
 pub fn step() -> impl Strategy<Value = Step> {

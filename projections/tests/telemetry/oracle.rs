@@ -33,8 +33,12 @@ pub struct Oracle {
 impl Oracle {
     pub fn append(&mut self, batch: &MessageBatch) {
         // A historical batch sets the latest value only where there was none before it.
-        let had_latest: Vec<SeriesKey> =
-            self.series.iter().filter(|(_, rows)| rows.latest.is_some()).map(|(key, _)| key.clone()).collect();
+        let had_latest: Vec<SeriesKey> = self
+            .series
+            .iter()
+            .filter(|(_, rows)| rows.latest.is_some())
+            .map(|(key, _)| key.clone())
+            .collect();
         for record in &batch.records {
             let key = SeriesKey {
                 channel: batch.channel,
@@ -83,7 +87,11 @@ impl Oracle {
             let count = rows.rows.len();
             rows.rows.retain(|(time, _), _| *time >= before.0);
             dropped += count - rows.rows.len();
-            if rows.latest.as_ref().is_some_and(|latest| latest.sample.time < before) {
+            if rows
+                .latest
+                .as_ref()
+                .is_some_and(|latest| latest.sample.time < before)
+            {
                 rows.latest = None;
             }
         }
@@ -104,19 +112,52 @@ impl Oracle {
             .series
             .values()
             .flat_map(|rows| rows.rows.values())
-            .filter(|message| message.key.channel == query.channel && query.range.contains(message.sample.time))
-            .filter(|message| query.subtopic.as_ref().is_none_or(|wanted| *wanted == message.key.subtopic))
-            .filter(|message| query.publisher.is_none_or(|wanted| wanted == message.key.thing))
-            .filter(|message| query.protocol.as_ref().is_none_or(|wanted| *wanted == message.protocol))
-            .filter(|message| query.name.as_ref().is_none_or(|wanted| *wanted == message.key.name))
-            .filter(|message| query.value.as_ref().is_none_or(|filter| matches(filter, &message.sample.value)))
+            .filter(|message| {
+                message.key.channel == query.channel && query.range.contains(message.sample.time)
+            })
+            .filter(|message| {
+                query
+                    .subtopic
+                    .as_ref()
+                    .is_none_or(|wanted| *wanted == message.key.subtopic)
+            })
+            .filter(|message| {
+                query
+                    .publisher
+                    .is_none_or(|wanted| wanted == message.key.thing)
+            })
+            .filter(|message| {
+                query
+                    .protocol
+                    .as_ref()
+                    .is_none_or(|wanted| *wanted == message.protocol)
+            })
+            .filter(|message| {
+                query
+                    .name
+                    .as_ref()
+                    .is_none_or(|wanted| *wanted == message.key.name)
+            })
+            .filter(|message| {
+                query
+                    .value
+                    .as_ref()
+                    .is_none_or(|filter| matches(filter, &message.sample.value))
+            })
             .collect();
         found.sort_by(|left, right| {
             let newest_first = right.sample.time.cmp(&left.sample.time);
-            newest_first.then_with(|| left.key.cmp(&right.key)).then_with(|| right.sample.seq.cmp(&left.sample.seq))
+            newest_first
+                .then_with(|| left.key.cmp(&right.key))
+                .then_with(|| right.sample.seq.cmp(&left.sample.seq))
         });
         let total = found.len() as u64;
-        let page = found.into_iter().skip(query.offset as usize).take(query.limit as usize).cloned().collect();
+        let page = found
+            .into_iter()
+            .skip(query.offset as usize)
+            .take(query.limit as usize)
+            .cloned()
+            .collect();
         (page, total)
     }
 }
