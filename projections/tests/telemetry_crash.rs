@@ -3,6 +3,8 @@
 //!
 //! `TELLEE_CRASH_SEEDS` sets how many power cuts are tried, `TELLEE_CRASH_FIRST` the first seed.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
+
 #[path = "telemetry/compare.rs"]
 mod compare;
 #[path = "telemetry/generate.rs"]

@@ -1,5 +1,7 @@
 //! Flipped bits in every file: seen, reported, and no other series the worse for it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
+
 #[path = "telemetry/conformance.rs"]
 #[allow(dead_code, reason = "shared by several test programs")]
 mod conformance;
@@ -71,7 +73,7 @@ fn any_flipped_bit_is_seen_and_costs_at_most_what_it_hit() {
     let names = filled().list().unwrap();
     assert_eq!(names.len(), 4, "{names:?}");
     for name in names {
-        let length = filled().open(&name).unwrap().len().unwrap() as usize;
+        let length = filled().open(&name).unwrap().length().unwrap() as usize;
         for byte in 0..length {
             let disk = filled_copy();
             disk.flip_bit(&name, byte, (byte % 8) as u8);

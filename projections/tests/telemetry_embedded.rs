@@ -1,5 +1,7 @@
 //! The embedded store with its threads, on a real folder.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
+
 #[path = "telemetry/conformance.rs"]
 mod conformance;
 #[path = "telemetry/oracle.rs"]

@@ -1,5 +1,7 @@
 //! kill -9 of a real process that appends: everything it was told to be kept is there afterwards, once.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
+
 #[path = "telemetry/conformance.rs"]
 #[allow(dead_code, reason = "shared by several test programs")]
 mod conformance;

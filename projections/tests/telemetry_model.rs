@@ -1,5 +1,7 @@
 //! The embedded store against a store of plain rows: whatever is done to both, all answers are equal.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
+
 #[path = "telemetry/compare.rs"]
 mod compare;
 #[path = "telemetry/generate.rs"]

@@ -117,7 +117,7 @@ impl BlockFile {
         let name = file_name(number);
         let cannot = |error: io::Error| failed(&format!("cannot read `{name}`"), &error);
         let file = disk.open(&name).map_err(cannot)?;
-        let length = file.len().map_err(cannot)?;
+        let length = file.length().map_err(cannot)?;
         let opened = Self {
             number,
             order,

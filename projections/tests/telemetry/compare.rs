@@ -57,7 +57,10 @@ pub fn assert_same_samples(engine: &Engine, oracle: &Oracle) {
 fn assert_series_equal(engine: &Engine, oracle: &Oracle, info: &SeriesInfo, rows: &Rows) {
     let latest = rows.latest.as_ref();
     assert_eq!(info.latest.as_ref(), latest.map(|message| &message.sample));
-    assert_eq!(engine.latest(&[info.id]).unwrap(), [info.latest.clone()]);
+    assert_eq!(
+        engine.latest(&[info.id]).unwrap(),
+        std::slice::from_ref(&info.latest)
+    );
     assert_eq!(
         info.unit,
         latest
