@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
-use tellee_actors::time::Timestamp;
 
 use self::series::{HEAD_COST, cost};
 use super::block_file::{BlockEntry, BlockFile};
@@ -53,8 +52,6 @@ pub struct State {
     dirty: Vec<u32>,
     /// Bytes of samples in heads and sealed blocks, without frozen ones.
     pub active_bytes: usize,
-    /// When the oldest sample in memory came.
-    pub active_since: Option<Timestamp>,
     batch: u64,
     block_samples: usize,
 }
@@ -186,8 +183,6 @@ impl State {
         columns.push(sample);
         let full = columns.len() >= block_samples;
         self.active_bytes += added;
-        self.active_since
-            .get_or_insert(Timestamp(sample.received_at));
         if full {
             let (freed, taken) = series.seal();
             self.active_bytes = (self.active_bytes + taken).saturating_sub(freed);
@@ -384,7 +379,6 @@ impl State {
             }
         }
         self.active_bytes = 0;
-        self.active_since = None;
         if frozen.series.is_empty() && frozen.entries.is_empty() {
             return false;
         }

@@ -51,14 +51,6 @@ impl Part {
             Self::Head(_) => None,
         }
     }
-
-    pub fn count(&self) -> usize {
-        match self {
-            Self::Disk { summary, .. } => summary.count as usize,
-            Self::Memory(block) => block.summary.count as usize,
-            Self::Head(columns) => columns.len(),
-        }
-    }
 }
 
 /// A part as a query sees it.
