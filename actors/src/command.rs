@@ -9,7 +9,7 @@ use crate::domain::{
     user,
 };
 use crate::event::Who;
-use crate::ids::{CommandId, EntityKind, OrganisationId, Position, Revision};
+use crate::ids::{CommandId, EntityId, EntityKind, OrganisationId, Position, Revision};
 use crate::store::StoreError;
 
 /// A command to one entity.
@@ -92,12 +92,15 @@ pub enum AskError {
     Store(#[from] StoreError),
     #[error("tellee is stopping")]
     Stopping,
+    /// A fault in Tellee itself: the entity could not handle the command. Nothing was written.
+    #[error("entity `{entity}` failed: {reason}")]
+    Failed { entity: EntityId, reason: String },
 }
 
 impl AskError {
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Rejected(_) | Self::RevisionMismatch { .. } => false,
+            Self::Rejected(_) | Self::RevisionMismatch { .. } | Self::Failed { .. } => false,
             Self::Overloaded { .. } | Self::TimedOut | Self::Stopping => true,
             Self::Store(error) => error.is_retryable(),
         }

@@ -1,3 +1,14 @@
-//! The doors of Tellee: identity, and later REST, GraphQL, MQTT and the dashboard.
+//! The doors of Tellee: identity, REST, GraphQL, MQTT and the dashboard.
 
+mod access;
+pub mod caller;
+pub mod error;
+pub mod graphql;
+pub mod http;
 pub mod identity;
+pub mod ingest;
+pub mod mqtt;
+pub mod platform;
+pub mod presence;
+pub mod rest;
+pub mod web;
