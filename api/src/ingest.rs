@@ -30,7 +30,10 @@ pub struct Publisher {
 
 impl From<ThingAccess> for Publisher {
     fn from(access: ThingAccess) -> Self {
-        Self { thing: access.thing, organisation: access.organisation }
+        Self {
+            thing: access.thing,
+            organisation: access.organisation,
+        }
     }
 }
 
@@ -79,7 +82,10 @@ impl Default for IngestLimits {
         Self {
             bytes_in_flight: 64 * 1024 * 1024,
             admission_wait: Duration::from_millis(500),
-            message: Limits { max_value_bytes: 1024 * 1024, ..Limits::default() },
+            message: Limits {
+                max_value_bytes: 1024 * 1024,
+                ..Limits::default()
+            },
         }
     }
 }
@@ -107,7 +113,15 @@ impl Ingest {
         limits: IngestLimits,
     ) -> Arc<Self> {
         let budget = Semaphore::new(limits.bytes_in_flight as usize);
-        Arc::new(Self { access, store, live, clock, limits, budget, forwarder: ArcSwapOption::empty() })
+        Arc::new(Self {
+            access,
+            store,
+            live,
+            clock,
+            limits,
+            budget,
+            forwarder: ArcSwapOption::empty(),
+        })
     }
 
     /// Names who hands on the bytes of messages that came in by [`Ingest::publish`].
@@ -146,8 +160,16 @@ impl Ingest {
         historical: bool,
     ) -> Result<Published, IngestError> {
         let subtopic = subtopic::normalise(subtopic)?;
-        let published = self.store(publisher, channel, subtopic, content, payload, protocol, historical).await?;
-        self.forward(&Forward { batch: &published.batch, content, payload });
+        let published = self
+            .store(
+                publisher, channel, subtopic, content, payload, protocol, historical,
+            )
+            .await?;
+        self.forward(&Forward {
+            batch: &published.batch,
+            content,
+            payload,
+        });
         Ok(published)
     }
 
@@ -156,14 +178,22 @@ impl Ingest {
     ///
     /// # Errors
     /// As [`Ingest::publish`].
-    pub async fn publish_batch(&self, batch: MessageBatch, weight_bytes: usize) -> Result<Published, IngestError> {
+    pub async fn publish_batch(
+        &self,
+        batch: MessageBatch,
+        weight_bytes: usize,
+    ) -> Result<Published, IngestError> {
         self.authorise(batch.thing, batch.channel)?;
         let published = self.append(Arc::new(batch), weight_bytes).await?;
         if self.forwarder.load().is_some()
             && let Some(payload) = senml_json(&published.batch)
         {
             let content = ContentType::SenmlJson;
-            self.forward(&Forward { batch: &published.batch, content, payload: &payload });
+            self.forward(&Forward {
+                batch: &published.batch,
+                content,
+                payload: &payload,
+            });
         }
         Ok(published)
     }
@@ -205,18 +235,26 @@ impl Ingest {
         Err(IngestError::NotAuthorised { thing, channel })
     }
 
-    async fn append(&self, batch: Arc<MessageBatch>, payload_bytes: usize) -> Result<Published, IngestError> {
+    async fn append(
+        &self,
+        batch: Arc<MessageBatch>,
+        payload_bytes: usize,
+    ) -> Result<Published, IngestError> {
         if batch.records.is_empty() {
             return Ok(Published { batch });
         }
-        let weight = payload_bytes.saturating_add(MESSAGE_OVERHEAD_BYTES).min(self.limits.bytes_in_flight as usize);
+        let weight = payload_bytes
+            .saturating_add(MESSAGE_OVERHEAD_BYTES)
+            .min(self.limits.bytes_in_flight as usize);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         let _admitted = match self.budget.try_acquire_many(weight) {
             Ok(permit) => permit,
-            Err(_) => tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
-                .await
-                .map_err(|_| IngestError::Overloaded)?
-                .map_err(|_| IngestError::Stopping)?,
+            Err(_) => {
+                tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
+                    .await
+                    .map_err(|_| IngestError::Overloaded)?
+                    .map_err(|_| IngestError::Stopping)?
+            }
         };
         self.store.append(Arc::clone(&batch)).await?;
         self.live.publish(&batch);
@@ -252,4 +290,3 @@ fn senml_json(batch: &MessageBatch) -> Option<Vec<u8>> {
         .collect();
     tellee_senml::encode_json(&records).ok()
 }
-

@@ -16,7 +16,9 @@ mod registry;
 pub mod retained;
 mod serve;
 pub mod session;
+mod settle;
 pub mod topic;
+pub mod websocket;
 mod wire;
 
 pub use broker::Broker;

@@ -1,5 +1,8 @@
 //! The MQTT listener and the path of a message, over real sockets.
 
+// Helpers of tests fail like tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 #[path = "mqtt/conformance.rs"]
 mod conformance;
 #[path = "mqtt/delivery.rs"]
@@ -16,3 +19,5 @@ mod raw;
 mod sessions;
 #[path = "mqtt/support.rs"]
 mod support;
+#[path = "mqtt/websocket.rs"]
+mod websocket;

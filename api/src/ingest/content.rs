@@ -38,7 +38,10 @@ impl ContentType {
             ("application/octet-stream", Self::Opaque),
             ("", Self::Undeclared),
         ];
-        known.into_iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, content)| content)
+        known
+            .into_iter()
+            .find(|(name, _)| essence.eq_ignore_ascii_case(name))
+            .map(|(_, content)| content)
     }
 }
 
@@ -58,14 +61,23 @@ pub(super) fn records(
     let decoded = match content {
         ContentType::SenmlJson => tellee_senml::decode_json(payload, received_at.0, limits),
         ContentType::SenmlCbor => tellee_senml::decode_cbor(payload, received_at.0, limits),
-        ContentType::Json => tellee_senml::decode_plain_json(payload, &PlainJsonOptions::default(), limits),
+        ContentType::Json => {
+            tellee_senml::decode_plain_json(payload, &PlainJsonOptions::default(), limits)
+        }
         ContentType::Opaque => return raw(payload, received_at, limits),
         ContentType::Undeclared => return undeclared(payload, received_at, limits),
     };
-    Ok(complete(decoded.map_err(IngestError::of_decoder)?, received_at))
+    Ok(complete(
+        decoded.map_err(IngestError::of_decoder)?,
+        received_at,
+    ))
 }
 
-fn undeclared(payload: &[u8], received_at: Timestamp, limits: &Limits) -> Result<Vec<Record>, IngestError> {
+fn undeclared(
+    payload: &[u8],
+    received_at: Timestamp,
+    limits: &Limits,
+) -> Result<Vec<Record>, IngestError> {
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace());
     match first {
         Some(b'[') => records(ContentType::SenmlJson, payload, received_at, limits),
@@ -77,9 +89,16 @@ fn undeclared(payload: &[u8], received_at: Timestamp, limits: &Limits) -> Result
     }
 }
 
-fn raw(payload: &[u8], received_at: Timestamp, limits: &Limits) -> Result<Vec<Record>, IngestError> {
+fn raw(
+    payload: &[u8],
+    received_at: Timestamp,
+    limits: &Limits,
+) -> Result<Vec<Record>, IngestError> {
     if payload.len() > limits.max_value_bytes {
-        return Err(IngestError::TooLarge { size: payload.len(), limit: limits.max_value_bytes });
+        return Err(IngestError::TooLarge {
+            size: payload.len(),
+            limit: limits.max_value_bytes,
+        });
     }
     Ok(vec![Record {
         name: RAW_NAME.to_owned(),
@@ -94,7 +113,10 @@ fn raw(payload: &[u8], received_at: Timestamp, limits: &Limits) -> Result<Vec<Re
 }
 
 fn complete(decoded: Vec<tellee_senml::Record>, received_at: Timestamp) -> Vec<Record> {
-    let mut records: Vec<Record> = decoded.into_iter().map(|record| complete_one(record, received_at)).collect();
+    let mut records: Vec<Record> = decoded
+        .into_iter()
+        .map(|record| complete_one(record, received_at))
+        .collect();
     number_equals(&mut records);
     records
 }
@@ -158,7 +180,10 @@ mod tests {
             ContentType::from_media_type("Application/SenML+JSON; charset=utf-8"),
             Some(ContentType::SenmlJson)
         );
-        assert_eq!(ContentType::from_media_type(""), Some(ContentType::Undeclared));
+        assert_eq!(
+            ContentType::from_media_type(""),
+            Some(ContentType::Undeclared)
+        );
         assert_eq!(ContentType::from_media_type("text/html"), None);
     }
 
@@ -172,7 +197,11 @@ mod tests {
 
     #[test]
     fn a_record_without_a_time_takes_the_time_of_receipt() {
-        let read = read(ContentType::Undeclared, br#" {"pump":{"speed":1480,"on":true}}"#).unwrap();
+        let read = read(
+            ContentType::Undeclared,
+            br#" {"pump":{"speed":1480,"on":true}}"#,
+        )
+        .unwrap();
         assert_eq!(read.len(), 2);
         assert!(read.iter().all(|record| record.time == NOW));
         assert_eq!(read[0].name, "pump/speed");
@@ -181,7 +210,10 @@ mod tests {
     #[test]
     fn what_looks_like_json_must_be_json() {
         for payload in [&b"[{\"n\":\"a\"}]"[..], b"[1,", b"{\"a\":", b"[]"] {
-            assert!(matches!(read(ContentType::Undeclared, payload), Err(IngestError::Malformed(_))));
+            assert!(matches!(
+                read(ContentType::Undeclared, payload),
+                Err(IngestError::Malformed(_))
+            ));
         }
     }
 

@@ -34,7 +34,10 @@ pub enum IngestError {
 impl IngestError {
     /// Whether the same message may be taken later.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::DiskFull | Self::Stopping | Self::Store(_))
+        matches!(
+            self,
+            Self::Overloaded | Self::DiskFull | Self::Stopping | Self::Store(_)
+        )
     }
 
     /// The stable code that clients may test for.
@@ -115,8 +118,10 @@ mod tests {
             assert!(error.http_status() >= 500, "{}", error.code());
             assert!(error.mqtt_reason() >= 0x80, "{}", error.code());
         }
-        let refused =
-            IngestError::NotAuthorised { thing: ThingId::generate(), channel: ChannelId::generate() };
+        let refused = IngestError::NotAuthorised {
+            thing: ThingId::generate(),
+            channel: ChannelId::generate(),
+        };
         assert!(!refused.is_retryable());
         assert_eq!((refused.http_status(), refused.mqtt_reason()), (403, 0x87));
     }

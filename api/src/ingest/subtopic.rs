@@ -34,7 +34,10 @@ pub const MAX_SUBTOPIC_ELEMENTS: usize = 32;
 /// than the limits allow.
 pub fn normalise(text: &str) -> Result<String, SubtopicError> {
     if text.len() > MAX_SUBTOPIC_BYTES {
-        return Err(SubtopicError::TooLong { size: text.len(), limit: MAX_SUBTOPIC_BYTES });
+        return Err(SubtopicError::TooLong {
+            size: text.len(),
+            limit: MAX_SUBTOPIC_BYTES,
+        });
     }
     let mut normalised = String::with_capacity(text.len());
     let mut count = 0;
@@ -52,7 +55,10 @@ pub fn normalise(text: &str) -> Result<String, SubtopicError> {
         }
     }
     if count > MAX_SUBTOPIC_ELEMENTS {
-        return Err(SubtopicError::TooDeep { count, limit: MAX_SUBTOPIC_ELEMENTS });
+        return Err(SubtopicError::TooDeep {
+            count,
+            limit: MAX_SUBTOPIC_ELEMENTS,
+        });
     }
     Ok(normalised)
 }
@@ -112,7 +118,10 @@ mod tests {
     #[test]
     fn wildcards_and_control_characters_are_refused() {
         for wildcard in ['+', '#', '*', '>'] {
-            assert_eq!(normalise(&format!("a/x{wildcard}")), Err(SubtopicError::Wildcard(wildcard)));
+            assert_eq!(
+                normalise(&format!("a/x{wildcard}")),
+                Err(SubtopicError::Wildcard(wildcard))
+            );
         }
         assert_eq!(normalise("a\u{7}"), Err(SubtopicError::ControlCharacter));
     }
@@ -122,15 +131,24 @@ mod tests {
         assert_eq!(normalise_encoded("a%2Fb").unwrap(), "a.b");
         assert_eq!(normalise_encoded("%D0%BD").unwrap(), "н");
         assert_eq!(normalise_encoded("100%").unwrap(), "100%");
-        assert_eq!(normalise_encoded("%zz%+1").unwrap_err(), SubtopicError::Wildcard('+'));
+        assert_eq!(
+            normalise_encoded("%zz%+1").unwrap_err(),
+            SubtopicError::Wildcard('+')
+        );
         assert_eq!(normalise_encoded("%2a"), Err(SubtopicError::Wildcard('*')));
         assert_eq!(normalise_encoded("%FF"), Err(SubtopicError::Encoding));
     }
 
     #[test]
     fn size_and_depth_are_bounded() {
-        assert!(matches!(normalise(&"a".repeat(1025)), Err(SubtopicError::TooLong { .. })));
-        assert!(matches!(normalise(&"a/".repeat(33)), Err(SubtopicError::TooDeep { count: 33, .. })));
+        assert!(matches!(
+            normalise(&"a".repeat(1025)),
+            Err(SubtopicError::TooLong { .. })
+        ));
+        assert!(matches!(
+            normalise(&"a/".repeat(33)),
+            Err(SubtopicError::TooDeep { count: 33, .. })
+        ));
     }
 
     proptest! {

@@ -57,7 +57,10 @@ impl Broker {
             access: Arc::clone(ingest.access()),
             sessions: Mutex::default(),
             fanout: Box::new(TreeFanout::default()),
-            retained: Mutex::new(Retained::new(config.max_retained_messages, config.max_retained_bytes)),
+            retained: Mutex::new(Retained::new(
+                config.max_retained_messages,
+                config.max_retained_bytes,
+            )),
             queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
             next_session: AtomicU64::new(1),
             handshakes: Mutex::default(),
@@ -67,7 +70,9 @@ impl Broker {
             config,
             ingest,
         });
-        broker.ingest.set_forwarder(Box::new(ToSubscribers(Arc::downgrade(&broker))));
+        broker
+            .ingest
+            .set_forwarder(Box::new(ToSubscribers(Arc::downgrade(&broker))));
         broker
     }
 
@@ -125,12 +130,19 @@ impl Broker {
     }
 
     /// The thing that signs in: user name is its id, password its key.
-    pub(super) fn sign_in(&self, user_name: Option<&str>, password: Option<&[u8]>) -> Option<SignedIn> {
+    pub(super) fn sign_in(
+        &self,
+        user_name: Option<&str>,
+        password: Option<&[u8]>,
+    ) -> Option<SignedIn> {
         let key_hash: [u8; 32] = Sha256::digest(password?).into();
         let access = self.access.thing_by_key_hash(&key_hash)?;
         let named: ThingId = user_name?.parse().ok()?;
         let same: bool = named.0.as_bytes().ct_eq(access.thing.0.as_bytes()).into();
-        same.then(|| SignedIn { publisher: access.into(), key_hash })
+        same.then(|| SignedIn {
+            publisher: access.into(),
+            key_hash,
+        })
     }
 
     /// Whether the thing may publish to or receive from the topic's channel.
@@ -139,12 +151,17 @@ impl Broker {
     }
 
     /// One reason per filter, in order. Retained messages are queued behind.
-    pub(super) fn subscribe(&self, handle: &Arc<SessionHandle>, subscribe: &Subscribe) -> Vec<Reason> {
+    pub(super) fn subscribe(
+        &self,
+        handle: &Arc<SessionHandle>,
+        subscribe: &Subscribe,
+    ) -> Vec<Reason> {
         let one = |(filter, options): &(String, FilterOptions)| {
-            self.subscribe_one(handle, filter, *options, subscribe.identifier).unwrap_or_else(|refusal| {
-                self.metrics.subscribes_refused.one_more();
-                refusal
-            })
+            self.subscribe_one(handle, filter, *options, subscribe.identifier)
+                .unwrap_or_else(|refusal| {
+                    self.metrics.subscribes_refused.one_more();
+                    refusal
+                })
         };
         subscribe.filters.iter().map(one).collect()
     }
@@ -172,9 +189,19 @@ impl Broker {
         if !known.contains_key(text) && known.len() >= self.config.max_subscriptions {
             return Err(Reason::QUOTA_EXCEEDED);
         }
-        let is_new = state.session.subscribe(text, Held { channel, subscription }).is_none();
+        let is_new = state
+            .session
+            .subscribe(
+                text,
+                Held {
+                    channel,
+                    subscription,
+                },
+            )
+            .is_none();
         drop(state);
-        self.fanout.subscribe(filter, End(Arc::clone(handle)), subscription);
+        self.fanout
+            .subscribe(filter, End(Arc::clone(handle)), subscription);
         let wanted = match options.retain_handling {
             RetainHandling::SendAlways => true,
             RetainHandling::SendIfNew => is_new,
@@ -187,12 +214,22 @@ impl Broker {
     }
 
     /// One reason per filter, in order.
-    pub(super) fn unsubscribe(&self, handle: &SessionHandle, unsubscribe: &Unsubscribe) -> Vec<Reason> {
+    pub(super) fn unsubscribe(
+        &self,
+        handle: &SessionHandle,
+        unsubscribe: &Unsubscribe,
+    ) -> Vec<Reason> {
         let one = |text: &String| {
-            let Ok(filter) = topic::parse_filter(text) else { return Reason::TOPIC_FILTER_INVALID };
+            let Ok(filter) = topic::parse_filter(text) else {
+                return Reason::TOPIC_FILTER_INVALID;
+            };
             let held = handle.state.lock().session.unsubscribe(text);
             self.fanout.unsubscribe(filter, handle.id);
-            if held.is_some() { Reason::SUCCESS } else { Reason::NO_SUBSCRIPTION_EXISTED }
+            if held.is_some() {
+                Reason::SUCCESS
+            } else {
+                Reason::NO_SUBSCRIPTION_EXISTED
+            }
         };
         unsubscribe.filters.iter().map(one).collect()
     }

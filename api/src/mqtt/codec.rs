@@ -16,8 +16,11 @@ pub use decode::{Frame, answer_version, decode, decode_connect, take_frame};
 pub use encode::{encode, publish_size};
 pub use error::DecodeError;
 pub use packet::{
-    Ack, Auth, Connect, ConnAck, Disconnect, FilterOptions, Outgoing, Packet, Publish, PublishHeader, QoS,
-    RetainHandling, SubAck, Subscribe, Unsubscribe, Version, Will,
+    Ack, Auth, ConnAck, Connect, Disconnect, FilterOptions, Outgoing, Packet, Publish,
+    PublishHeader, QoS, RetainHandling, SubAck, Subscribe, Unsubscribe, Version, Will,
 };
 pub use properties::{MessageProperties, Properties};
 pub use reason::Reason;
+
+#[cfg(test)]
+mod tests;

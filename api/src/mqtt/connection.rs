@@ -36,9 +36,24 @@ pub struct Connection {
 
 impl Connection {
     /// `receive_maximum` and `topic_alias_maximum` are those that the server announced.
-    pub fn new(version: Version, receive_maximum: u16, topic_alias_maximum: u16, session_ends: bool) -> Self {
-        let aliases = if version == Version::V5 { usize::from(topic_alias_maximum) } else { 0 };
-        Self { version, receive_maximum, unsettled: 0, aliases: vec![None; aliases], session_ends }
+    pub fn new(
+        version: Version,
+        receive_maximum: u16,
+        topic_alias_maximum: u16,
+        session_ends: bool,
+    ) -> Self {
+        let aliases = if version == Version::V5 {
+            usize::from(topic_alias_maximum)
+        } else {
+            0
+        };
+        Self {
+            version,
+            receive_maximum,
+            unsettled: 0,
+            aliases: vec![None; aliases],
+            session_ends,
+        }
     }
 
     pub const fn version(&self) -> Version {
@@ -63,11 +78,15 @@ impl Connection {
             Packet::Disconnect(disconnect) => {
                 // A session that was to end cannot be made to stay (MQTT 5, 3.14.2.2.2).
                 if self.session_ends && disconnect.session_expiry.is_some_and(|expiry| expiry > 0) {
-                    return Err(DecodeError::protocol("a session expiry in DISCONNECT after none in CONNECT"));
+                    return Err(DecodeError::protocol(
+                        "a session expiry in DISCONNECT after none in CONNECT",
+                    ));
                 }
                 Ok(Step::Disconnect(disconnect))
             }
-            Packet::Auth(_) => Err(DecodeError::protocol("an AUTH without an authentication method")),
+            Packet::Auth(_) => Err(DecodeError::protocol(
+                "an AUTH without an authentication method",
+            )),
         }
     }
 
@@ -76,10 +95,14 @@ impl Connection {
             let known = self
                 .aliases
                 .get_mut(usize::from(alias) - 1)
-                .ok_or(DecodeError::with(Reason::TOPIC_ALIAS_INVALID, "a topic alias above the maximum"))?;
+                .ok_or(DecodeError::with(
+                    Reason::TOPIC_ALIAS_INVALID,
+                    "a topic alias above the maximum",
+                ))?;
             if publish.topic.is_empty() {
-                publish.topic =
-                    known.clone().ok_or(DecodeError::protocol("a topic alias that stands for no topic"))?;
+                publish.topic = known.clone().ok_or(DecodeError::protocol(
+                    "a topic alias that stands for no topic",
+                ))?;
             } else {
                 *known = Some(Arc::clone(&publish.topic));
             }
@@ -98,7 +121,11 @@ impl Connection {
 
     fn subscribe(subscribe: Subscribe) -> Result<Subscribe, DecodeError> {
         let shared = |filter: &str| filter.starts_with("$share/");
-        if subscribe.filters.iter().any(|(filter, options)| options.no_local && shared(filter)) {
+        if subscribe
+            .filters
+            .iter()
+            .any(|(filter, options)| options.no_local && shared(filter))
+        {
             return Err(DecodeError::protocol("no local on a shared subscription"));
         }
         Ok(subscribe)
@@ -142,10 +169,21 @@ mod tests {
         connection.settled();
         connection.receive(publish("b", Some(3))).unwrap();
         connection.settled();
-        let Step::Publish(resolved) = connection.receive(publish("", Some(3))).unwrap() else { panic!() };
+        let Step::Publish(resolved) = connection.receive(publish("", Some(3))).unwrap() else {
+            panic!()
+        };
         assert_eq!(&*resolved.topic, "b");
-        assert_eq!(connection.receive(publish("a", Some(4))).unwrap_err().reason, Reason::TOPIC_ALIAS_INVALID);
-        assert_eq!(connection.receive(publish("", Some(1))).unwrap_err().reason, Reason::PROTOCOL_ERROR);
+        assert_eq!(
+            connection
+                .receive(publish("a", Some(4)))
+                .unwrap_err()
+                .reason,
+            Reason::TOPIC_ALIAS_INVALID
+        );
+        assert_eq!(
+            connection.receive(publish("", Some(1))).unwrap_err().reason,
+            Reason::PROTOCOL_ERROR
+        );
     }
 
     #[test]
@@ -162,16 +200,34 @@ mod tests {
     #[test]
     fn packets_against_the_order_end_the_connection() {
         let mut connection = connection();
-        let late = Disconnect { reason: Reason::SUCCESS, session_expiry: Some(10) };
-        assert_eq!(connection.receive(Packet::Disconnect(late)).unwrap_err().reason, Reason::PROTOCOL_ERROR);
+        let late = Disconnect {
+            reason: Reason::SUCCESS,
+            session_expiry: Some(10),
+        };
+        assert_eq!(
+            connection
+                .receive(Packet::Disconnect(late))
+                .unwrap_err()
+                .reason,
+            Reason::PROTOCOL_ERROR
+        );
         let options = FilterOptions {
             qos: QoS::AtMostOnce,
             no_local: true,
             retain_as_published: false,
             retain_handling: RetainHandling::Never,
         };
-        let shared =
-            Subscribe { packet_id: 1, identifier: None, filters: vec![("$share/g/a".into(), options)] };
-        assert_eq!(connection.receive(Packet::Subscribe(shared)).unwrap_err().reason, Reason::PROTOCOL_ERROR);
+        let shared = Subscribe {
+            packet_id: 1,
+            identifier: None,
+            filters: vec![("$share/g/a".into(), options)],
+        };
+        assert_eq!(
+            connection
+                .receive(Packet::Subscribe(shared))
+                .unwrap_err()
+                .reason,
+            Reason::PROTOCOL_ERROR
+        );
     }
 }

@@ -72,19 +72,30 @@ struct Group<S> {
 
 impl<S> Default for Leaf<S> {
     fn default() -> Self {
-        Self { plain: Vec::new(), groups: Vec::new() }
+        Self {
+            plain: Vec::new(),
+            groups: Vec::new(),
+        }
     }
 }
 
 impl<S> Default for Node<S> {
     fn default() -> Self {
-        Self { children: HashMap::new(), any: None, here: Leaf::default(), below: Leaf::default() }
+        Self {
+            children: HashMap::new(),
+            any: None,
+            here: Leaf::default(),
+            below: Leaf::default(),
+        }
     }
 }
 
 impl<S> Default for TreeFanout<S> {
     fn default() -> Self {
-        Self { root: RwLock::new(Node::default()), subscriptions: AtomicUsize::new(0) }
+        Self {
+            root: RwLock::new(Node::default()),
+            subscriptions: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -100,8 +111,18 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
                 _ => node = node.children.entry_ref(level).or_default(),
             }
         }
-        let leaf = if below { &mut node.below } else { &mut node.here };
-        if leaf.insert(filter.share, Match { subscriber, subscription }) {
+        let leaf = if below {
+            &mut node.below
+        } else {
+            &mut node.here
+        };
+        if leaf.insert(
+            filter.share,
+            Match {
+                subscriber,
+                subscription,
+            },
+        ) {
             self.subscriptions.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -146,11 +167,15 @@ impl<S: Subscriber> Node<S> {
     }
 
     fn remove(&mut self, levels: &[&str], share: Option<&str>, subscriber: u64) -> bool {
-        let Some((level, rest)) = levels.split_first() else { return self.here.remove(share, subscriber) };
+        let Some((level, rest)) = levels.split_first() else {
+            return self.here.remove(share, subscriber);
+        };
         match *level {
             "#" => self.below.remove(share, subscriber),
             "+" => {
-                let Some(any) = &mut self.any else { return false };
+                let Some(any) = &mut self.any else {
+                    return false;
+                };
                 let removed = any.remove(rest, share, subscriber);
                 if any.is_empty() {
                     self.any = None;
@@ -158,7 +183,9 @@ impl<S: Subscriber> Node<S> {
                 removed
             }
             level => {
-                let Some(child) = self.children.get_mut(level) else { return false };
+                let Some(child) = self.children.get_mut(level) else {
+                    return false;
+                };
                 let removed = child.remove(rest, share, subscriber);
                 if child.is_empty() {
                     self.children.remove(level);
@@ -169,7 +196,10 @@ impl<S: Subscriber> Node<S> {
     }
 
     fn is_empty(&self) -> bool {
-        self.children.is_empty() && self.any.is_none() && self.here.is_empty() && self.below.is_empty()
+        self.children.is_empty()
+            && self.any.is_none()
+            && self.here.is_empty()
+            && self.below.is_empty()
     }
 }
 
@@ -180,7 +210,10 @@ impl<S: Subscriber> Leaf<S> {
             None => &mut self.plain,
             Some(name) => &mut self.group(name).members,
         };
-        match entries.iter_mut().find(|known| known.subscriber.id() == entry.subscriber.id()) {
+        match entries
+            .iter_mut()
+            .find(|known| known.subscriber.id() == entry.subscriber.id())
+        {
             Some(known) => {
                 *known = entry;
                 false
@@ -193,16 +226,28 @@ impl<S: Subscriber> Leaf<S> {
     }
 
     fn group(&mut self, name: &str) -> &mut Group<S> {
-        let index = self.groups.iter().position(|group| &*group.name == name).unwrap_or(self.groups.len());
+        let index = self
+            .groups
+            .iter()
+            .position(|group| &*group.name == name)
+            .unwrap_or(self.groups.len());
         if index == self.groups.len() {
-            self.groups.push(Group { name: name.into(), members: Vec::new(), turn: AtomicUsize::new(0) });
+            self.groups.push(Group {
+                name: name.into(),
+                members: Vec::new(),
+                turn: AtomicUsize::new(0),
+            });
         }
         &mut self.groups[index]
     }
 
     fn remove(&mut self, share: Option<&str>, subscriber: u64) -> bool {
-        let Some(name) = share else { return take_out(&mut self.plain, subscriber) };
-        let Some(index) = self.groups.iter().position(|group| &*group.name == name) else { return false };
+        let Some(name) = share else {
+            return take_out(&mut self.plain, subscriber);
+        };
+        let Some(index) = self.groups.iter().position(|group| &*group.name == name) else {
+            return false;
+        };
         let removed = take_out(&mut self.groups[index].members, subscriber);
         if self.groups[index].members.is_empty() {
             self.groups.swap_remove(index);
@@ -221,7 +266,12 @@ impl<S: Subscriber> Leaf<S> {
 }
 
 fn take_out<S: Subscriber>(entries: &mut Vec<Match<S>>, subscriber: u64) -> bool {
-    let Some(index) = entries.iter().position(|entry| entry.subscriber.id() == subscriber) else { return false };
+    let Some(index) = entries
+        .iter()
+        .position(|entry| entry.subscriber.id() == subscriber)
+    else {
+        return false;
+    };
     entries.swap_remove(index);
     true
 }
@@ -232,7 +282,10 @@ impl<S: Subscriber> Group<S> {
         let count = self.members.len();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let in_turn = (0..count).map(|step| &self.members[turn.wrapping_add(step) % count]);
-        in_turn.clone().find(|member| member.subscriber.is_online()).or_else(|| in_turn.clone().next())
+        in_turn
+            .clone()
+            .find(|member| member.subscriber.is_online())
+            .or_else(|| in_turn.clone().next())
     }
 }
 
@@ -256,8 +309,12 @@ mod tests {
         }
     }
 
-    const SUBSCRIPTION: Subscription =
-        Subscription { qos: QoS::AtMostOnce, no_local: false, retain_as_published: false, identifier: None };
+    const SUBSCRIPTION: Subscription = Subscription {
+        qos: QoS::AtMostOnce,
+        no_local: false,
+        retain_as_published: false,
+        identifier: None,
+    };
 
     fn ends(tree: &TreeFanout<End>, topic: &str) -> Vec<u64> {
         let mut found = Vec::new();
@@ -296,7 +353,11 @@ mod tests {
         let tree = TreeFanout::default();
         subscribe(&tree, "$share/g/a", 1);
         subscribe(&tree, "$share/g/a", 2);
-        tree.subscribe(parse_filter("$share/g/a").unwrap(), End(3, false), SUBSCRIPTION);
+        tree.subscribe(
+            parse_filter("$share/g/a").unwrap(),
+            End(3, false),
+            SUBSCRIPTION,
+        );
         let mut counts = [0; 4];
         for _ in 0..12 {
             counts[usize::try_from(ends(&tree, "a")[0]).unwrap()] += 1;

@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::broker::{Attached, Broker, SignedIn};
 use super::codec::{
-    ConnAck, Connect, Frame, Outgoing, Properties, Reason, Version, Will, answer_version, decode_connect, encode,
-    take_frame,
+    ConnAck, Connect, Frame, Outgoing, Properties, Reason, Version, Will, answer_version,
+    decode_connect, encode, take_frame,
 };
 use super::session::ClientLimits;
 use super::wire::Wire;
@@ -79,7 +79,16 @@ where
 
 async fn first_frame<S: AsyncRead + AsyncWrite>(wire: &mut Wire<S>) -> Option<Frame> {
     loop {
-        let limit = if wire.reader.input.first().is_none_or(|first| first >> 4 == 1) { MAX_CONNECT_BYTES } else { 0 };
+        let limit = if wire
+            .reader
+            .input
+            .first()
+            .is_none_or(|first| first >> 4 == 1)
+        {
+            MAX_CONNECT_BYTES
+        } else {
+            0
+        };
         if let Some(frame) = take_frame(&mut wire.reader.input, limit).ok()? {
             return Some(frame);
         }
@@ -90,8 +99,16 @@ async fn first_frame<S: AsyncRead + AsyncWrite>(wire: &mut Wire<S>) -> Option<Fr
 }
 
 fn refuse<S>(wire: &mut Wire<S>, version: Version, reason: Reason) {
-    let connack = ConnAck { session_present: false, reason, properties: Properties::default() };
-    encode(&Outgoing::ConnAck(&connack), version, &mut wire.writer.output);
+    let connack = ConnAck {
+        session_present: false,
+        reason,
+        properties: Properties::default(),
+    };
+    encode(
+        &Outgoing::ConnAck(&connack),
+        version,
+        &mut wire.writer.output,
+    );
 }
 
 async fn establish<S>(
@@ -109,28 +126,40 @@ async fn establish<S>(
         .sign_in(connect.user_name.as_deref(), connect.password.as_deref())
         .inspect_none(|| broker.metrics().authentication_failures.one_more())
         .ok_or(Reason::NOT_AUTHORISED)?;
-    if connect.will.as_ref().is_some_and(|will| !broker.may_use_topic(client.publisher.thing, &will.topic)) {
+    if connect
+        .will
+        .as_ref()
+        .is_some_and(|will| !broker.may_use_topic(client.publisher.thing, &will.topic))
+    {
         return Err(Reason::NOT_AUTHORISED);
     }
     let client_id = client_id(&connect)?;
     let session_expiry = match version {
         Version::V3 if connect.clean_start => 0,
         Version::V3 => config.max_session_expiry_seconds,
-        Version::V5 => asked.session_expiry.unwrap_or(0).min(config.max_session_expiry_seconds),
+        Version::V5 => asked
+            .session_expiry
+            .unwrap_or(0)
+            .min(config.max_session_expiry_seconds),
     };
     let limits = ClientLimits {
         version,
         receive_maximum: asked.receive_maximum.unwrap_or(u16::MAX),
         maximum_packet_size: asked.maximum_packet_size.unwrap_or(u32::MAX),
     };
-    let attached = broker.attach(client, &client_id, connect.clean_start, limits).await?;
+    let attached = broker
+        .attach(client, &client_id, connect.clean_start, limits)
+        .await?;
     let keep_alive = connect.keep_alive.min(config.max_keep_alive_seconds);
     let capped = keep_alive != connect.keep_alive;
     let connack = ConnAck {
         session_present: attached.present,
         reason: Reason::SUCCESS,
         properties: Properties {
-            session_expiry: asked.session_expiry.filter(|asked| *asked != session_expiry).map(|_| session_expiry),
+            session_expiry: asked
+                .session_expiry
+                .filter(|asked| *asked != session_expiry)
+                .map(|_| session_expiry),
             receive_maximum: Some(config.receive_maximum),
             maximum_packet_size: Some(config.max_packet_bytes),
             topic_alias_maximum: Some(config.topic_alias_maximum),
@@ -141,19 +170,31 @@ async fn establish<S>(
             ..Properties::default()
         },
     };
-    encode(&Outgoing::ConnAck(&connack), version, &mut wire.writer.output);
+    encode(
+        &Outgoing::ConnAck(&connack),
+        version,
+        &mut wire.writer.output,
+    );
     Ok(Established {
         attached,
         client,
         version,
         will: connect.will,
         // 3.1.1 cannot be told of a shorter one.
-        keep_alive: Some(if version == Version::V5 { keep_alive } else { connect.keep_alive })
-            .filter(|seconds| *seconds > 0)
-            .map(|seconds| Duration::from_millis(u64::from(seconds) * 1_500)),
+        keep_alive: Some(if version == Version::V5 {
+            keep_alive
+        } else {
+            connect.keep_alive
+        })
+        .filter(|seconds| *seconds > 0)
+        .map(|seconds| Duration::from_millis(u64::from(seconds) * 1_500)),
         session_expiry,
-        wants_texts: asked.request_problem_information.unwrap_or(true) && limits.maximum_packet_size >= 1024,
-        topic_alias_maximum: asked.topic_alias_maximum.unwrap_or(0).min(config.topic_alias_maximum),
+        wants_texts: asked.request_problem_information.unwrap_or(true)
+            && limits.maximum_packet_size >= 1024,
+        topic_alias_maximum: asked
+            .topic_alias_maximum
+            .unwrap_or(0)
+            .min(config.topic_alias_maximum),
     })
 }
 

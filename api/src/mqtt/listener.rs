@@ -29,7 +29,10 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Place { addresses: Arc::clone(self), address })
+        Some(Place {
+            addresses: Arc::clone(self),
+            address,
+        })
     }
 }
 
@@ -41,7 +44,9 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.addresses.open.lock();
-        let Some(count) = open.get_mut(&self.address) else { return };
+        let Some(count) = open.get_mut(&self.address) else {
+            return;
+        };
         *count -= 1;
         if *count == 0 {
             open.remove(&self.address);

@@ -30,7 +30,10 @@ const OVERHEAD_BYTES: usize = 128;
 impl Message {
     /// Bytes of memory, about.
     pub fn weight(&self) -> usize {
-        let properties = self.properties.as_ref().map_or(0, |properties| properties.weight());
+        let properties = self
+            .properties
+            .as_ref()
+            .map_or(0, |properties| properties.weight());
         self.payload.len() + self.topic.len() + properties + OVERHEAD_BYTES
     }
 

@@ -88,13 +88,21 @@ impl Registry {
     }
 
     pub fn insert(&mut self, handle: Arc<SessionHandle>) {
-        self.by_thing.entry(handle.thing).or_default().insert(handle.client_id.clone(), handle);
+        self.by_thing
+            .entry(handle.thing)
+            .or_default()
+            .insert(handle.client_id.clone(), handle);
     }
 
     /// Removes exactly this session, not a later one of the same client id.
     pub fn remove(&mut self, handle: &SessionHandle) -> bool {
-        let Some(of_thing) = self.by_thing.get_mut(&handle.thing) else { return false };
-        if of_thing.get(&handle.client_id).is_none_or(|known| known.id != handle.id) {
+        let Some(of_thing) = self.by_thing.get_mut(&handle.thing) else {
+            return false;
+        };
+        if of_thing
+            .get(&handle.client_id)
+            .is_none_or(|known| known.id != handle.id)
+        {
             return false;
         }
         of_thing.remove(&handle.client_id);
@@ -105,6 +113,10 @@ impl Registry {
     }
 
     pub fn all(&self) -> Vec<Arc<SessionHandle>> {
-        self.by_thing.values().flat_map(HashMap::values).cloned().collect()
+        self.by_thing
+            .values()
+            .flat_map(HashMap::values)
+            .cloned()
+            .collect()
     }
 }

@@ -20,7 +20,12 @@ pub struct Retained {
 
 impl Retained {
     pub const fn new(max_messages: usize, max_bytes: usize) -> Self {
-        Self { messages: BTreeMap::new(), bytes: 0, max_messages, max_bytes }
+        Self {
+            messages: BTreeMap::new(),
+            bytes: 0,
+            max_messages,
+            max_bytes,
+        }
     }
 
     /// Keeps `message` in place of the topic's earlier one; an empty payload only removes that. Answers `false` if
@@ -37,19 +42,26 @@ impl Retained {
             return false;
         }
         self.bytes += weight;
-        self.messages.insert(Arc::clone(&message.topic), Arc::clone(message));
+        self.messages
+            .insert(Arc::clone(&message.topic), Arc::clone(message));
         true
     }
 
     /// The messages whose topics match `filter`, in the order of their topics.
-    pub fn matching<'a>(&'a self, filter: &'a str, now: Timestamp) -> impl Iterator<Item = &'a Arc<Message>> {
+    pub fn matching<'a>(
+        &'a self,
+        filter: &'a str,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Arc<Message>> {
         let wildcard = filter.find(['+', '#']).unwrap_or(filter.len());
         // `a/#` also matches `a`, so the slash before the wildcard is no part of what all matches begin with.
         let prefix = filter[..wildcard].trim_end_matches('/');
         self.messages
             .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
             .take_while(move |(topic, _)| topic.starts_with(prefix))
-            .filter(move |(topic, message)| topic::matches(filter, topic) && !message.is_expired(now))
+            .filter(move |(topic, message)| {
+                topic::matches(filter, topic) && !message.is_expired(now)
+            })
             .map(|(_, message)| message)
     }
 
@@ -96,7 +108,10 @@ mod tests {
     }
 
     fn topics(retained: &Retained, filter: &str) -> Vec<String> {
-        retained.matching(filter, Timestamp(5)).map(|message| message.topic.to_string()).collect()
+        retained
+            .matching(filter, Timestamp(5))
+            .map(|message| message.topic.to_string())
+            .collect()
     }
 
     #[test]

@@ -10,20 +10,19 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use hashbrown::HashMap;
-use tellee_actors::ids::ChannelId;
-use tellee_actors::time::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::broker::{Broker, Ending, Incoming};
 use super::codec::{
-    Ack, DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, SubAck, Version, decode, encode, take_frame,
+    Ack, DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, SubAck, Version, decode, encode,
+    take_frame,
 };
 use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
 use super::session::{Delivery, Next, Skipped, header};
+use super::settle::{Outcome, Refusal, Settled, settle};
 use super::wire::{Wire, Writer};
-use crate::ingest::{IngestError, Publisher};
 
 /// Deliveries wait in the session, and packets in the socket, while this much is still to be written.
 const OUTPUT_HIGH_WATER: usize = 64 * 1024;
@@ -62,26 +61,6 @@ impl From<DecodeError> for End {
     fn from(error: DecodeError) -> Self {
         Self::Ordered(error.reason)
     }
-}
-
-/// What became of a message from the client.
-struct Settled {
-    publish: Publish,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    Stored { channel: ChannelId, received_at: Timestamp },
-    /// A QoS 2 message that was taken before and awaits its release.
-    Duplicate,
-    Refused(Refusal),
-}
-
-struct Refusal {
-    reason: Reason,
-    text: String,
-    /// The same message may be taken later.
-    retryable: bool,
 }
 
 struct Link {
@@ -137,7 +116,8 @@ impl Link {
                     Ok(None) => break,
                     Err(error) => break 'connection self.protocol_error(error),
                 };
-                let step = decode(frame, self.version()).and_then(|packet| self.connection.receive(packet));
+                let step = decode(frame, self.version())
+                    .and_then(|packet| self.connection.receive(packet));
                 match step {
                     Ok(Step::Publish(publish)) => {
                         self.bytes_in_flight += publish.payload.len();
@@ -174,7 +154,7 @@ impl Link {
                     Ok(0) | Err(_) => break End::Lost,
                     Ok(_) => self.last_heard = Instant::now(),
                 },
-                written = wire.writer.write(), if !wire.writer.output.is_empty() => {
+                written = wire.writer.write(), if wire.writer.has_work() => {
                     if written.is_err() {
                         break End::Lost;
                     }
@@ -211,9 +191,16 @@ impl Link {
 
     fn idle_deadline(&self) -> Instant {
         // Without a keep alive the timer only ever looks again.
-        let patience = self.established.keep_alive.unwrap_or(Duration::from_secs(24 * 3_600));
+        let patience = self
+            .established
+            .keep_alive
+            .unwrap_or(Duration::from_secs(24 * 3_600));
         let deadline = self.last_heard + patience;
-        if self.established.keep_alive.is_none() { deadline.max(Instant::now() + patience) } else { deadline }
+        if self.established.keep_alive.is_none() {
+            deadline.max(Instant::now() + patience)
+        } else {
+            deadline
+        }
     }
 
     fn protocol_error(&self, error: DecodeError) -> End {
@@ -241,20 +228,36 @@ impl Link {
             }
             Step::PubRel(ack) => {
                 let known = handle.state.lock().session.release(ack.packet_id);
-                let reason = if known { Reason::SUCCESS } else { Reason::PACKET_ID_NOT_FOUND };
+                let reason = if known {
+                    Reason::SUCCESS
+                } else {
+                    Reason::PACKET_ID_NOT_FOUND
+                };
                 if known {
                     self.connection.settled();
                 }
-                self.encode(&Outgoing::PubComp(Ack { packet_id: ack.packet_id, reason }), writer);
+                self.encode(
+                    &Outgoing::PubComp(Ack {
+                        packet_id: ack.packet_id,
+                        reason,
+                    }),
+                    writer,
+                );
             }
             Step::Subscribe(subscribe) => {
                 let reasons = self.broker.subscribe(&handle, &subscribe);
-                let suback = SubAck { packet_id: subscribe.packet_id, reasons };
+                let suback = SubAck {
+                    packet_id: subscribe.packet_id,
+                    reasons,
+                };
                 self.encode(&Outgoing::SubAck(&suback), writer);
             }
             Step::Unsubscribe(unsubscribe) => {
                 let reasons = self.broker.unsubscribe(&handle, &unsubscribe);
-                let unsuback = SubAck { packet_id: unsubscribe.packet_id, reasons };
+                let unsuback = SubAck {
+                    packet_id: unsubscribe.packet_id,
+                    reasons,
+                };
                 self.encode(&Outgoing::UnsubAck(&unsuback), writer);
             }
             Step::Ping => self.encode(&Outgoing::PingResp, writer),
@@ -269,9 +272,16 @@ impl Link {
         let origin = self.established.attached.handle.id;
         self.bytes_in_flight = self.bytes_in_flight.saturating_sub(publish.payload.len());
         let refusal = match outcome {
-            Outcome::Stored { channel, received_at } => {
+            Outcome::Stored {
+                channel,
+                received_at,
+            } => {
                 self.broker.metrics().received[usize::from(publish.qos.bits())].one_more();
-                self.broker.deliver(channel, &Incoming::of_publish(&publish, origin), received_at);
+                self.broker.deliver(
+                    channel,
+                    &Incoming::of_publish(&publish, origin),
+                    received_at,
+                );
                 None
             }
             Outcome::Duplicate => {
@@ -298,7 +308,12 @@ impl Link {
         None
     }
 
-    fn refused<S>(&mut self, publish: &Publish, refusal: &Refusal, writer: &mut Writer<S>) -> Option<End> {
+    fn refused<S>(
+        &mut self,
+        publish: &Publish,
+        refusal: &Refusal,
+        writer: &mut Writer<S>,
+    ) -> Option<End> {
         let metrics = self.broker.metrics();
         if refusal.retryable && publish.qos == QoS::AtMostOnce {
             metrics.dropped_not_stored.one_more();
@@ -306,13 +321,22 @@ impl Link {
         }
         metrics.publishes_refused.one_more();
         if publish.qos == QoS::ExactlyOnce {
-            self.established.attached.handle.state.lock().session.release(publish.packet_id);
+            self.established
+                .attached
+                .handle
+                .state
+                .lock()
+                .session
+                .release(publish.packet_id);
         }
         // 3.1.1 has no word for it: an acknowledgement would be a lie, so the connection ends (MQTT-3.3.5-2).
         if self.version() == Version::V3 {
             return Some(End::Ordered(refusal.reason));
         }
-        let ack = Ack { packet_id: publish.packet_id, reason: refusal.reason };
+        let ack = Ack {
+            packet_id: publish.packet_id,
+            reason: refusal.reason,
+        };
         let text = Some(refusal.text.as_str()).filter(|_| self.established.wants_texts);
         match publish.qos {
             QoS::AtMostOnce => return None,
@@ -336,7 +360,11 @@ impl Link {
         let metrics = broker.metrics();
         while writer.output.len() < OUTPUT_HIGH_WATER {
             match state.session.next(now)? {
-                Next::Publish { packet_id, duplicate, delivery } => {
+                Next::Publish {
+                    packet_id,
+                    duplicate,
+                    delivery,
+                } => {
                     metrics.sent[usize::from(delivery.qos.bits())].one_more();
                     let version = self.established.version;
                     let (known, alias) = self.alias(&delivery);
@@ -345,7 +373,11 @@ impl Link {
                     if known {
                         header.topic = "";
                     }
-                    encode(&Outgoing::Publish(header, &delivery.message.payload), version, &mut writer.output);
+                    encode(
+                        &Outgoing::Publish(header, &delivery.message.payload),
+                        version,
+                        &mut writer.output,
+                    );
                 }
                 Next::Release { packet_id } => {
                     let packet = Outgoing::PubRel(Ack::success(packet_id));
@@ -368,7 +400,9 @@ impl Link {
         if let Some(alias) = self.aliases.get(topic) {
             return (true, Some(*alias));
         }
-        let next = u16::try_from(self.aliases.len() + 1).ok().filter(|next| *next <= most);
+        let next = u16::try_from(self.aliases.len() + 1)
+            .ok()
+            .filter(|next| *next <= most);
         if let Some(next) = next {
             self.aliases.insert(Arc::clone(topic), next);
         }
@@ -387,61 +421,9 @@ impl Link {
             End::Ordered(Reason::SERVER_SHUTTING_DOWN) => (false, established),
             End::Lost | End::Ordered(_) => (true, established),
         };
-        Ending { will: self.established.will.take().filter(|_| keeps_will), session_expiry }
-    }
-}
-
-/// Stores one message. Waits while the store is overloaded, up to the configured patience.
-async fn settle(
-    broker: Arc<Broker>,
-    publisher: Publisher,
-    origin: u64,
-    version: Version,
-    publish: Publish,
-    duplicate: bool,
-) -> Settled {
-    let outcome = if duplicate {
-        Outcome::Duplicate
-    } else {
-        store(&broker, publisher, origin, version, &publish).await
-    };
-    Settled { publish, outcome }
-}
-
-async fn store(
-    broker: &Broker,
-    publisher: Publisher,
-    origin: u64,
-    version: Version,
-    publish: &Publish,
-) -> Outcome {
-    let claims_text = publish.properties.as_ref().is_some_and(|properties| properties.is_text == Some(true));
-    if claims_text && std::str::from_utf8(&publish.payload).is_err() {
-        return refusal(Reason::PAYLOAD_FORMAT_INVALID, "the payload is not the UTF-8 that it says it is".to_owned());
-    }
-    let incoming = Incoming::of_publish(publish, origin);
-    let patience = Duration::from_secs(broker.config().overload_patience_seconds);
-    let since = Instant::now();
-    let mut pause = Duration::from_millis(5);
-    loop {
-        match broker.store(publisher, &incoming, version == Version::V3).await {
-            Ok((channel, published)) => return Outcome::Stored { channel, received_at: published.received_at() },
-            Err(None) => return refusal(Reason::NOT_AUTHORISED, "the topic belongs to no channel".to_owned()),
-            Err(Some(IngestError::Overloaded)) if since.elapsed() < patience => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(500));
-            }
-            Err(Some(error)) => {
-                return Outcome::Refused(Refusal {
-                    reason: Reason(error.mqtt_reason()),
-                    retryable: error.is_retryable(),
-                    text: error.to_string(),
-                });
-            }
+        Ending {
+            will: self.established.will.take().filter(|_| keeps_will),
+            session_expiry,
         }
     }
-}
-
-const fn refusal(reason: Reason, text: String) -> Outcome {
-    Outcome::Refused(Refusal { reason, text, retryable: false })
 }

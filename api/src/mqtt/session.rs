@@ -23,7 +23,10 @@ pub struct QueueBudget {
 
 impl QueueBudget {
     pub const fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit }
+        Self {
+            used: AtomicUsize::new(0),
+            limit,
+        }
     }
 
     pub fn used(&self) -> usize {
@@ -83,8 +86,14 @@ pub enum Offered {
 /// The next packet for the client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    Publish { packet_id: u16, duplicate: bool, delivery: Delivery },
-    Release { packet_id: u16 },
+    Publish {
+        packet_id: u16,
+        duplicate: bool,
+        delivery: Delivery,
+    },
+    Release {
+        packet_id: u16,
+    },
     /// A message that expired or is larger than the client takes. Look again.
     Skipped(Skipped),
 }
@@ -195,14 +204,20 @@ impl Session {
         let mut index = 0;
         self.inflight.retain(|inflight| {
             index += 1;
-            index <= sent || inflight.awaiting == Awaiting::Complete || may_use(inflight.delivery.message.channel)
+            index <= sent
+                || inflight.awaiting == Awaiting::Complete
+                || may_use(inflight.delivery.message.channel)
         });
         withdrawn
     }
 
     /// Takes a message for the client.
     pub fn offer(&mut self, delivery: Delivery) -> Offered {
-        let refused = if delivery.qos == QoS::AtMostOnce { Offered::Dropped } else { Offered::Overrun };
+        let refused = if delivery.qos == QoS::AtMostOnce {
+            Offered::Dropped
+        } else {
+            Offered::Overrun
+        };
         let weight = delivery.message.weight();
         let full = self.queue.len() >= self.limits.queue_messages
             || self.queued_bytes.saturating_add(weight) > self.limits.queue_bytes;
@@ -216,7 +231,8 @@ impl Session {
 
     /// Whether a retained message of this weight still fits.
     pub fn has_room_for(&self, weight: usize) -> bool {
-        self.queue.len() < self.limits.queue_messages && self.queued_bytes + weight <= self.limits.queue_bytes
+        self.queue.len() < self.limits.queue_messages
+            && self.queued_bytes + weight <= self.limits.queue_bytes
     }
 
     /// The next packet for the client, or `None` until something is offered or acknowledged.
@@ -229,7 +245,9 @@ impl Session {
             let again = &self.inflight[self.sent];
             self.sent += 1;
             return Some(match again.awaiting {
-                Awaiting::Complete => Next::Release { packet_id: again.packet_id },
+                Awaiting::Complete => Next::Release {
+                    packet_id: again.packet_id,
+                },
                 Awaiting::Ack | Awaiting::Received => Next::Publish {
                     packet_id: again.packet_id,
                     duplicate: true,
@@ -252,13 +270,29 @@ impl Session {
             return Some(Next::Skipped(Skipped::TooLarge));
         }
         if !acknowledged {
-            return Some(Next::Publish { packet_id: 0, duplicate: false, delivery });
+            return Some(Next::Publish {
+                packet_id: 0,
+                duplicate: false,
+                delivery,
+            });
         }
         let packet_id = self.free_packet_id();
-        let awaiting = if delivery.qos == QoS::AtLeastOnce { Awaiting::Ack } else { Awaiting::Received };
-        self.inflight.push_back(Inflight { packet_id, awaiting, delivery: delivery.clone() });
+        let awaiting = if delivery.qos == QoS::AtLeastOnce {
+            Awaiting::Ack
+        } else {
+            Awaiting::Received
+        };
+        self.inflight.push_back(Inflight {
+            packet_id,
+            awaiting,
+            delivery: delivery.clone(),
+        });
         self.sent += 1;
-        Some(Next::Publish { packet_id, duplicate: false, delivery })
+        Some(Next::Publish {
+            packet_id,
+            duplicate: false,
+            delivery,
+        })
     }
 
     fn is_too_large(&self, delivery: &Delivery, now: Timestamp) -> bool {
@@ -272,7 +306,11 @@ impl Session {
         loop {
             self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
             let id = self.last_packet_id;
-            if !self.inflight.iter().any(|inflight| inflight.packet_id == id) {
+            if !self
+                .inflight
+                .iter()
+                .any(|inflight| inflight.packet_id == id)
+            {
                 return id;
             }
         }
@@ -289,13 +327,19 @@ impl Session {
             self.settle(ack.packet_id, Awaiting::Received);
             return None;
         }
-        let found = self.inflight.iter_mut().find(|inflight| inflight.packet_id == ack.packet_id);
+        let found = self
+            .inflight
+            .iter_mut()
+            .find(|inflight| inflight.packet_id == ack.packet_id);
         match found {
             Some(inflight) if inflight.awaiting != Awaiting::Ack => {
                 inflight.awaiting = Awaiting::Complete;
                 Some(Ack::success(ack.packet_id))
             }
-            _ => Some(Ack { packet_id: ack.packet_id, reason: Reason::PACKET_ID_NOT_FOUND }),
+            _ => Some(Ack {
+                packet_id: ack.packet_id,
+                reason: Reason::PACKET_ID_NOT_FOUND,
+            }),
         }
     }
 
@@ -339,7 +383,12 @@ impl Drop for Session {
 }
 
 /// The PUBLISH of a delivery.
-pub fn header(delivery: &Delivery, packet_id: u16, duplicate: bool, now: Timestamp) -> PublishHeader<'_> {
+pub fn header(
+    delivery: &Delivery,
+    packet_id: u16,
+    duplicate: bool,
+    now: Timestamp,
+) -> PublishHeader<'_> {
     let message = &delivery.message;
     PublishHeader {
         duplicate,
@@ -355,5 +404,4 @@ pub fn header(delivery: &Delivery, packet_id: u16, duplicate: bool, now: Timesta
 }
 
 #[cfg(test)]
-#[path = "session/tests.rs"]
 mod tests;

@@ -66,13 +66,21 @@ pub struct InvalidFilter(pub &'static str);
 /// [`InvalidFilter`].
 pub fn parse_filter(text: &str) -> Result<Filter<'_>, InvalidFilter> {
     let parsed = match text.strip_prefix("$share/") {
-        None => Filter { share: None, filter: text },
+        None => Filter {
+            share: None,
+            filter: text,
+        },
         Some(rest) => {
-            let (share, filter) = rest.split_once('/').ok_or(InvalidFilter("a shared filter has no filter"))?;
+            let (share, filter) = rest
+                .split_once('/')
+                .ok_or(InvalidFilter("a shared filter has no filter"))?;
             if share.is_empty() || share.contains(['+', '#']) {
                 return Err(InvalidFilter("a share name is empty or holds a wildcard"));
             }
-            Filter { share: Some(share), filter }
+            Filter {
+                share: Some(share),
+                filter,
+            }
         }
     };
     if parsed.filter.is_empty() {
@@ -84,9 +92,13 @@ pub fn parse_filter(text: &str) -> Result<Filter<'_>, InvalidFilter> {
     let mut levels = parsed.filter.split('/').peekable();
     while let Some(level) = levels.next() {
         match level {
-            "#" if levels.peek().is_some() => return Err(InvalidFilter("`#` is not the last level")),
+            "#" if levels.peek().is_some() => {
+                return Err(InvalidFilter("`#` is not the last level"));
+            }
             "#" | "+" => {}
-            _ if level.contains(['+', '#']) => return Err(InvalidFilter("a wildcard is not alone in its level")),
+            _ if level.contains(['+', '#']) => {
+                return Err(InvalidFilter("a wildcard is not alone in its level"));
+            }
             _ => {}
         }
     }
@@ -120,19 +132,39 @@ mod tests {
     #[test]
     fn a_topic_leads_to_its_channel_and_subtopic() {
         let subtopic = |topic: String| target(&topic).map(|target| target.subtopic.to_owned());
-        assert_eq!(subtopic(format!("channels/{ID}/messages")), Some(String::new()));
-        assert_eq!(subtopic(format!("/channels/{ID}/messages/a/b")), Some("a/b".into()));
-        assert_eq!(subtopic(format!("channels/{ID}/messages/насос?x=1")), Some("насос".into()));
+        assert_eq!(
+            subtopic(format!("channels/{ID}/messages")),
+            Some(String::new())
+        );
+        assert_eq!(
+            subtopic(format!("/channels/{ID}/messages/a/b")),
+            Some("a/b".into())
+        );
+        assert_eq!(
+            subtopic(format!("channels/{ID}/messages/насос?x=1")),
+            Some("насос".into())
+        );
         assert_eq!(target(&format!("channels/{ID}/messagesx")), None);
         assert_eq!(target(&format!("channels/{ID}")), None);
         assert_eq!(target("channels/1/messages"), None);
         assert_eq!(target(&format!("$SYS/channels/{ID}/messages")), None);
-        assert_eq!(target(&format!("channels/{ID}/messages/{}", "a/".repeat(40))), None);
+        assert_eq!(
+            target(&format!("channels/{ID}/messages/{}", "a/".repeat(40))),
+            None
+        );
     }
 
     #[test]
     fn no_text_around_the_boundaries_makes_it_panic() {
-        for text in ["", "/", "ж", "channels/", "channels/жжжжжжжжжжжжжжжжжжж/messages", "$share/", "$share/g"] {
+        for text in [
+            "",
+            "/",
+            "ж",
+            "channels/",
+            "channels/жжжжжжжжжжжжжжжжжжж/messages",
+            "$share/",
+            "$share/g",
+        ] {
             let _ = (target(text), filter_channel(text), parse_filter(text));
         }
     }
@@ -149,11 +181,33 @@ mod tests {
 
     #[test]
     fn filters_against_the_rules_are_refused() {
-        for bad in ["", "a/#/b", "a#", "a/+b", "$share//a", "$share/g", "$share/g/", "$share/+/a", "##"] {
+        for bad in [
+            "",
+            "a/#/b",
+            "a#",
+            "a/+b",
+            "$share//a",
+            "$share/g",
+            "$share/g/",
+            "$share/+/a",
+            "##",
+        ] {
             assert!(parse_filter(bad).is_err(), "{bad}");
         }
-        assert_eq!(parse_filter("$share/g/a/+"), Ok(Filter { share: Some("g"), filter: "a/+" }));
-        assert_eq!(parse_filter("/"), Ok(Filter { share: None, filter: "/" }));
+        assert_eq!(
+            parse_filter("$share/g/a/+"),
+            Ok(Filter {
+                share: Some("g"),
+                filter: "a/+"
+            })
+        );
+        assert_eq!(
+            parse_filter("/"),
+            Ok(Filter {
+                share: None,
+                filter: "/"
+            })
+        );
     }
 
     #[test]
@@ -168,9 +222,13 @@ mod tests {
         ] {
             assert!(matches(filter, topic), "{filter} {topic}");
         }
-        for (filter, topic) in
-            [("sport/+", "sport"), ("+", "/finance"), ("#", "$SYS/x"), ("+/x", "$SYS/x"), ("a", "b")]
-        {
+        for (filter, topic) in [
+            ("sport/+", "sport"),
+            ("+", "/finance"),
+            ("#", "$SYS/x"),
+            ("+/x", "$SYS/x"),
+            ("a", "b"),
+        ] {
             assert!(!matches(filter, topic), "{filter} {topic}");
         }
     }

@@ -28,14 +28,24 @@ pub struct Reader<S> {
 pub struct Writer<S> {
     half: WriteHalf<S>,
     pub output: BytesMut,
+    /// Something was written that the stream may still hold back.
+    unflushed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite> Wire<S> {
     pub fn new(stream: S) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         Self {
-            reader: Reader { half: reader, input: BytesMut::new(), next_read: SMALLEST_READ },
-            writer: Writer { half: writer, output: BytesMut::new() },
+            reader: Reader {
+                half: reader,
+                input: BytesMut::new(),
+                next_read: SMALLEST_READ,
+            },
+            writer: Writer {
+                half: writer,
+                output: BytesMut::new(),
+                unflushed: false,
+            },
         }
     }
 
@@ -75,14 +85,27 @@ impl<S: AsyncRead> Reader<S> {
 }
 
 impl<S: AsyncWrite> Writer<S> {
-    /// Writes some of the output. Nothing is lost if it is given up.
+    /// Whether [`Self::write`] has something to do.
+    pub fn has_work(&self) -> bool {
+        self.unflushed || !self.output.is_empty()
+    }
+
+    /// Writes some of the output, and flushes once all of it is written. Nothing is lost if it is given up.
     pub async fn write(&mut self) -> io::Result<()> {
-        if self.half.write_buf(&mut self.output).await? == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+        if !self.output.is_empty() {
+            if self.half.write_buf(&mut self.output).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.unflushed = true;
         }
-        if self.output.is_empty() && self.output.capacity() > 16 * 1024 {
+        if !self.output.is_empty() {
+            return Ok(());
+        }
+        if self.output.capacity() > 16 * 1024 {
             self.output = BytesMut::new();
         }
+        self.half.flush().await?;
+        self.unflushed = false;
         Ok(())
     }
 }

@@ -13,11 +13,16 @@ async fn the_quality_of_service_is_the_lower_of_both() {
     let mut subscribers = vec![];
     for subscribed in 0..3_u8 {
         let mut raw = Raw::simple(&server, Level::V3, &format!("s{subscribed}")).await;
-        assert_eq!(raw.subscribe(&server.topic("#"), subscribed).await, subscribed);
+        assert_eq!(
+            raw.subscribe(&server.topic("#"), subscribed).await,
+            subscribed
+        );
         subscribers.push((subscribed, raw));
     }
     for published in 0..3_u8 {
-        publisher.publish(&server.topic("x"), published, 1, PACK).await;
+        publisher
+            .publish(&server.topic("x"), published, 1, PACK)
+            .await;
         if published > 0 {
             publisher.next().await;
         }
@@ -74,11 +79,17 @@ async fn overlapping_subscriptions_give_one_message_with_all_identifiers() {
         raw.send(&packet).await;
         raw.next().await;
     }
-    publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+    publisher
+        .publish_acknowledged(&server.topic("x"), PACK)
+        .await;
     let got = raw.next().await;
     assert_eq!(got.qos(), 1);
-    let ids: Vec<u8> =
-        got.body.windows(2).filter(|window| window[0] == 0x0B).map(|window| window[1]).collect();
+    let ids: Vec<u8> = got
+        .body
+        .windows(2)
+        .filter(|window| window[0] == 0x0B)
+        .map(|window| window[1])
+        .collect();
     assert_eq!(ids.len(), 3, "{ids:?}");
     raw.expect_nothing().await;
 }
@@ -117,7 +128,8 @@ async fn retained_messages_follow_the_options() {
     publisher.retain(&server.topic("x"), PACK).await;
     assert!(raw.next().await.is_retained());
     // Shared subscriptions get none.
-    raw.subscribe(&format!("$share/g/{}", server.topic("x")), 0).await;
+    raw.subscribe(&format!("$share/g/{}", server.topic("x")), 0)
+        .await;
     raw.expect_nothing().await;
 }
 
@@ -146,7 +158,9 @@ async fn shared_subscriptions_give_each_message_to_one() {
         members.push(raw);
     }
     for _ in 0..10 {
-        publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+        publisher
+            .publish_acknowledged(&server.topic("x"), PACK)
+            .await;
     }
     for raw in &mut members {
         for _ in 0..5 {
@@ -161,12 +175,25 @@ async fn the_receive_maximum_and_packet_size_of_the_client_are_kept() {
     let server = Server::start().await;
     let mut publisher = Raw::simple(&server, Level::V3, "p").await;
     let properties = vec![0x21, 0, 1, 0x27, 0, 0, 1, 0];
-    let mut raw =
-        Raw::join(&server, &server.thing, &Options { properties, ..Options::new(Level::V5, "c") }).await;
+    let mut raw = Raw::join(
+        &server,
+        &server.thing,
+        &Options {
+            properties,
+            ..Options::new(Level::V5, "c")
+        },
+    )
+    .await;
     raw.subscribe(&server.topic("#"), 1).await;
-    publisher.publish_acknowledged(&server.topic("1"), PACK).await;
-    publisher.publish_acknowledged(&server.topic("large"), &[b'x'; 300]).await;
-    publisher.publish_acknowledged(&server.topic("2"), PACK).await;
+    publisher
+        .publish_acknowledged(&server.topic("1"), PACK)
+        .await;
+    publisher
+        .publish_acknowledged(&server.topic("large"), &[b'x'; 300])
+        .await;
+    publisher
+        .publish_acknowledged(&server.topic("2"), PACK)
+        .await;
     let (topic, id, _) = raw.next().await.publish(Level::V5);
     assert_eq!(topic, server.topic("1"));
     raw.expect_nothing().await;
@@ -179,8 +206,15 @@ async fn the_receive_maximum_and_packet_size_of_the_client_are_kept() {
 async fn topic_aliases_work_in_both_directions() {
     let server = Server::start().await;
     let properties = vec![0x22, 0, 1];
-    let mut raw =
-        Raw::join(&server, &server.thing, &Options { properties, ..Options::new(Level::V5, "c") }).await;
+    let mut raw = Raw::join(
+        &server,
+        &server.thing,
+        &Options {
+            properties,
+            ..Options::new(Level::V5, "c")
+        },
+    )
+    .await;
     raw.subscribe(&server.topic("#"), 0).await;
     let set = raw.publish_with(&server.topic("x"), 0, 0, 0, &[0x23, 0, 5], PACK);
     raw.send(&set).await;
@@ -211,12 +245,21 @@ async fn properties_of_a_message_reach_its_subscribers() {
     let packet = raw.publish_with(&server.topic("x"), 0, 0, 0, &properties, b"on");
     raw.send(&packet).await;
     let got = raw.next().await;
-    assert!(got.body.windows(properties.len()).any(|window| window == properties), "{got:x?}");
+    assert!(
+        got.body
+            .windows(properties.len())
+            .any(|window| window == properties),
+        "{got:x?}"
+    );
 }
 
 #[tokio::test]
 async fn a_slow_subscriber_loses_qos_0_and_harms_nobody() {
-    let config = MqttConfig { session_queue_messages: 8, session_queue_bytes: 4096, ..MqttConfig::default() };
+    let config = MqttConfig {
+        session_queue_messages: 8,
+        session_queue_bytes: 4096,
+        ..MqttConfig::default()
+    };
     let server = Server::with(config).await;
     let mut publisher = Raw::simple(&server, Level::V3, "p").await;
     let mut slow = Raw::simple(&server, Level::V3, "slow").await;
@@ -242,7 +285,11 @@ async fn a_slow_subscriber_loses_qos_0_and_harms_nobody() {
 
 #[tokio::test]
 async fn a_subscriber_of_qos_1_that_falls_behind_is_ended_and_told() {
-    let config = MqttConfig { session_queue_messages: 4, inflight_maximum: 2, ..MqttConfig::default() };
+    let config = MqttConfig {
+        session_queue_messages: 4,
+        inflight_maximum: 2,
+        ..MqttConfig::default()
+    };
     let server = Server::with(config).await;
     let mut publisher = Raw::simple(&server, Level::V3, "p").await;
     let mut slow = Raw::join(&server, &server.thing, &Options::lasting(Level::V5, "slow")).await;
@@ -252,7 +299,9 @@ async fn a_subscriber_of_qos_1_that_falls_behind_is_ended_and_told() {
     gone.vanish();
     until(|| server.broker.metrics().connected.get() == 2).await;
     for _ in 0..7 {
-        publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+        publisher
+            .publish_acknowledged(&server.topic("x"), PACK)
+            .await;
     }
     let mut last = slow.next().await;
     while last.first >> 4 == 3 {
@@ -260,7 +309,12 @@ async fn a_subscriber_of_qos_1_that_falls_behind_is_ended_and_told() {
     }
     assert_eq!((last.first, last.body[0]), (0xE0, 0x97));
     for client_id in ["slow", "gone"] {
-        let back = Raw::join(&server, &server.thing, &Options::lasting(Level::V5, client_id)).await;
+        let back = Raw::join(
+            &server,
+            &server.thing,
+            &Options::lasting(Level::V5, client_id),
+        )
+        .await;
         assert!(!back.session_present());
     }
 }
@@ -272,16 +326,24 @@ async fn a_withdrawn_channel_ends_deliveries_at_once() {
     let mut publisher = Raw::simple(&server, Level::V3, "p").await;
     let mut raw = Raw::join(&server, &reader, &Options::new(Level::V5, "c")).await;
     raw.subscribe(&server.topic("#"), 0).await;
-    publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+    publisher
+        .publish_acknowledged(&server.topic("x"), PACK)
+        .await;
     raw.next().await;
     server.access.disconnect(&reader, server.channel);
-    publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+    publisher
+        .publish_acknowledged(&server.topic("x"), PACK)
+        .await;
     raw.expect_nothing().await;
     // Connected again, it has to subscribe again.
     server.access.connect(&reader, server.channel);
-    publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+    publisher
+        .publish_acknowledged(&server.topic("x"), PACK)
+        .await;
     raw.expect_nothing().await;
     assert_eq!(raw.subscribe(&server.topic("#"), 0).await, 0);
-    publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+    publisher
+        .publish_acknowledged(&server.topic("x"), PACK)
+        .await;
     raw.next().await;
 }

@@ -39,14 +39,24 @@ async fn two_thousand_silent_sockets_harm_nobody() {
 
 fn open_files_are_scarce() -> bool {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
-    let soft = line.split_whitespace().nth(3).and_then(|word| word.parse::<u64>().ok());
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap_or_default();
+    let soft = line
+        .split_whitespace()
+        .nth(3)
+        .and_then(|word| word.parse::<u64>().ok());
     soft.is_some_and(|soft| soft < 8_192)
 }
 
 #[tokio::test]
 async fn the_oldest_silent_socket_makes_way_for_a_new_one() {
-    let server = Server::with(MqttConfig { max_handshakes: 2, ..MqttConfig::default() }).await;
+    let server = Server::with(MqttConfig {
+        max_handshakes: 2,
+        ..MqttConfig::default()
+    })
+    .await;
     let mut oldest = Raw::open(&server, Level::V3).await;
     until(|| server.broker.metrics().connections_accepted.get() == 1).await;
     let _second = Raw::open(&server, Level::V3).await;
@@ -57,7 +67,11 @@ async fn the_oldest_silent_socket_makes_way_for_a_new_one() {
 
 #[tokio::test]
 async fn a_client_that_never_says_connect_is_let_go() {
-    let server = Server::with(MqttConfig { handshake_timeout_seconds: 1, ..MqttConfig::default() }).await;
+    let server = Server::with(MqttConfig {
+        handshake_timeout_seconds: 1,
+        ..MqttConfig::default()
+    })
+    .await;
     let mut raw = Raw::open(&server, Level::V3).await;
     raw.send(&[0x10, 0x20, 0]).await;
     assert_eq!(raw.try_next().await, None);
@@ -66,7 +80,11 @@ async fn a_client_that_never_says_connect_is_let_go() {
 
 #[tokio::test]
 async fn sockets_beyond_the_limit_are_refused_and_the_next_ones_taken_again() {
-    let server = Server::with(MqttConfig { max_connections_per_address: 2, ..MqttConfig::default() }).await;
+    let server = Server::with(MqttConfig {
+        max_connections_per_address: 2,
+        ..MqttConfig::default()
+    })
+    .await;
     let one = Raw::simple(&server, Level::V3, "1").await;
     let two = Raw::simple(&server, Level::V3, "2").await;
     for _ in 0..5 {
@@ -79,8 +97,8 @@ async fn sockets_beyond_the_limit_are_refused_and_the_next_ones_taken_again() {
     in_time(async {
         loop {
             let mut raw = Raw::open(&server, Level::V3).await;
-            let connect =
-                Options::new(Level::V3, "3").connect(&server.thing.id.to_string(), server.thing.key.as_bytes());
+            let connect = Options::new(Level::V3, "3")
+                .connect(&server.thing.id.to_string(), server.thing.key.as_bytes());
             raw.send(&connect).await;
             if raw.try_next().await.is_some() {
                 break;
@@ -108,12 +126,17 @@ async fn a_lasting_share_with_an_unacknowledged_message_kills_nothing() {
     let mut publisher = Raw::simple(&server, Level::V3, "p").await;
     let options = Options::lasting(Level::V3, "c");
     let mut raw = Raw::join(&server, &server.thing, &options).await;
-    raw.subscribe(&format!("$share/g/{}", server.topic("a/b")), 1).await;
-    publisher.publish_acknowledged(&server.topic("a/b"), PACK).await;
+    raw.subscribe(&format!("$share/g/{}", server.topic("a/b")), 1)
+        .await;
+    publisher
+        .publish_acknowledged(&server.topic("a/b"), PACK)
+        .await;
     raw.next().await;
     raw.vanish();
     until(|| server.broker.metrics().connected.get() == 1).await;
-    publisher.publish_acknowledged(&server.topic("a/b"), PACK).await;
+    publisher
+        .publish_acknowledged(&server.topic("a/b"), PACK)
+        .await;
     let mut raw = Raw::join(&server, &server.thing, &options).await;
     assert!(raw.next().await.is_duplicate());
     assert_eq!(raw.next().await.publish(Level::V3).0, server.topic("a/b"));
@@ -146,7 +169,9 @@ async fn acknowledgements_of_nothing_and_in_any_order_are_borne() {
         assert_eq!(raw.next().await.first, 0x62);
         let mut ids = vec![];
         for _ in 0..3 {
-            publisher.publish_acknowledged(&server.topic("x"), PACK).await;
+            publisher
+                .publish_acknowledged(&server.topic("x"), PACK)
+                .await;
             ids.push(raw.next().await.publish(level).1);
         }
         for id in ids.into_iter().rev() {
@@ -163,8 +188,9 @@ async fn a_slow_store_stops_the_reading_and_loses_nothing() {
     server.store.shut();
     let payload = vec![b'x'; 100_000];
     let topic = server.topic("");
-    let packets: Vec<u8> =
-        (1..=100).flat_map(|id| raw.publish_packet(&topic, 1, id, 0, &payload)).collect();
+    let packets: Vec<u8> = (1..=100)
+        .flat_map(|id| raw.publish_packet(&topic, 1, id, 0, &payload))
+        .collect();
     let (reader, mut writer) = raw.split();
     let sending = tokio::spawn(async move {
         writer.write_all(&packets).await.unwrap();
@@ -198,7 +224,10 @@ async fn what_the_store_cannot_keep_is_never_acknowledged() {
     let server = Server::start().await;
     server.store.refuse(Some(|| TelemetryError::DiskFull));
     let mut raw = Raw::simple(&server, Level::V5, "c").await;
-    assert_eq!(raw.publish_acknowledged(&server.topic(""), PACK).await, 0x97);
+    assert_eq!(
+        raw.publish_acknowledged(&server.topic(""), PACK).await,
+        0x97
+    );
     let mut raw = Raw::simple(&server, Level::V3, "d").await;
     raw.publish(&server.topic(""), 1, 1, PACK).await;
     assert_eq!(raw.try_next().await, None);
@@ -206,10 +235,21 @@ async fn what_the_store_cannot_keep_is_never_acknowledged() {
 
 #[test]
 fn no_bytes_after_the_connect_harm_the_server() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let server = runtime.block_on(Server::start());
-    let config = ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() };
-    let packets = prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)), 1..8);
+    let config = ProptestConfig {
+        cases: 128,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let packets = prop::collection::vec(
+        (any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)),
+        1..8,
+    );
     proptest!(config, |(packets in packets, v5 in any::<bool>())| {
         runtime.block_on(async {
             let level = if v5 { Level::V5 } else { Level::V3 };

@@ -33,7 +33,10 @@ async fn a_message_is_live_only_once_it_is_stored() {
     let (published, ()) = tokio::join!(in_time(publish), watch);
     assert_eq!(published.unwrap().records(), 1);
     let batch = in_time(live.next()).await;
-    assert_eq!((&*batch.subtopic, batch.protocol, batch.historical), ("a.b", "http", false));
+    assert_eq!(
+        (&*batch.subtopic, batch.protocol, batch.historical),
+        ("a.b", "http", false)
+    );
 }
 
 #[tokio::test]
@@ -44,13 +47,31 @@ async fn what_is_refused_leaves_nothing() {
     let cases: [(ChannelId, &str, &[u8], &str); 4] = [
         (ChannelId::generate(), "", PACK, "NOT_AUTHORISED"),
         (server.channel, "a/+", PACK, "INVALID_SUBTOPIC"),
-        (server.channel, "", br#"[{"n":"a","v":1},{"n":"b"}]"#, "MALFORMED_MESSAGE"),
-        (server.channel, "", &[b' '; 2 * 1024 * 1024], "MESSAGE_TOO_LARGE"),
+        (
+            server.channel,
+            "",
+            br#"[{"n":"a","v":1},{"n":"b"}]"#,
+            "MALFORMED_MESSAGE",
+        ),
+        (
+            server.channel,
+            "",
+            &[b' '; 2 * 1024 * 1024],
+            "MESSAGE_TOO_LARGE",
+        ),
     ];
     for (channel, subtopic, payload, code) in cases {
         let error = server
             .ingest
-            .publish(publisher, channel, subtopic, ContentType::SenmlJson, payload, "http", false)
+            .publish(
+                publisher,
+                channel,
+                subtopic,
+                ContentType::SenmlJson,
+                payload,
+                "http",
+                false,
+            )
             .await
             .unwrap_err();
         assert_eq!(error.code(), code);
@@ -66,7 +87,15 @@ async fn a_store_that_refuses_is_a_typed_error() {
     server.store.refuse(Some(|| TelemetryError::DiskFull));
     let error = server
         .ingest
-        .publish(publisher, server.channel, "", ContentType::SenmlJson, PACK, "http", false)
+        .publish(
+            publisher,
+            server.channel,
+            "",
+            ContentType::SenmlJson,
+            PACK,
+            "http",
+            false,
+        )
         .await
         .unwrap_err();
     assert!(matches!(error, IngestError::DiskFull) && error.is_retryable());
@@ -80,7 +109,15 @@ async fn messages_of_other_protocols_reach_mqtt_subscribers() {
     let publisher = server.thing.publisher();
     server
         .ingest
-        .publish(publisher, server.channel, "a.b", ContentType::SenmlJson, PACK, "http", false)
+        .publish(
+            publisher,
+            server.channel,
+            "a.b",
+            ContentType::SenmlJson,
+            PACK,
+            "http",
+            false,
+        )
         .await
         .unwrap();
     let (topic, _, payload) = client.next().await.publish(Level::V3);

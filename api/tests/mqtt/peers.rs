@@ -20,10 +20,16 @@ fn options(server: &Server, client_id: &str) -> MqttOptions {
 async fn rumqttc_of_3_publishes_and_receives_at_every_qos() {
     let server = Server::start().await;
     let (client, mut events) = AsyncClient::new(options(&server, "peer"), 64);
-    client.subscribe(server.topic("#"), QoS::ExactlyOnce).await.unwrap();
+    client
+        .subscribe(server.topic("#"), QoS::ExactlyOnce)
+        .await
+        .unwrap();
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
         for index in 0..10 {
-            client.publish(server.topic(&format!("{index}")), qos, false, PACK).await.unwrap();
+            client
+                .publish(server.topic(&format!("{index}")), qos, false, PACK)
+                .await
+                .unwrap();
         }
     }
     let mut received = 0;
@@ -48,17 +54,25 @@ async fn rumqttc_of_5_publishes_and_receives_at_every_qos() {
     let mut options = rumqttc::v5::MqttOptions::new("peer", "127.0.0.1", server.address.port());
     options.set_credentials(server.thing.id.to_string(), server.thing.key.clone());
     let (client, mut events) = rumqttc::v5::AsyncClient::new(options, 64);
-    client.subscribe(server.topic("#"), QoS5::ExactlyOnce).await.unwrap();
+    client
+        .subscribe(server.topic("#"), QoS5::ExactlyOnce)
+        .await
+        .unwrap();
     for qos in [QoS5::AtMostOnce, QoS5::AtLeastOnce, QoS5::ExactlyOnce] {
         for index in 0..10 {
-            client.publish(server.topic(&format!("{index}")), qos, false, PACK).await.unwrap();
+            client
+                .publish(server.topic(&format!("{index}")), qos, false, PACK)
+                .await
+                .unwrap();
         }
     }
     let mut received = 0;
     in_time(async {
         use rumqttc::v5::mqttbytes::v5::Packet;
         while received < 30 {
-            if let rumqttc::v5::Event::Incoming(Packet::Publish(publish)) = events.poll().await.unwrap() {
+            if let rumqttc::v5::Event::Incoming(Packet::Publish(publish)) =
+                events.poll().await.unwrap()
+            {
                 assert_eq!(publish.payload, PACK);
                 received += 1;
             }
@@ -76,7 +90,10 @@ async fn rumqttc_with_a_wrong_key_is_told() {
     let (_client, mut events) = AsyncClient::new(options, 8);
     let error = in_time(events.poll()).await.unwrap_err();
     assert!(
-        matches!(error, rumqttc::ConnectionError::ConnectionRefused(rumqttc::ConnectReturnCode::NotAuthorized)),
+        matches!(
+            error,
+            rumqttc::ConnectionError::ConnectionRefused(rumqttc::ConnectReturnCode::NotAuthorized)
+        ),
         "{error}"
     );
 }

@@ -70,6 +70,9 @@ pub fn text(body: &mut Vec<u8>, text: &[u8]) {
     body.put_slice(text);
 }
 
+/// Topic, payload, QoS, retain, properties.
+pub type WillParts = (String, Vec<u8>, u8, bool, Vec<u8>);
+
 /// What a CONNECT says beside who it is.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -79,26 +82,43 @@ pub struct Options {
     pub keep_alive: u16,
     /// Encoded, without the length in front.
     pub properties: Vec<u8>,
-    /// Topic, payload, QoS, retain, properties.
-    pub will: Option<(String, Vec<u8>, u8, bool, Vec<u8>)>,
+    pub will: Option<WillParts>,
 }
 
 impl Options {
     pub fn new(level: Level, client_id: &str) -> Self {
-        Self { level, client_id: client_id.into(), clean: true, keep_alive: 60, properties: vec![], will: None }
+        Self {
+            level,
+            client_id: client_id.into(),
+            clean: true,
+            keep_alive: 60,
+            properties: vec![],
+            will: None,
+        }
     }
 
     /// A session that stays for 100 seconds.
     pub fn lasting(level: Level, client_id: &str) -> Self {
-        let properties = if level == Level::V5 { vec![0x11, 0, 0, 0, 100] } else { vec![] };
-        Self { clean: false, properties, ..Self::new(level, client_id) }
+        let properties = if level == Level::V5 {
+            vec![0x11, 0, 0, 0, 100]
+        } else {
+            vec![]
+        };
+        Self {
+            clean: false,
+            properties,
+            ..Self::new(level, client_id)
+        }
     }
 
     pub fn connect(&self, user: &str, password: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
         text(&mut body, b"MQTT");
         body.push(self.level as u8);
-        let will = self.will.as_ref().map_or(0, |will| 4 | will.2 << 3 | u8::from(will.3) << 5);
+        let will = self
+            .will
+            .as_ref()
+            .map_or(0, |will| 4 | will.2 << 3 | u8::from(will.3) << 5);
         body.push(0xC0 | will | u8::from(self.clean) << 1);
         body.put_u16(self.keep_alive);
         if self.level == Level::V5 {
@@ -129,15 +149,24 @@ pub struct Raw {
 
 impl Raw {
     pub async fn open(server: &Server, level: Level) -> Self {
-        Self { stream: TcpStream::connect(server.address).await.unwrap(), level, connack: vec![] }
+        Self {
+            stream: TcpStream::connect(server.address).await.unwrap(),
+            level,
+            connack: vec![],
+        }
     }
 
     /// Signs in and expects to be let in.
     pub async fn join(server: &Server, thing: &Thing, options: &Options) -> Self {
         let mut raw = Self::open(server, options.level).await;
-        raw.send(&options.connect(&thing.id.to_string(), thing.key.as_bytes())).await;
+        raw.send(&options.connect(&thing.id.to_string(), thing.key.as_bytes()))
+            .await;
         let connack = raw.next().await;
-        assert_eq!((connack.first, connack.body[1]), (0x20, 0), "not let in: {connack:?}");
+        assert_eq!(
+            (connack.first, connack.body[1]),
+            (0x20, 0),
+            "not let in: {connack:?}"
+        );
         raw.connack = connack.body;
         raw
     }
@@ -176,14 +205,20 @@ impl Raw {
     }
 
     pub async fn next(&mut self) -> Got {
-        self.try_next().await.expect("the server closed the connection")
+        self.try_next()
+            .await
+            .expect("the server closed the connection")
     }
 
     /// The server closes the connection; in 5 with this reason.
     pub async fn expect_end(&mut self, reason: u8) {
         if self.level == Level::V5 {
             let got = self.next().await;
-            assert_eq!((got.first, got.body.first().copied()), (0xE0, Some(reason)), "{got:x?}");
+            assert_eq!(
+                (got.first, got.body.first().copied()),
+                (0xE0, Some(reason)),
+                "{got:x?}"
+            );
         }
         assert_eq!(self.try_next().await, None);
     }
@@ -194,7 +229,14 @@ impl Raw {
         assert_eq!(self.next().await.first, 0xD0);
     }
 
-    pub fn publish_packet(&self, topic: &str, qos: u8, id: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
+    pub fn publish_packet(
+        &self,
+        topic: &str,
+        qos: u8,
+        id: u16,
+        flags: u8,
+        payload: &[u8],
+    ) -> Vec<u8> {
         self.publish_with(topic, qos, id, flags, &[], payload)
     }
 
@@ -293,7 +335,12 @@ impl Raw {
         let _ = self.stream.write_all(bytes).await;
     }
 
-    pub fn split(self) -> (tokio::net::tcp::OwnedReadHalf, tokio::net::tcp::OwnedWriteHalf) {
+    pub fn split(
+        self,
+    ) -> (
+        tokio::net::tcp::OwnedReadHalf,
+        tokio::net::tcp::OwnedWriteHalf,
+    ) {
         self.stream.into_split()
     }
 
@@ -301,6 +348,10 @@ impl Raw {
         reader: tokio::net::tcp::OwnedReadHalf,
         writer: tokio::net::tcp::OwnedWriteHalf,
     ) -> Self {
-        Self { stream: reader.reunite(writer).unwrap(), level: Level::V3, connack: vec![] }
+        Self {
+            stream: reader.reunite(writer).unwrap(),
+            level: Level::V3,
+            connack: vec![],
+        }
     }
 }

@@ -15,13 +15,17 @@ async fn messages_wait_for_a_lasting_session() {
         let mut raw = Raw::join(&server, &server.thing, &options).await;
         assert!(!raw.session_present());
         raw.subscribe(&server.topic("#"), 1).await;
-        publisher.publish_acknowledged(&server.topic("1"), PACK).await;
+        publisher
+            .publish_acknowledged(&server.topic("1"), PACK)
+            .await;
         let first = raw.next().await;
         assert!(!first.is_duplicate());
         raw.vanish();
         until(|| server.broker.metrics().connected.get() == 1).await;
         publisher.publish(&server.topic("lost"), 0, 0, PACK).await;
-        publisher.publish_acknowledged(&server.topic("2"), PACK).await;
+        publisher
+            .publish_acknowledged(&server.topic("2"), PACK)
+            .await;
         let mut raw = Raw::join(&server, &server.thing, &options).await;
         assert!(raw.session_present());
         let again = raw.next().await;
@@ -37,32 +41,56 @@ async fn messages_wait_for_a_lasting_session() {
 #[tokio::test]
 async fn a_session_of_5_ends_with_its_connection_unless_it_asks_to_stay() {
     let server = Server::start().await;
-    let options = Options { clean: false, ..Options::new(Level::V5, "c") };
-    Raw::join(&server, &server.thing, &options).await.leave().await;
+    let options = Options {
+        clean: false,
+        ..Options::new(Level::V5, "c")
+    };
+    Raw::join(&server, &server.thing, &options)
+        .await
+        .leave()
+        .await;
     let raw = Raw::join(&server, &server.thing, &options).await;
     assert!(!raw.session_present());
     raw.leave().await;
     // Clean start with an expiry: begins anew and stays.
-    let options = Options { clean: true, ..Options::lasting(Level::V5, "c") };
-    Raw::join(&server, &server.thing, &options).await.leave().await;
+    let options = Options {
+        clean: true,
+        ..Options::lasting(Level::V5, "c")
+    };
+    Raw::join(&server, &server.thing, &options)
+        .await
+        .leave()
+        .await;
     let mut raw = Raw::join(&server, &server.thing, &Options::lasting(Level::V5, "c")).await;
     assert!(raw.session_present());
     // DISCONNECT may end it.
     raw.send(&[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0]).await;
     assert_eq!(raw.try_next().await, None);
-    assert!(!Raw::join(&server, &server.thing, &options).await.session_present());
+    assert!(
+        !Raw::join(&server, &server.thing, &options)
+            .await
+            .session_present()
+    );
 }
 
 #[tokio::test]
 async fn a_session_expires() {
     let server = Server::start().await;
-    let options = Options { properties: vec![0x11, 0, 0, 0, 1], clean: false, ..Options::new(Level::V5, "c") };
+    let options = Options {
+        properties: vec![0x11, 0, 0, 0, 1],
+        clean: false,
+        ..Options::new(Level::V5, "c")
+    };
     let mut raw = Raw::join(&server, &server.thing, &options).await;
     raw.subscribe(&server.topic("#"), 1).await;
     raw.vanish();
     until(|| server.broker.metrics().sessions_expired.get() == 1).await;
     assert_eq!(server.broker.metrics().sessions.get(), 0);
-    assert!(!Raw::join(&server, &server.thing, &options).await.session_present());
+    assert!(
+        !Raw::join(&server, &server.thing, &options)
+            .await
+            .session_present()
+    );
 }
 
 #[tokio::test]
@@ -108,14 +136,26 @@ async fn a_will_comes_unless_the_client_leaves_in_order() {
         let mut watcher = Raw::simple(&server, level, "w").await;
         watcher.subscribe(&server.topic("status"), 1).await;
         let options = Options {
-            will: Some((server.topic("status"), b"offline".to_vec(), 1, false, vec![])),
+            will: Some((
+                server.topic("status"),
+                b"offline".to_vec(),
+                1,
+                false,
+                vec![],
+            )),
             ..Options::new(level, "c")
         };
-        Raw::join(&server, &server.thing, &options).await.leave().await;
+        Raw::join(&server, &server.thing, &options)
+            .await
+            .leave()
+            .await;
         watcher.expect_nothing().await;
         Raw::join(&server, &server.thing, &options).await.vanish();
         let (topic, _, payload) = watcher.next().await.publish(level);
-        assert_eq!((topic, payload), (server.topic("status"), b"offline".to_vec()));
+        assert_eq!(
+            (topic, payload),
+            (server.topic("status"), b"offline".to_vec())
+        );
         watcher.leave().await;
     }
     // It is a message like any other: stored before it is handed on.
@@ -123,7 +163,15 @@ async fn a_will_comes_unless_the_client_leaves_in_order() {
     let mut watcher = Raw::simple(&server, Level::V5, "w").await;
     watcher.subscribe(&server.topic("status"), 0).await;
     let will = Some((server.topic("status"), b"asked".to_vec(), 1, false, vec![]));
-    let mut raw = Raw::join(&server, &server.thing, &Options { will, ..Options::new(Level::V5, "c") }).await;
+    let mut raw = Raw::join(
+        &server,
+        &server.thing,
+        &Options {
+            will,
+            ..Options::new(Level::V5, "c")
+        },
+    )
+    .await;
     raw.send(&[0xE0, 1, 4]).await;
     assert_eq!(watcher.next().await.publish(Level::V5).2, b"asked");
 }
@@ -131,12 +179,19 @@ async fn a_will_comes_unless_the_client_leaves_in_order() {
 #[tokio::test]
 async fn a_will_to_a_foreign_channel_is_refused_at_connect() {
     let server = Server::start().await;
-    let foreign = format!("channels/{}/messages", tellee_actors::ids::ChannelId::generate());
+    let foreign = format!(
+        "channels/{}/messages",
+        tellee_actors::ids::ChannelId::generate()
+    );
     for (level, code) in [(Level::V3, 5), (Level::V5, 0x87)] {
         let mut raw = Raw::open(&server, level).await;
         let will = Some((foreign.clone(), b"x".to_vec(), 0, false, vec![]));
-        let options = Options { will, ..Options::new(level, "c") };
-        raw.send(&options.connect(&server.thing.id.to_string(), server.thing.key.as_bytes())).await;
+        let options = Options {
+            will,
+            ..Options::new(level, "c")
+        };
+        raw.send(&options.connect(&server.thing.id.to_string(), server.thing.key.as_bytes()))
+            .await;
         assert_eq!(raw.next().await.body[1], code);
     }
 }
@@ -147,10 +202,18 @@ async fn a_delayed_will_waits_and_a_return_in_time_cancels_it() {
     let mut watcher = Raw::simple(&server, Level::V5, "w").await;
     watcher.subscribe(&server.topic("status"), 0).await;
     let options = |delay| Options {
-        will: Some((server.topic("status"), b"offline".to_vec(), 0, false, vec![0x18, 0, 0, 0, delay])),
+        will: Some((
+            server.topic("status"),
+            b"offline".to_vec(),
+            0,
+            false,
+            vec![0x18, 0, 0, 0, delay],
+        )),
         ..Options::lasting(Level::V5, "c")
     };
-    Raw::join(&server, &server.thing, &options(60)).await.vanish();
+    Raw::join(&server, &server.thing, &options(60))
+        .await
+        .vanish();
     until(|| server.broker.metrics().connected.get() == 1).await;
     let raw = Raw::join(&server, &server.thing, &options(1)).await;
     assert!(raw.session_present());
@@ -165,7 +228,11 @@ async fn a_revoked_key_ends_open_sessions() {
     let server = Server::start().await;
     let thing = server.another_thing();
     for level in BOTH {
-        let thing = if level == Level::V3 { thing.clone() } else { server.another_thing() };
+        let thing = if level == Level::V3 {
+            thing.clone()
+        } else {
+            server.another_thing()
+        };
         let mut raw = Raw::join(&server, &thing, &Options::new(level, "c")).await;
         server.access.revoke(&thing);
         raw.expect_end(0x87).await;
@@ -175,12 +242,16 @@ async fn a_revoked_key_ends_open_sessions() {
 
 #[tokio::test]
 async fn one_thing_has_a_bounded_number_of_sessions() {
-    let config = tellee_api::mqtt::MqttConfig { max_sessions_per_thing: 2, ..Default::default() };
+    let config = tellee_api::mqtt::MqttConfig {
+        max_sessions_per_thing: 2,
+        ..Default::default()
+    };
     let server = Server::with(config).await;
     let _one = Raw::simple(&server, Level::V5, "1").await;
     let _two = Raw::simple(&server, Level::V5, "2").await;
     let mut raw = Raw::open(&server, Level::V5).await;
-    let connect = Options::new(Level::V5, "3").connect(&server.thing.id.to_string(), server.thing.key.as_bytes());
+    let connect = Options::new(Level::V5, "3")
+        .connect(&server.thing.id.to_string(), server.thing.key.as_bytes());
     raw.send(&connect).await;
     assert_eq!(raw.next().await.body[1], 0x97);
 }

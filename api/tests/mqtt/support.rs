@@ -15,8 +15,8 @@ use tellee_api::ingest::{AccessView, Ingest, IngestLimits, Publisher, ThingAcces
 use tellee_api::mqtt::{Broker, MqttConfig};
 use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::{
-    AggregateFunction, Aggregates, Appended, MessageBatch, MessageQuery, Points, Record, Sample, SeriesFilter,
-    SeriesId, SeriesInfo, StoredMessage, TelemetryError, TelemetryStore, TimeRange,
+    AggregateFunction, Aggregates, Appended, MessageBatch, MessageQuery, Points, Record, Sample,
+    SeriesFilter, SeriesId, SeriesInfo, StoredMessage, TelemetryError, TelemetryStore, TimeRange,
 };
 use tokio::sync::watch;
 
@@ -24,7 +24,9 @@ use tokio::sync::watch;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub async fn in_time<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what).await.expect("the test hangs")
+    tokio::time::timeout(PATIENCE, what)
+        .await
+        .expect("the test hangs")
 }
 
 /// Keeps batches in memory. Appends wait while it is shut, and fail while it refuses.
@@ -66,7 +68,10 @@ impl StoreDouble {
     }
 
     pub fn records(&self) -> Vec<Record> {
-        self.batches().iter().flat_map(|batch| batch.records.clone()).collect()
+        self.batches()
+            .iter()
+            .flat_map(|batch| batch.records.clone())
+            .collect()
     }
 }
 
@@ -104,7 +109,12 @@ impl TelemetryStore for StoreDouble {
         not_in_the_double()
     }
 
-    async fn range(&self, _: SeriesId, _: TimeRange, _: usize) -> Result<Vec<Sample>, TelemetryError> {
+    async fn range(
+        &self,
+        _: SeriesId,
+        _: TimeRange,
+        _: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
         not_in_the_double()
     }
 
@@ -126,7 +136,10 @@ impl TelemetryStore for StoreDouble {
         not_in_the_double()
     }
 
-    async fn messages(&self, _: &MessageQuery) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
+    async fn messages(
+        &self,
+        _: &MessageQuery,
+    ) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
         not_in_the_double()
     }
 
@@ -163,7 +176,9 @@ impl AccessDouble {
     }
 
     pub fn revoke(&self, thing: &Thing) {
-        self.things.write().retain(|_, access| access.thing != thing.id);
+        self.things
+            .write()
+            .retain(|_, access| access.thing != thing.id);
         self.changed();
     }
 }
@@ -174,7 +189,11 @@ impl AccessView for AccessDouble {
     }
 
     fn thing(&self, thing: ThingId) -> Option<ThingAccess> {
-        self.things.read().values().find(|access| access.thing == thing).copied()
+        self.things
+            .read()
+            .values()
+            .find(|access| access.thing == thing)
+            .copied()
     }
 
     fn may_use(&self, thing: ThingId, channel: ChannelId) -> bool {
@@ -182,7 +201,11 @@ impl AccessView for AccessDouble {
     }
 
     fn channel_organisation(&self, _: ChannelId) -> Option<OrganisationId> {
-        self.things.read().values().next().map(|access| access.organisation)
+        self.things
+            .read()
+            .values()
+            .next()
+            .map(|access| access.organisation)
     }
 
     fn epoch(&self) -> u64 {
@@ -199,7 +222,10 @@ pub struct Thing {
 
 impl Thing {
     pub fn publisher(&self) -> Publisher {
-        Publisher { thing: self.id, organisation: self.organisation }
+        Publisher {
+            thing: self.id,
+            organisation: self.organisation,
+        }
     }
 }
 
@@ -222,7 +248,11 @@ impl Server {
     }
 
     pub async fn with(config: MqttConfig) -> Self {
-        let (store, access, live) = (StoreDouble::new(), Arc::new(AccessDouble::default()), LiveHub::new());
+        let (store, access, live) = (
+            StoreDouble::new(),
+            Arc::new(AccessDouble::default()),
+            LiveHub::new(),
+        );
         let ingest = Ingest::new(
             Arc::<AccessDouble>::clone(&access),
             Arc::<StoreDouble>::clone(&store),
@@ -244,7 +274,11 @@ impl Server {
             access,
             live,
             channel,
-            thing: Thing { id: ThingId::generate(), key: String::new(), organisation: OrganisationId::generate() },
+            thing: Thing {
+                id: ThingId::generate(),
+                key: String::new(),
+                organisation: OrganisationId::generate(),
+            },
             served,
         };
         let thing = server.new_thing();
@@ -255,9 +289,16 @@ impl Server {
     /// A thing that is connected to nothing.
     pub fn new_thing(&self) -> Thing {
         let id = ThingId::generate();
-        let thing = Thing { id, key: format!("key of {id}"), organisation: self.thing.organisation };
+        let thing = Thing {
+            id,
+            key: format!("key of {id}"),
+            organisation: self.thing.organisation,
+        };
         let hash: [u8; 32] = Sha256::digest(&thing.key).into();
-        let access = ThingAccess { thing: id, organisation: thing.organisation };
+        let access = ThingAccess {
+            thing: id,
+            organisation: thing.organisation,
+        };
         self.access.things.write().insert(hash, access);
         self.access.changed();
         thing

@@ -58,9 +58,11 @@ impl Broker {
                     self.metrics.connected.one_more();
                     return Ok(attached);
                 }
-                Attempt::Wait(released) => tokio::time::timeout(TAKE_OVER_PATIENCE, released.cancelled())
-                    .await
-                    .map_err(|_| Reason::SERVER_UNAVAILABLE)?,
+                Attempt::Wait(released) => {
+                    tokio::time::timeout(TAKE_OVER_PATIENCE, released.cancelled())
+                        .await
+                        .map_err(|_| Reason::SERVER_UNAVAILABLE)?
+                }
             }
         }
     }
@@ -73,8 +75,11 @@ impl Broker {
         limits: ClientLimits,
     ) -> Result<Attempt, Reason> {
         let thing = client.publisher.thing;
-        let connected =
-            Connected { key_hash: client.key_hash, end: None, released: CancellationToken::new() };
+        let connected = Connected {
+            key_hash: client.key_hash,
+            end: None,
+            released: CancellationToken::new(),
+        };
         let mut sessions = self.sessions.lock();
         if self.shutdown.is_cancelled() {
             return Err(Reason::SERVER_SHUTTING_DOWN);
@@ -97,7 +102,13 @@ impl Broker {
                 state.will = None;
                 handle.online.store(true, Ordering::Relaxed);
                 drop(state);
-                return Ok(Attempt::Done(Attached { handle: Arc::clone(handle), present: true }, None));
+                return Ok(Attempt::Done(
+                    Attached {
+                        handle: Arc::clone(handle),
+                        present: true,
+                    },
+                    None,
+                ));
             }
             drop(state);
             ended = Some(Arc::clone(handle));
@@ -111,7 +122,13 @@ impl Broker {
         }
         let handle = self.new_session(client, client_id, limits, connected);
         sessions.insert(Arc::clone(&handle));
-        Ok(Attempt::Done(Attached { handle, present: false }, ended))
+        Ok(Attempt::Done(
+            Attached {
+                handle,
+                present: false,
+            },
+            ended,
+        ))
     }
 
     fn new_session(
@@ -158,7 +175,10 @@ impl Broker {
                     Some(now.saturating_add(Duration::from_secs(u64::from(ending.session_expiry))));
                 if let Some(delayed) = will.take_if(|will| will.delay > 0) {
                     let delay = delayed.delay.min(ending.session_expiry);
-                    state.will = Some((now.saturating_add(Duration::from_secs(u64::from(delay))), delayed));
+                    state.will = Some((
+                        now.saturating_add(Duration::from_secs(u64::from(delay))),
+                        delayed,
+                    ));
                 }
             } else {
                 sessions.remove(handle);

@@ -70,7 +70,8 @@ impl Broker {
         undeclared_is_opaque: bool,
     ) -> Result<(ChannelId, Published), Option<IngestError>> {
         let target = topic::target(message.topic).ok_or(None)?;
-        let subtopic = subtopic::normalise_encoded(target.subtopic).map_err(|error| Some(error.into()))?;
+        let subtopic =
+            subtopic::normalise_encoded(target.subtopic).map_err(|error| Some(error.into()))?;
         let content = message
             .properties
             .and_then(|properties| properties.content_type.as_deref())
@@ -83,10 +84,20 @@ impl Broker {
             .is_some_and(|value| value == "1");
         let store = |content| {
             let subtopic = subtopic.clone();
-            self.ingest.store(publisher, target.channel, subtopic, content, message.payload, "mqtt", historical)
+            self.ingest.store(
+                publisher,
+                target.channel,
+                subtopic,
+                content,
+                message.payload,
+                "mqtt",
+                historical,
+            )
         };
         let stored = match store(content).await {
-            Err(IngestError::Malformed(_)) if content == ContentType::Undeclared && undeclared_is_opaque => {
+            Err(IngestError::Malformed(_))
+                if content == ContentType::Undeclared && undeclared_is_opaque =>
+            {
                 store(ContentType::Opaque).await
             }
             stored => stored,
@@ -95,13 +106,20 @@ impl Broker {
     }
 
     /// Hands a stored message to its subscribers and keeps it if it is to be retained.
-    pub(in crate::mqtt) fn deliver(&self, channel: ChannelId, message: &Incoming<'_>, received_at: Timestamp) {
+    pub(in crate::mqtt) fn deliver(
+        &self,
+        channel: ChannelId,
+        message: &Incoming<'_>,
+        received_at: Timestamp,
+    ) {
         let mut matches = Vec::new();
         self.fanout.matches(message.topic, &mut matches);
         if matches.is_empty() && !message.retain {
             return;
         }
-        let mut properties = message.properties.map(|properties| Box::new(properties.clone()));
+        let mut properties = message
+            .properties
+            .map(|properties| Box::new(properties.clone()));
         if let Some(properties) = &mut properties {
             properties.detach();
         }
@@ -127,7 +145,11 @@ impl Broker {
     pub(super) fn deliver_forward(&self, forward: &Forward<'_>) {
         let batch = forward.batch;
         let mut topic = format!("channels/{}/messages", batch.channel);
-        for element in batch.subtopic.split('.').filter(|element| !element.is_empty()) {
+        for element in batch
+            .subtopic
+            .split('.')
+            .filter(|element| !element.is_empty())
+        {
             topic.push('/');
             topic.push_str(element);
         }
@@ -173,12 +195,17 @@ impl Broker {
                     .map(|found| &found.subscription)
                     .filter(|subscription| !(subscription.no_local && message.origin == handle.id))
             };
-            let Some(qos) = subscriptions().map(|subscription| subscription.qos).max() else { continue };
+            let Some(qos) = subscriptions().map(|subscription| subscription.qos).max() else {
+                continue;
+            };
             let delivery = Delivery {
                 message: Arc::clone(message),
                 qos: qos.min(message.qos),
-                retain: message.retain && subscriptions().any(|subscription| subscription.retain_as_published),
-                subscription_ids: subscriptions().filter_map(|subscription| subscription.identifier).collect(),
+                retain: message.retain
+                    && subscriptions().any(|subscription| subscription.retain_as_published),
+                subscription_ids: subscriptions()
+                    .filter_map(|subscription| subscription.identifier)
+                    .collect(),
             };
             self.offer(handle, delivery);
         }
@@ -203,7 +230,12 @@ impl Broker {
         }
     }
 
-    pub(super) fn offer_retained(&self, handle: &Arc<SessionHandle>, filter: &str, subscription: Subscription) {
+    pub(super) fn offer_retained(
+        &self,
+        handle: &Arc<SessionHandle>,
+        filter: &str,
+        subscription: Subscription,
+    ) {
         let now = self.ingest.clock().now();
         let retained = self.retained.lock();
         let mut state = handle.state.lock();
@@ -227,7 +259,9 @@ impl Broker {
 
     /// Publishes the will of a client that is gone. Its right to the topic is checked once more.
     pub(super) async fn publish_will(&self, handle: &SessionHandle, will: Will) {
-        let Some(access) = self.access.thing(handle.thing) else { return };
+        let Some(access) = self.access.thing(handle.thing) else {
+            return;
+        };
         let incoming = Incoming::of_will(&will, handle.id);
         match self.store(access.into(), &incoming, true).await {
             Ok((channel, published)) => {
@@ -235,7 +269,10 @@ impl Broker {
                 self.deliver(channel, &incoming, published.received_at());
             }
             Err(error) => {
-                let error = error.map_or_else(|| "its topic belongs to no channel".to_owned(), |e| e.to_string());
+                let error = error.map_or_else(
+                    || "its topic belongs to no channel".to_owned(),
+                    |e| e.to_string(),
+                );
                 tracing::warn!(thing = %handle.thing, %error, "a will was not published");
             }
         }

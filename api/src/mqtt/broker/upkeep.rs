@@ -55,7 +55,9 @@ impl Broker {
                     handle.end_connection(&mut state, Reason::NOT_AUTHORISED);
                 }
             }
-            None if self.access.thing(handle.thing).is_none() => state.expires_at = Some(Timestamp::MIN),
+            None if self.access.thing(handle.thing).is_none() => {
+                state.expires_at = Some(Timestamp::MIN)
+            }
             None => {}
         }
         self.withdraw(handle, &mut state);
@@ -68,7 +70,10 @@ impl Broker {
             return;
         }
         state.epoch = epoch;
-        for filter in state.session.withdraw(|channel| self.access.may_use(handle.thing, channel)) {
+        for filter in state
+            .session
+            .withdraw(|channel| self.access.may_use(handle.thing, channel))
+        {
             self.unsubscribe_text(&filter, handle.id);
         }
     }
@@ -92,6 +97,9 @@ impl Broker {
             }
             return state.will.take().map(|(_, will)| will);
         }
-        state.will.take_if(|(due, _)| *due <= now).map(|(_, will)| will)
+        state
+            .will
+            .take_if(|(due, _)| *due <= now)
+            .map(|(_, will)| will)
     }
 }

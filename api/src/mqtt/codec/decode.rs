@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::error::DecodeError;
 use super::packet::{
-    Ack, Auth, Connect, Disconnect, FilterOptions, Packet, Publish, QoS, RetainHandling, Subscribe, Unsubscribe,
-    Version, Will,
+    Ack, Auth, Connect, Disconnect, FilterOptions, Packet, Publish, QoS, RetainHandling, Subscribe,
+    Unsubscribe, Version, Will,
 };
 use super::properties::{self, MessageProperties, Place};
 use super::reader::{self, Reader};
@@ -25,17 +25,27 @@ pub struct Frame {
 /// # Errors
 /// A malformed remaining length, or a packet of more than `maximum` bytes. It is told before its bytes have come.
 pub fn take_frame(input: &mut BytesMut, maximum: usize) -> Result<Option<Frame>, DecodeError> {
-    let Some(first) = input.first().copied() else { return Ok(None) };
-    let Some((remaining, size)) = reader::variable_integer(&input[1..])? else { return Ok(None) };
+    let Some(first) = input.first().copied() else {
+        return Ok(None);
+    };
+    let Some((remaining, size)) = reader::variable_integer(&input[1..])? else {
+        return Ok(None);
+    };
     let (header, remaining) = (1 + size, remaining as usize);
     if header + remaining > maximum {
-        return Err(DecodeError::with(Reason::PACKET_TOO_LARGE, "the packet is larger than allowed"));
+        return Err(DecodeError::with(
+            Reason::PACKET_TOO_LARGE,
+            "the packet is larger than allowed",
+        ));
     }
     if input.len() < header + remaining {
         return Ok(None);
     }
     input.advance(header);
-    Ok(Some(Frame { first, body: input.split_to(remaining).freeze() }))
+    Ok(Some(Frame {
+        first,
+        body: input.split_to(remaining).freeze(),
+    }))
 }
 
 /// The version that the answer to a CONNECT must be written in, whatever else is wrong with it; `None` if it is not to
@@ -45,7 +55,9 @@ pub fn answer_version(frame: &Frame) -> Option<Version> {
         return None;
     }
     match frame.body.get(..7)? {
-        [0, 4, b'M', b'Q', b'T', b'T', level] => Some(if *level < 5 { Version::V3 } else { Version::V5 }),
+        [0, 4, b'M', b'Q', b'T', b'T', level] => {
+            Some(if *level < 5 { Version::V3 } else { Version::V5 })
+        }
         [0, 6, b'M', b'Q', b'I', b's', b'd'] => Some(Version::V3),
         _ => None,
     }
@@ -65,7 +77,8 @@ pub fn decode_connect(frame: Frame) -> Result<Box<Connect>, DecodeError> {
     connect(&mut Reader::new(frame.body)).map(Box::new)
 }
 
-const RESERVED_FLAGS: DecodeError = DecodeError::malformed("reserved flags of the fixed header are wrong");
+const RESERVED_FLAGS: DecodeError =
+    DecodeError::malformed("reserved flags of the fixed header are wrong");
 const TRAILING: DecodeError = DecodeError::malformed("bytes are left behind the packet's fields");
 
 /// Reads any packet that a client may send.
@@ -112,7 +125,10 @@ fn connect(reader: &mut Reader) -> Result<Connect, DecodeError> {
         ("MQTT", 4) => Version::V3,
         ("MQTT", 5) => Version::V5,
         ("MQTT" | "MQIsdp", _) => {
-            return Err(DecodeError::with(Reason::UNSUPPORTED_VERSION, "the protocol level is neither 4 nor 5"));
+            return Err(DecodeError::with(
+                Reason::UNSUPPORTED_VERSION,
+                "the protocol level is neither 4 nor 5",
+            ));
         }
         _ => return Err(DecodeError::protocol("the protocol name is not `MQTT`")),
     };
@@ -128,14 +144,17 @@ fn connect(reader: &mut Reader) -> Result<Connect, DecodeError> {
     if !has_will && flags & 0x38 != 0 {
         return Err(DecodeError::malformed("will flags without a will"));
     }
-    let will_qos = QoS::from_bits(flags >> 3 & 3).ok_or(DecodeError::malformed("the QoS of the will is 3"))?;
+    let will_qos =
+        QoS::from_bits(flags >> 3 & 3).ok_or(DecodeError::malformed("the QoS of the will is 3"))?;
     let keep_alive = reader.u16()?;
     let properties = match version {
         Version::V3 => properties::Read::default(),
         Version::V5 => properties::read(reader, Place::Connect)?,
     };
     let client_id = reader.text()?;
-    let will = has_will.then(|| will(reader, version, will_qos, flags & 0x20 != 0)).transpose()?;
+    let will = has_will
+        .then(|| will(reader, version, will_qos, flags & 0x20 != 0))
+        .transpose()?;
     let user_name = has_user_name.then(|| reader.text()).transpose()?;
     let password = has_password.then(|| reader.binary()).transpose()?;
     if !reader.is_empty() {
@@ -153,7 +172,12 @@ fn connect(reader: &mut Reader) -> Result<Connect, DecodeError> {
     })
 }
 
-fn will(reader: &mut Reader, version: Version, qos: QoS, retain: bool) -> Result<Will, DecodeError> {
+fn will(
+    reader: &mut Reader,
+    version: Version,
+    qos: QoS,
+    retain: bool,
+) -> Result<Will, DecodeError> {
     let read = match version {
         Version::V3 => properties::Read::default(),
         Version::V5 => properties::read(reader, Place::Will)?,
@@ -185,21 +209,35 @@ fn publish(mut reader: Reader, flags: u8, version: Version) -> Result<Publish, D
         return Err(DecodeError::malformed("a duplicate of QoS 0"));
     }
     let topic = reader.text()?;
-    let packet_id = if qos == QoS::AtMostOnce { 0 } else { packet_id(&mut reader)? };
+    let packet_id = if qos == QoS::AtMostOnce {
+        0
+    } else {
+        packet_id(&mut reader)?
+    };
     let read = match version {
         Version::V3 => properties::Read::default(),
         Version::V5 => properties::read(&mut reader, Place::Publish)?,
     };
     if topic.contains(['+', '#']) {
-        return Err(DecodeError::with(Reason::TOPIC_NAME_INVALID, "a topic name holds a wildcard"));
+        return Err(DecodeError::with(
+            Reason::TOPIC_NAME_INVALID,
+            "a topic name holds a wildcard",
+        ));
     }
     if topic.is_empty() && version == Version::V3 {
         return Err(DecodeError::malformed("a topic name is empty"));
     }
     if topic.is_empty() && read.topic_alias.is_none() {
-        return Err(DecodeError::protocol("neither a topic name nor a topic alias"));
+        return Err(DecodeError::protocol(
+            "neither a topic name nor a topic alias",
+        ));
     }
-    if read.message.response_topic.as_ref().is_some_and(|topic| topic.contains(['+', '#'])) {
+    if read
+        .message
+        .response_topic
+        .as_ref()
+        .is_some_and(|topic| topic.contains(['+', '#']))
+    {
         return Err(DecodeError::protocol("a response topic holds a wildcard"));
     }
     Ok(Publish {
@@ -227,13 +265,16 @@ const PUBLISH_REASONS: [u8; 9] = [0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97
 /// Reasons of PUBREL and PUBCOMP (MQTT 5, table 3-6).
 const RELEASE_REASONS: [u8; 2] = [0x00, 0x92];
 /// Reasons of a client's DISCONNECT (MQTT 5, table 3-10).
-const DISCONNECT_REASONS: [u8; 14] =
-    [0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99];
+const DISCONNECT_REASONS: [u8; 14] = [
+    0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
+];
 
 fn reason(reader: &mut Reader, known: &[u8]) -> Result<Reason, DecodeError> {
     let code = reader.u8()?;
     if !known.contains(&code) {
-        return Err(DecodeError::protocol("a reason code does not belong to this packet"));
+        return Err(DecodeError::protocol(
+            "a reason code does not belong to this packet",
+        ));
     }
     Ok(Reason(code))
 }
@@ -264,13 +305,19 @@ fn subscribe(reader: &mut Reader, version: Version) -> Result<Subscribe, DecodeE
     if filters.is_empty() {
         return Err(DecodeError::protocol("a SUBSCRIBE without filters"));
     }
-    Ok(Subscribe { packet_id, identifier: read.subscription_id, filters })
+    Ok(Subscribe {
+        packet_id,
+        identifier: read.subscription_id,
+        filters,
+    })
 }
 
 fn filter_options(bits: u8, version: Version) -> Result<FilterOptions, DecodeError> {
     let reserved = if version == Version::V3 { 0xFC } else { 0xC0 };
     if bits & reserved != 0 {
-        return Err(DecodeError::malformed("reserved subscription options are set"));
+        return Err(DecodeError::malformed(
+            "reserved subscription options are set",
+        ));
     }
     let retain_handling = match bits >> 4 & 3 {
         0 => RetainHandling::SendAlways,
@@ -303,19 +350,30 @@ fn unsubscribe(reader: &mut Reader, version: Version) -> Result<Unsubscribe, Dec
 
 fn disconnect(reader: &mut Reader, version: Version) -> Result<Disconnect, DecodeError> {
     if version == Version::V3 || reader.is_empty() {
-        return Ok(Disconnect { reason: Reason::SUCCESS, session_expiry: None });
+        return Ok(Disconnect {
+            reason: Reason::SUCCESS,
+            session_expiry: None,
+        });
     }
     let reason = reason(reader, &DISCONNECT_REASONS)?;
     if reader.is_empty() {
-        return Ok(Disconnect { reason, session_expiry: None });
+        return Ok(Disconnect {
+            reason,
+            session_expiry: None,
+        });
     }
     let read = properties::read(reader, Place::Disconnect)?;
-    Ok(Disconnect { reason, session_expiry: read.packet.session_expiry })
+    Ok(Disconnect {
+        reason,
+        session_expiry: read.packet.session_expiry,
+    })
 }
 
 fn auth(reader: &mut Reader) -> Result<Auth, DecodeError> {
     if reader.is_empty() {
-        return Ok(Auth { reason: Reason::SUCCESS });
+        return Ok(Auth {
+            reason: Reason::SUCCESS,
+        });
     }
     let reason = reason(reader, &[0x00, 0x18, 0x19])?;
     if !reader.is_empty() {

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::packet::{Ack, ConnAck, Outgoing, PublishHeader, QoS, SubAck, Version};
-use super::properties::{put_string, publish_properties_size, write_publish_properties};
+use super::properties::{publish_properties_size, put_string, write_publish_properties};
 use super::reason::Reason;
 
 /// Appends `packet` to `out`. What `version` does not know (reasons of acknowledgements, DISCONNECT) is left out.
@@ -29,7 +29,11 @@ pub fn publish_size(header: &PublishHeader<'_>, payload: &[u8], version: Version
 }
 
 /// Remaining length, and the length of the property list.
-fn publish_remaining(header: &PublishHeader<'_>, payload: &[u8], version: Version) -> (usize, usize) {
+fn publish_remaining(
+    header: &PublishHeader<'_>,
+    payload: &[u8],
+    version: Version,
+) -> (usize, usize) {
     let packet_id = if header.qos == QoS::AtMostOnce { 0 } else { 2 };
     let plain = 2 + header.topic.len() + packet_id + payload.len();
     if version == Version::V3 {
@@ -41,7 +45,10 @@ fn publish_remaining(header: &PublishHeader<'_>, payload: &[u8], version: Versio
         header.topic_alias,
         header.subscription_ids,
     );
-    (plain + variable_integer_size(properties) + properties, properties)
+    (
+        plain + variable_integer_size(properties) + properties,
+        properties,
+    )
 }
 
 fn publish(header: &PublishHeader<'_>, payload: &[u8], version: Version, out: &mut BytesMut) {
@@ -96,7 +103,10 @@ fn acknowledge(first: u8, ack: Ack, text: Option<&str>, version: Version, out: &
     };
     let mut properties = BytesMut::new();
     put_string(&mut properties, 0x1F, Some(text));
-    put_variable_integer(out, 3 + variable_integer_size(properties.len()) + properties.len());
+    put_variable_integer(
+        out,
+        3 + variable_integer_size(properties.len()) + properties.len(),
+    );
     out.put_u16(ack.packet_id);
     out.put_u8(ack.reason.0);
     put_variable_integer(out, properties.len());
@@ -120,7 +130,11 @@ fn sub_ack(first: u8, ack: &SubAck, version: Version, out: &mut BytesMut) {
     }
     put_variable_integer(out, 2 + ack.reasons.len());
     out.put_u16(ack.packet_id);
-    out.extend(ack.reasons.iter().map(|reason| if reason.is_error() { 0x80 } else { reason.0 }));
+    out.extend(
+        ack.reasons
+            .iter()
+            .map(|reason| if reason.is_error() { 0x80 } else { reason.0 }),
+    );
 }
 
 fn disconnect(reason: Reason, text: Option<&str>, version: Version, out: &mut BytesMut) {
@@ -130,7 +144,10 @@ fn disconnect(reason: Reason, text: Option<&str>, version: Version, out: &mut By
     let mut properties = BytesMut::new();
     put_string(&mut properties, 0x1F, text);
     out.put_u8(0xE0);
-    put_variable_integer(out, 1 + variable_integer_size(properties.len()) + properties.len());
+    put_variable_integer(
+        out,
+        1 + variable_integer_size(properties.len()) + properties.len(),
+    );
     out.put_u8(reason.0);
     put_variable_integer(out, properties.len());
     out.put_slice(&properties);

@@ -12,11 +12,17 @@ pub struct DecodeError {
 
 impl DecodeError {
     pub const fn malformed(what: &'static str) -> Self {
-        Self { reason: Reason::MALFORMED_PACKET, what }
+        Self {
+            reason: Reason::MALFORMED_PACKET,
+            what,
+        }
     }
 
     pub const fn protocol(what: &'static str) -> Self {
-        Self { reason: Reason::PROTOCOL_ERROR, what }
+        Self {
+            reason: Reason::PROTOCOL_ERROR,
+            what,
+        }
     }
 
     pub const fn with(reason: Reason, what: &'static str) -> Self {

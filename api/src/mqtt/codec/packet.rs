@@ -107,7 +107,10 @@ pub struct Ack {
 
 impl Ack {
     pub const fn success(packet_id: u16) -> Self {
-        Self { packet_id, reason: Reason::SUCCESS }
+        Self {
+            packet_id,
+            reason: Reason::SUCCESS,
+        }
     }
 }
 

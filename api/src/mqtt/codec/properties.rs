@@ -36,7 +36,11 @@ pub struct MessageProperties {
 impl MessageProperties {
     /// The last value of a user property.
     pub fn user_property(&self, name: &str) -> Option<&str> {
-        self.user_properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.user_properties
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -48,7 +52,12 @@ impl MessageProperties {
         let texts = self.content_type.as_ref().map_or(0, String::len)
             + self.response_topic.as_ref().map_or(0, String::len)
             + self.correlation_data.as_ref().map_or(0, Bytes::len);
-        texts + self.user_properties.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
+        texts
+            + self
+                .user_properties
+                .iter()
+                .map(|(name, value)| name.len() + value.len() + 48)
+                .sum::<usize>()
     }
 
     /// The same, in memory of its own rather than in that of the packet it came in.
@@ -98,7 +107,16 @@ const fn places(identifier: u32) -> &'static [Place] {
         0x18 => &[Will],
         0x1F => &[Ack, Disconnect, Auth],
         0x23 => &[Publish],
-        0x26 => &[Connect, Will, Publish, Subscribe, Unsubscribe, Ack, Disconnect, Auth],
+        0x26 => &[
+            Connect,
+            Will,
+            Publish,
+            Subscribe,
+            Unsubscribe,
+            Ack,
+            Disconnect,
+            Auth,
+        ],
         _ => &[],
     }
 }
@@ -122,21 +140,34 @@ pub(super) fn read(reader: &mut Reader, place: Place) -> Result<Read, DecodeErro
         read_one(&mut list, identifier, &mut read, place)?;
     }
     if seen & (1 << 0x16) != 0 && read.packet.authentication_method.is_none() {
-        return Err(DecodeError::protocol("authentication data without a method"));
+        return Err(DecodeError::protocol(
+            "authentication data without a method",
+        ));
     }
     Ok(read)
 }
 
 const fn unknown(identifier: u32) -> DecodeError {
     match identifier {
-        0x01..=0x03 | 0x08 | 0x09 | 0x0B | 0x11..=0x13 | 0x15..=0x1A | 0x1C | 0x1F | 0x21..=0x2A => {
-            DecodeError::protocol("a property does not belong to this packet")
-        }
+        0x01..=0x03
+        | 0x08
+        | 0x09
+        | 0x0B
+        | 0x11..=0x13
+        | 0x15..=0x1A
+        | 0x1C
+        | 0x1F
+        | 0x21..=0x2A => DecodeError::protocol("a property does not belong to this packet"),
         _ => DecodeError::malformed("a property is unknown"),
     }
 }
 
-fn read_one(list: &mut Reader, identifier: u32, read: &mut Read, place: Place) -> Result<(), DecodeError> {
+fn read_one(
+    list: &mut Reader,
+    identifier: u32,
+    read: &mut Read,
+    place: Place,
+) -> Result<(), DecodeError> {
     match identifier {
         0x01 => read.message.is_text = Some(list.flag()?),
         0x02 => read.message_expiry = Some(list.u32()?),
@@ -156,7 +187,10 @@ fn read_one(list: &mut Reader, identifier: u32, read: &mut Read, place: Place) -
         0x23 => {
             let alias = list.u16()?;
             if alias == 0 {
-                return Err(DecodeError::with(Reason::TOPIC_ALIAS_INVALID, "topic alias 0"));
+                return Err(DecodeError::with(
+                    Reason::TOPIC_ALIAS_INVALID,
+                    "topic alias 0",
+                ));
             }
             read.topic_alias = Some(alias);
         }
@@ -167,7 +201,10 @@ fn read_one(list: &mut Reader, identifier: u32, read: &mut Read, place: Place) -
                 _ => &mut read.packet.user_properties,
             };
             if pairs.len() >= MAX_USER_PROPERTIES {
-                return Err(DecodeError::with(Reason::QUOTA_EXCEEDED, "more than 256 user properties"));
+                return Err(DecodeError::with(
+                    Reason::QUOTA_EXCEEDED,
+                    "more than 256 user properties",
+                ));
             }
             pairs.push(pair);
         }
@@ -209,13 +246,29 @@ pub(super) fn publish_properties_size(
     subscription_ids: &[u32],
 ) -> usize {
     let mut size = expiry.map_or(0, |_| 5) + alias.map_or(0, |_| 3);
-    size += subscription_ids.iter().map(|id| 1 + variable_integer_size(*id as usize)).sum::<usize>();
+    size += subscription_ids
+        .iter()
+        .map(|id| 1 + variable_integer_size(*id as usize))
+        .sum::<usize>();
     let Some(message) = message else { return size };
     size += message.is_text.map_or(0, |_| 2);
-    size += message.content_type.as_ref().map_or(0, |text| 3 + text.len());
-    size += message.response_topic.as_ref().map_or(0, |text| 3 + text.len());
-    size += message.correlation_data.as_ref().map_or(0, |data| 3 + data.len());
-    size + message.user_properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum::<usize>()
+    size += message
+        .content_type
+        .as_ref()
+        .map_or(0, |text| 3 + text.len());
+    size += message
+        .response_topic
+        .as_ref()
+        .map_or(0, |text| 3 + text.len());
+    size += message
+        .correlation_data
+        .as_ref()
+        .map_or(0, |data| 3 + data.len());
+    size + message
+        .user_properties
+        .iter()
+        .map(|(name, value)| 5 + name.len() + value.len())
+        .sum::<usize>()
 }
 
 /// Appends a PUBLISH's property list, without its length in front.

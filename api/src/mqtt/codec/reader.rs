@@ -60,7 +60,8 @@ impl Reader {
     /// A UTF-8 string: well-formed and without U+0000 (MQTT-1.5.4-1, -2).
     pub(super) fn text(&mut self) -> Result<String, DecodeError> {
         let bytes = self.binary()?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| DecodeError::malformed("a string is no UTF-8"))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| DecodeError::malformed("a string is no UTF-8"))?;
         if bytes.contains(&0) {
             return Err(DecodeError::malformed("a string holds U+0000"));
         }
@@ -88,12 +89,16 @@ pub(super) fn variable_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Dec
             continue;
         }
         if index > 0 && *byte == 0 {
-            return Err(DecodeError::malformed("a variable byte integer is longer than needed"));
+            return Err(DecodeError::malformed(
+                "a variable byte integer is longer than needed",
+            ));
         }
         return Ok(Some((value, index + 1)));
     }
     if bytes.len() >= 4 {
-        return Err(DecodeError::malformed("a variable byte integer has more than four bytes"));
+        return Err(DecodeError::malformed(
+            "a variable byte integer has more than four bytes",
+        ));
     }
     Ok(None)
 }

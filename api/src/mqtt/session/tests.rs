@@ -6,12 +6,24 @@ use super::*;
 const NOW: Timestamp = Timestamp(1_000_000_000);
 
 fn client(receive_maximum: u16) -> ClientLimits {
-    ClientLimits { version: Version::V5, receive_maximum, maximum_packet_size: 1024 }
+    ClientLimits {
+        version: Version::V5,
+        receive_maximum,
+        maximum_packet_size: 1024,
+    }
 }
 
 fn session(receive_maximum: u16) -> Session {
-    let limits = SessionLimits { queue_bytes: 10_000, queue_messages: 8, inflight: 100 };
-    Session::new(limits, client(receive_maximum), Arc::new(QueueBudget::new(100_000)))
+    let limits = SessionLimits {
+        queue_bytes: 10_000,
+        queue_messages: 8,
+        inflight: 100,
+    };
+    Session::new(
+        limits,
+        client(receive_maximum),
+        Arc::new(QueueBudget::new(100_000)),
+    )
 }
 
 fn delivery(qos: QoS, payload: &str) -> Delivery {
@@ -25,14 +37,25 @@ fn delivery(qos: QoS, payload: &str) -> Delivery {
         properties: None,
         origin: 0,
     };
-    Delivery { message: Arc::new(message), qos, retain: false, subscription_ids: Vec::new() }
+    Delivery {
+        message: Arc::new(message),
+        qos,
+        retain: false,
+        subscription_ids: Vec::new(),
+    }
 }
 
 fn publish(next: Option<Next>) -> (u16, bool, String) {
     match next {
-        Some(Next::Publish { packet_id, duplicate, delivery }) => {
-            (packet_id, duplicate, String::from_utf8(delivery.message.payload.to_vec()).unwrap())
-        }
+        Some(Next::Publish {
+            packet_id,
+            duplicate,
+            delivery,
+        }) => (
+            packet_id,
+            duplicate,
+            String::from_utf8(delivery.message.payload.to_vec()).unwrap(),
+        ),
         other => panic!("no publish: {other:?}"),
     }
 }
@@ -54,12 +77,19 @@ fn no_more_is_sent_than_the_client_can_take() {
 #[test]
 fn the_unacknowledged_goes_out_again_first_and_in_order() {
     let mut session = session(10);
-    for (qos, payload) in [(QoS::AtLeastOnce, "1"), (QoS::ExactlyOnce, "2"), (QoS::AtLeastOnce, "3")] {
+    for (qos, payload) in [
+        (QoS::AtLeastOnce, "1"),
+        (QoS::ExactlyOnce, "2"),
+        (QoS::AtLeastOnce, "3"),
+    ] {
         session.offer(delivery(qos, payload));
     }
     let (first, ..) = publish(session.next(NOW));
     let (second, ..) = publish(session.next(NOW));
-    assert_eq!(session.received(Ack::success(second)), Some(Ack::success(second)));
+    assert_eq!(
+        session.received(Ack::success(second)),
+        Some(Ack::success(second))
+    );
     session.resume(client(10));
     assert_eq!(publish(session.next(NOW)), (first, true, "1".into()));
     assert_eq!(session.next(NOW), Some(Next::Release { packet_id: second }));
@@ -87,20 +117,42 @@ fn a_smaller_window_after_the_reconnect_is_kept() {
 fn a_full_queue_drops_qos_0_and_ends_the_session_at_qos_1() {
     let mut session = session(1);
     for _ in 0..8 {
-        assert_eq!(session.offer(delivery(QoS::AtMostOnce, "x")), Offered::Queued);
+        assert_eq!(
+            session.offer(delivery(QoS::AtMostOnce, "x")),
+            Offered::Queued
+        );
     }
-    assert_eq!(session.offer(delivery(QoS::AtMostOnce, "x")), Offered::Dropped);
-    assert_eq!(session.offer(delivery(QoS::AtLeastOnce, "x")), Offered::Overrun);
+    assert_eq!(
+        session.offer(delivery(QoS::AtMostOnce, "x")),
+        Offered::Dropped
+    );
+    assert_eq!(
+        session.offer(delivery(QoS::AtLeastOnce, "x")),
+        Offered::Overrun
+    );
 }
 
 #[test]
 fn the_budget_of_the_node_is_given_back() {
     let budget = Arc::new(QueueBudget::new(300));
-    let limits = SessionLimits { queue_bytes: 10_000, queue_messages: 8, inflight: 10 };
+    let limits = SessionLimits {
+        queue_bytes: 10_000,
+        queue_messages: 8,
+        inflight: 10,
+    };
     let mut session = Session::new(limits, client(10), Arc::clone(&budget));
-    assert_eq!(session.offer(delivery(QoS::AtMostOnce, "x")), Offered::Queued);
-    assert_eq!(session.offer(delivery(QoS::AtMostOnce, "x")), Offered::Queued);
-    assert_eq!(session.offer(delivery(QoS::AtMostOnce, "x")), Offered::Dropped);
+    assert_eq!(
+        session.offer(delivery(QoS::AtMostOnce, "x")),
+        Offered::Queued
+    );
+    assert_eq!(
+        session.offer(delivery(QoS::AtMostOnce, "x")),
+        Offered::Queued
+    );
+    assert_eq!(
+        session.offer(delivery(QoS::AtMostOnce, "x")),
+        Offered::Dropped
+    );
     session.next(NOW);
     assert!(budget.used() > 0);
     drop(session);
@@ -125,7 +177,13 @@ fn a_refused_qos_2_message_is_settled_and_an_unknown_one_is_told() {
     let mut session = session(1);
     session.offer(delivery(QoS::ExactlyOnce, "1"));
     let (id, ..) = publish(session.next(NOW));
-    assert_eq!(session.received(Ack { packet_id: id, reason: Reason::QUOTA_EXCEEDED }), None);
+    assert_eq!(
+        session.received(Ack {
+            packet_id: id,
+            reason: Reason::QUOTA_EXCEEDED
+        }),
+        None
+    );
     assert_eq!(session.waiting(), 0);
     let unknown = session.received(Ack::success(77)).unwrap();
     assert_eq!(unknown.reason, Reason::PACKET_ID_NOT_FOUND);
