@@ -90,6 +90,12 @@ impl Intake {
         }
     }
 
+    /// Pieces of work that wait.
+    pub(super) fn len(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.batches.len() + queue.passed_over.len()
+    }
+
     pub(super) fn records(&self) -> usize {
         self.queue.lock().records
     }

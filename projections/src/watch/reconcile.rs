@@ -110,6 +110,8 @@ impl Worker {
             let (found, _) = self.shared.telemetry.series(&filter, offset, PAGE).await?;
             offset += found.len();
             let last_page = found.len() < PAGE;
+            // What is queued is older than what was just read, and must not be overtaken by it.
+            self.work_off().await;
             for info in found {
                 if !self.is_mine(info.key.thing) || !rule.watches(&info.key, &self.shared.access) {
                     continue;

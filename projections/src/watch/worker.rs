@@ -98,6 +98,16 @@ impl Worker {
         }
     }
 
+    /// Does what is queued at this moment.
+    pub(super) async fn work_off(&mut self) {
+        for _ in 0..self.intake.len() {
+            let Some(work) = self.intake.try_next() else {
+                return;
+            };
+            self.work(work).await;
+        }
+    }
+
     async fn work(&mut self, work: Work) {
         match work {
             Work::Batch(batch) => self.batch(&batch).await,
@@ -236,7 +246,7 @@ impl Worker {
         standing: Standing,
         unit: &str,
     ) -> Watched {
-        let mut watched = Watched::new(rule, key, standing);
+        let mut watched = Watched::new(rule, key, standing, self.shared.config.lateness);
         if standing.abnormal.is_some() {
             for outcome in watched.tick(self.shared.clock.now()) {
                 self.send(&watched, unit, outcome).await;
