@@ -130,6 +130,12 @@ fn answer(script: &str, body: &RequestBody, payload: &[f32]) -> (ReplyBody, Vec<
             milliseconds: vec![(1, 0.1)],
             largest_difference: 0.0,
         }),
+        RequestBody::Ping {} if script == "tell-environment" => {
+            let variables: Vec<String> = std::env::vars()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            failed(FailureCode::Invalid, &variables.join("\n"))
+        }
         RequestBody::Ping {} => ReplyBody::Pong {},
         RequestBody::Shutdown {} => ReplyBody::ShuttingDown {},
     };

@@ -1,9 +1,13 @@
 //! Which models there are: the seam to the read model of the registry.
 
+mod registry;
+
 use async_trait::async_trait;
 use tellee_actors::domain::model::{Definition, State, Version};
 use tellee_actors::ids::{ModelId, OrganisationId};
 use tokio::sync::watch;
+
+pub use self::registry::RegistryModels;
 
 /// A model as the registry knows it.
 #[derive(Debug, Clone, PartialEq)]

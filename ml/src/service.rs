@@ -12,6 +12,7 @@ use tellee_actors::domain::model::Version;
 use tellee_actors::entity::Directory;
 use tellee_actors::ids::ModelId;
 use tellee_actors::time::{SharedClock, Timestamp};
+use tellee_projections::live::LiveSink;
 use tellee_projections::telemetry::{MessageBatch, TelemetryStore};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -152,11 +153,6 @@ impl MlService {
         Ok(service)
     }
 
-    /// Hands the samples of a stored message to the models that watch them. Never waits.
-    pub fn published(&self, batch: &MessageBatch) {
-        self.inner.routes.published(batch);
-    }
-
     /// Begins a training in the background.
     pub fn start_training(&self, request: TrainRequest) -> Result<Training, TrainError> {
         if self.inner.stopping.is_cancelled() {
@@ -232,6 +228,13 @@ impl MlService {
             running.handle.stop().await;
         }
         self.inner.worker.stop().await;
+    }
+}
+
+impl LiveSink for MlService {
+    /// Hands the samples of a stored message to the models that watch them.
+    fn published(&self, batch: &Arc<MessageBatch>) {
+        self.inner.routes.published(batch);
     }
 }
 

@@ -17,6 +17,7 @@ use tellee_actors::ids::{ChannelId, ModelId, ThingId};
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_ml::worker::{RestartPolicy, StartError, WorkerState};
 use tellee_ml::{MlConfig, MlService, MlStatus, Seams, TrainError, TrainOptions, TrainRequest};
+use tellee_projections::live::LiveSink;
 use tellee_projections::telemetry::{
     MessageBatch, Quality, Record, TelemetryStore, TimeRange, Value,
 };
@@ -189,7 +190,8 @@ impl Bench {
 
     fn publish(&self, seconds: std::ops::Range<i64>, flow: f64) {
         for second in seconds {
-            self.service.published(&self.message(second, flow));
+            self.service
+                .published(&Arc::new(self.message(second, flow)));
         }
     }
 
@@ -379,22 +381,22 @@ async fn what_is_bad_late_or_back_filled_is_not_scored() {
     bench.train_and_promote().await;
     let mut historical = bench.message(0, 200.0);
     historical.historical = true;
-    bench.service.published(&historical);
+    bench.service.published(&Arc::new(historical));
     let mut late = bench.message(0, 200.0);
     late.received_at = late.received_at.saturating_add(Duration::from_secs(600));
-    bench.service.published(&late);
+    bench.service.published(&Arc::new(late));
     let mut ahead = bench.message(0, 200.0);
     ahead.received_at = ahead.received_at.saturating_sub(Duration::from_secs(600));
-    bench.service.published(&ahead);
+    bench.service.published(&Arc::new(ahead));
     let mut elsewhere = bench.message(0, 200.0);
     elsewhere.subtopic = "other".into();
-    bench.service.published(&elsewhere);
+    bench.service.published(&Arc::new(elsewhere));
     assert_eq!(bench.service.status().out_of_time, 4);
 
     bench.publish(0..6, 50.0);
     let mut bad = bench.message(6, 50.0);
     bad.records[1].quality = Quality::BAD;
-    bench.service.published(&bad);
+    bench.service.published(&Arc::new(bad));
     bench.publish(7..12, 50.0);
     let status = bench.scored(5).await;
     assert_eq!(status.models[0].1.unknown, 1);

@@ -234,6 +234,35 @@ async fn without_program_or_libtorch_models_are_off_and_come_when_it_is_installe
     worker.stop().await;
 }
 
+/// Without OMP_NUM_THREADS=1 oneDNN takes all cores and collapses under load. The server's environment may hold secrets.
+#[tokio::test]
+async fn a_worker_gets_one_thread_and_nothing_of_the_servers_environment() {
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let launch = Launch {
+        libtorch: Some("/opt/libtorch".into()),
+        ..launch("tell-environment")
+    };
+    let worker = supervise(launch, quick()).await;
+    ready(&worker).await;
+    let told = worker
+        .call(RequestBody::Ping {}, &[], DEADLINE)
+        .await
+        .unwrap_err()
+        .to_string();
+    let mut names: Vec<&str> = told.lines().collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "LD_LIBRARY_PATH=/opt/libtorch/lib",
+            "MKL_NUM_THREADS=1",
+            "OMP_NUM_THREADS=1",
+            "RUST_BACKTRACE=0"
+        ]
+    );
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn calls_beyond_the_limit_are_refused_at_once() {
     let worker = supervise(launch("hang-on-ping"), quick()).await;

@@ -47,7 +47,11 @@ pub struct SimArgs {
 impl SimArgs {
     fn into_config(self) -> Result<SimConfig, Failure> {
         let kind = self.csv.map_or(SimKind::Pump, SimKind::Csv);
-        let faults = self.fault.iter().map(|text| text.parse::<FaultSpec>()).collect::<Result<_, _>>();
+        let faults = self
+            .fault
+            .iter()
+            .map(|text| text.parse::<FaultSpec>())
+            .collect::<Result<_, _>>();
         Ok(SimConfig {
             listen: self.listen,
             seed: self.seed,
@@ -65,7 +69,12 @@ pub fn run(args: SimArgs) -> Result<(), Failure> {
     let print_content = args.print_content;
     let config = args.into_config()?;
     if print_content {
-        let content = sim::edge_content(&config.kind, config.listen, Duration::from_millis(1_000));
+        let content = sim::edge_content(
+            &config.kind,
+            &config.listen.ip().to_string(),
+            config.listen.port(),
+            Duration::from_millis(1_000),
+        );
         let content = content.map_err(|error| Failure::Usage(error.to_string()))?;
         println!("{content}");
         return Ok(());
@@ -83,9 +92,11 @@ pub fn run(args: SimArgs) -> Result<(), Failure> {
             }
             stop.send_replace(true);
         });
-        sim::run(config, stopped).await.map_err(|error| match error {
-            SimError::Listen { .. } | SimError::Serve(_) => Failure::Other(error.to_string()),
-            _ => Failure::Usage(error.to_string()),
-        })
+        sim::run(config, stopped)
+            .await
+            .map_err(|error| match error {
+                SimError::Listen { .. } | SimError::Serve(_) => Failure::Other(error.to_string()),
+                _ => Failure::Usage(error.to_string()),
+            })
     })
 }
