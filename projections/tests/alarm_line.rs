@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tellee_actors::command::{Accepted, Command, CommandContext};
 use tellee_actors::domain::alarm::{self, Letter};
-use tellee_actors::domain::alarm_rule::{self, AlarmClass, Definition, Level, LimitKind, Priority, Scope};
+use tellee_actors::domain::alarm_rule::{
+    self, AlarmClass, Definition, Level, LimitKind, Priority, Scope,
+};
 use tellee_actors::domain::secret::SealedKey;
 use tellee_actors::domain::{channel, organisation, thing};
 use tellee_actors::entity::Directory;
@@ -42,21 +44,41 @@ struct Node {
 impl Node {
     async fn start(folder: &Path, organisation: OrganisationId) -> Self {
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let database = Database::open(&folder.join("events.db"), DatabaseConfig::default()).unwrap();
-        let store: Arc<dyn EventStore> = Arc::new(EmbeddedEventStore::new(database.clone()).await.unwrap());
-        let projections = Projections::start(Arc::clone(&store), database, Arc::clone(&clock)).await.unwrap();
+        let database =
+            Database::open(&folder.join("events.db"), DatabaseConfig::default()).unwrap();
+        let store: Arc<dyn EventStore> =
+            Arc::new(EmbeddedEventStore::new(database.clone()).await.unwrap());
+        let projections = Projections::start(Arc::clone(&store), database, Arc::clone(&clock))
+            .await
+            .unwrap();
         let config = LocalDirectoryConfig::default();
         let directory = Arc::new(LocalDirectory::new(store, Arc::clone(&clock), config).unwrap());
         let (folder, config) = (folder.join("telemetry"), TelemetryConfig::default());
         let telemetry = EmbeddedTelemetryStore::open(&folder, config, Arc::clone(&clock)).unwrap();
         let telemetry: Arc<dyn TelemetryStore> = Arc::new(telemetry);
         let asked: Arc<dyn Directory> = Arc::<LocalDirectory>::clone(&directory);
-        let config = AlarmWatchConfig { tick: Duration::from_millis(20), ..AlarmWatchConfig::default() };
-        let watch =
-            AlarmWatch::start(asked, &projections, Arc::clone(&telemetry), Arc::clone(&clock), config);
+        let config = AlarmWatchConfig {
+            tick: Duration::from_millis(20),
+            ..AlarmWatchConfig::default()
+        };
+        let watch = AlarmWatch::start(
+            asked,
+            &projections,
+            Arc::clone(&telemetry),
+            Arc::clone(&clock),
+            config,
+        );
         let hub = LiveHub::new();
         hub.add_sink(Arc::<AlarmWatch>::clone(&watch));
-        Self { clock, projections, directory, telemetry, hub, watch, organisation }
+        Self {
+            clock,
+            projections,
+            directory,
+            telemetry,
+            hub,
+            watch,
+            organisation,
+        }
     }
 
     async fn stop(self) {
@@ -75,8 +97,15 @@ impl Node {
             note: None,
             timeout: DEADLINE,
         };
-        let accepted = self.directory.ask(entity.into(), command, context).await.unwrap();
-        self.projections.wait_for(accepted.position, DEADLINE).await.unwrap();
+        let accepted = self
+            .directory
+            .ask(entity.into(), command, context)
+            .await
+            .unwrap();
+        self.projections
+            .wait_for(accepted.position, DEADLINE)
+            .await
+            .unwrap();
         accepted
     }
 
@@ -108,22 +137,37 @@ impl Node {
     async fn letter(&self, alarm: AlarmId, letter: Letter) -> AlarmRow {
         let wait = async {
             loop {
-                let row = self.projections.alarms().alarm(self.organisation, alarm).await.unwrap();
+                let row = self
+                    .projections
+                    .alarms()
+                    .alarm(self.organisation, alarm)
+                    .await
+                    .unwrap();
                 if let Some(row) = row.filter(|row| row.letter == letter) {
                     return row;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(DEADLINE, wait).await.expect("the alarm becomes so")
+        tokio::time::timeout(DEADLINE, wait)
+            .await
+            .expect("the alarm becomes so")
     }
 }
 
 fn rule(thing: ThingId) -> Definition {
     Definition {
         name: "vibration".to_owned(),
-        scope: Scope { thing: Some(thing), series: "vibration".to_owned(), ..Scope::default() },
-        levels: vec![Level { kind: LimitKind::Hi, limit: 7.1, priority: Priority::P2 }],
+        scope: Scope {
+            thing: Some(thing),
+            series: "vibration".to_owned(),
+            ..Scope::default()
+        },
+        levels: vec![Level {
+            kind: LimitKind::Hi,
+            limit: 7.1,
+            priority: Priority::P2,
+        }],
         deadman: None,
         deadband: 0.5,
         on_delay_ms: 0,
@@ -142,22 +186,59 @@ fn rule(thing: ThingId) -> Definition {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_becomes_an_alarm_is_acknowledged_and_returns_also_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let (organisation, thing, channel) =
-        (OrganisationId::generate(), ThingId::generate(), ChannelId::generate());
+    let (organisation, thing, channel) = (
+        OrganisationId::generate(),
+        ThingId::generate(),
+        ChannelId::generate(),
+    );
     let rule_id = AlarmRuleId::generate();
     let setup = || Who::System("setup".to_owned());
     let node = Node::start(folder.path(), organisation).await;
 
-    let created = organisation::Command::Create { name: "plant".to_owned() };
-    node.ask(organisation, setup(), Command::Organisation(created)).await;
-    let key = SealedKey { hash: "0".repeat(64), sealed: "sealed".to_owned() };
-    let details = thing::Details { name: "P-101".to_owned(), ..thing::Details::default() };
-    node.ask(thing, setup(), Command::Thing(thing::Command::Create { organisation, key, details })).await;
-    let details = channel::Details { name: "data".to_owned(), ..channel::Details::default() };
-    node.ask(channel, setup(), Command::Channel(channel::Command::Create { organisation, details })).await;
-    let connect = channel::Command::Connect { things: vec![thing] };
+    let created = organisation::Command::Create {
+        name: "plant".to_owned(),
+    };
+    node.ask(organisation, setup(), Command::Organisation(created))
+        .await;
+    let key = SealedKey {
+        hash: "0".repeat(64),
+        sealed: "sealed".to_owned(),
+    };
+    let details = thing::Details {
+        name: "P-101".to_owned(),
+        ..thing::Details::default()
+    };
+    node.ask(
+        thing,
+        setup(),
+        Command::Thing(thing::Command::Create {
+            organisation,
+            key,
+            details,
+        }),
+    )
+    .await;
+    let details = channel::Details {
+        name: "data".to_owned(),
+        ..channel::Details::default()
+    };
+    node.ask(
+        channel,
+        setup(),
+        Command::Channel(channel::Command::Create {
+            organisation,
+            details,
+        }),
+    )
+    .await;
+    let connect = channel::Command::Connect {
+        things: vec![thing],
+    };
     node.ask(channel, setup(), Command::Channel(connect)).await;
-    let create = alarm_rule::Command::Create { organisation, definition: rule(thing) };
+    let create = alarm_rule::Command::Create {
+        organisation,
+        definition: rule(thing),
+    };
     node.ask(rule_id, setup(), Command::AlarmRule(create)).await;
     assert!(node.projections.access().may_use(thing, channel));
 
@@ -166,21 +247,45 @@ async fn a_fault_becomes_an_alarm_is_acknowledged_and_returns_also_across_a_rest
     node.publish(thing, channel, 9.0).await;
     let row = node.letter(alarm, Letter::B).await;
     let activation = row.state.activation.unwrap();
-    assert_eq!((activation.value, activation.unit.as_str()), (Some(9.0), "mm/s"));
+    assert_eq!(
+        (activation.value, activation.unit.as_str()),
+        (Some(9.0), "mm/s")
+    );
     node.stop().await;
 
     let node = Node::start(folder.path(), organisation).await;
     node.letter(alarm, Letter::B).await;
-    let acknowledge = alarm::Command::Acknowledge { occurrence: 1, note: None };
-    node.ask(alarm, Who::User(UserId::generate()), Command::Alarm(acknowledge)).await;
+    let acknowledge = alarm::Command::Acknowledge {
+        occurrence: 1,
+        note: None,
+    };
+    node.ask(
+        alarm,
+        Who::User(UserId::generate()),
+        Command::Alarm(acknowledge),
+    )
+    .await;
     node.letter(alarm, Letter::C).await;
     node.publish(thing, channel, 8.0).await;
     node.publish(thing, channel, 3.0).await;
     node.letter(alarm, Letter::A).await;
 
-    let query = JournalQuery { alarm: Some(alarm), limit: 10, ..JournalQuery::default() };
-    let journal = node.projections.alarms().journal(organisation, query).await.unwrap();
-    let kinds: Vec<_> = journal.rows.iter().map(|entry| entry.kind.as_str()).collect();
+    let query = JournalQuery {
+        alarm: Some(alarm),
+        limit: 10,
+        ..JournalQuery::default()
+    };
+    let journal = node
+        .projections
+        .alarms()
+        .journal(organisation, query)
+        .await
+        .unwrap();
+    let kinds: Vec<_> = journal
+        .rows
+        .iter()
+        .map(|entry| entry.kind.as_str())
+        .collect();
     assert_eq!(kinds, ["returned", "acknowledged", "activated"]);
     assert!(node.projections.skipped(10).await.unwrap().is_empty());
     node.stop().await;
