@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Rejection, alarm, alarm_rule, channel, device_type, edge_device, model, organisation, thing, user,
+    Rejection, alarm, alarm_rule, channel, device_type, edge_device, model, organisation, thing,
+    user,
 };
 use crate::event::Who;
-use crate::ids::{CommandId, EntityKind, OrganisationId, Position, Revision};
+use crate::ids::{CommandId, EntityId, EntityKind, OrganisationId, Position, Revision};
 use crate::store::StoreError;
 
 /// A command to one entity.
@@ -25,7 +26,9 @@ pub enum Command {
     Alarm(alarm::Command),
     Model(model::Command),
     /// Writes the state of revision `to` again, as a new event. Any kind whose aggregate knows how.
-    RollBack { to: Revision },
+    RollBack {
+        to: Revision,
+    },
 }
 
 impl Command {
@@ -76,7 +79,10 @@ pub enum AskError {
     #[error(transparent)]
     Rejected(#[from] Rejection),
     #[error("revision {expected} was expected, but {actual} is there")]
-    RevisionMismatch { expected: Revision, actual: Revision },
+    RevisionMismatch {
+        expected: Revision,
+        actual: Revision,
+    },
     #[error("too many commands wait for this entity; try again in {} ms", retry_after.as_millis())]
     Overloaded { retry_after: Duration },
     /// Whether it was taken is unknown. The same command id may be sent again.
@@ -86,12 +92,15 @@ pub enum AskError {
     Store(#[from] StoreError),
     #[error("tellee is stopping")]
     Stopping,
+    /// A fault in Tellee itself: the entity could not handle the command. Nothing was written.
+    #[error("entity `{entity}` failed: {reason}")]
+    Failed { entity: EntityId, reason: String },
 }
 
 impl AskError {
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Rejected(_) | Self::RevisionMismatch { .. } => false,
+            Self::Rejected(_) | Self::RevisionMismatch { .. } | Self::Failed { .. } => false,
             Self::Overloaded { .. } | Self::TimedOut | Self::Stopping => true,
             Self::Store(error) => error.is_retryable(),
         }

@@ -1,5 +1,18 @@
 //! The entity shell: one generic actor that loads, decides, appends, applies and answers, for every aggregate.
 
+mod diff;
+mod handle;
+pub mod history;
+mod kinds;
+mod recent;
+mod redact;
+mod replay;
+mod shell;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,6 +21,16 @@ use crate::command::{Accepted, AskError, Command, CommandContext};
 use crate::domain::Rejection;
 use crate::ids::{EntityId, EntityKind, Revision};
 use crate::time::Timestamp;
+
+pub use diff::{Change, diff};
+pub use handle::{
+    Ask, EntityConfig, EntityDeps, EntityHandle, EntityMessage, EntityStatus, Refused,
+    wait_for_answer,
+};
+pub use history::{Moment, history, state_at};
+pub use kinds::spawn_any;
+pub use redact::{REDACTED, redact};
+pub use shell::{EntityActor, spawn};
 
 /// What `decide` may know besides the state and the command.
 #[derive(Debug, Clone)]
@@ -45,7 +68,9 @@ pub trait Aggregate: Send + 'static {
         _past: &Self::State,
         _to: Revision,
     ) -> Result<Vec<Self::Event>, Rejection> {
-        Err(Rejection::Unsupported { what: "roll back".to_owned() })
+        Err(Rejection::Unsupported {
+            what: "roll back".to_owned(),
+        })
     }
 
     /// The stable name of the event, as in `thing.created`.
@@ -57,7 +82,11 @@ pub trait Aggregate: Send + 'static {
     }
 
     /// Reads an event of any version that was ever written.
-    fn decode(event_type: &str, schema: u16, data: &serde_json::Value) -> Result<Self::Event, DecodeError>;
+    fn decode(
+        event_type: &str,
+        schema: u16,
+        data: &serde_json::Value,
+    ) -> Result<Self::Event, DecodeError>;
 }
 
 #[derive(Debug, thiserror::Error)]

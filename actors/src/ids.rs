@@ -85,7 +85,13 @@ uuid_id!(
 
 impl AlarmId {
     /// The alarm of `rule` on the series (`thing`, `channel`, `subtopic`, `name`); the same input gives the same id.
-    pub fn of(rule: AlarmRuleId, thing: ThingId, channel: ChannelId, subtopic: &str, name: &str) -> Self {
+    pub fn of(
+        rule: AlarmRuleId,
+        thing: ThingId,
+        channel: ChannelId,
+        subtopic: &str,
+        name: &str,
+    ) -> Self {
         let text = format!("{thing}/{channel}/{subtopic}/{name}");
         Self(Uuid::new_v5(&rule.0, text.as_bytes()))
     }
@@ -104,7 +110,10 @@ impl CommandId {
 
     /// The command id of an idempotency key that the caller `scope` (a user or a thing) chose.
     pub fn from_key(scope: &str, key: &str) -> Self {
-        Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{scope}\n{key}").as_bytes()))
+        Self(Uuid::new_v5(
+            &Uuid::NAMESPACE_OID,
+            format!("{scope}\n{key}").as_bytes(),
+        ))
     }
 }
 
@@ -178,7 +187,9 @@ impl EntityId {
     /// The entity whose stream is called `stream`, or `None` if that is no entity's stream.
     pub fn from_stream(stream: &str) -> Option<Self> {
         let (kind, id) = stream.split_once('-')?;
-        let kind = EntityKind::ALL.into_iter().find(|candidate| candidate.as_str() == kind)?;
+        let kind = EntityKind::ALL
+            .into_iter()
+            .find(|candidate| candidate.as_str() == kind)?;
         let id = Uuid::parse_str(id).ok()?;
         Some(Self { kind, id })
     }
@@ -212,7 +223,9 @@ entity_of!(
 );
 
 /// How many events a stream holds. 0 is a stream that does not exist; the first event has revision 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -231,7 +244,9 @@ impl fmt::Display for Revision {
 }
 
 /// A place in the log of all events. Grows; gaps are allowed. Order between streams is no promise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Position(pub u64);
 

@@ -1,11 +1,40 @@
 //! The event store: one trait, providers side by side, one conformance suite for all of them.
 
+#[cfg(test)]
+mod conformance;
+pub mod database;
+pub mod embedded;
+pub mod follow;
+mod judge;
+pub mod memory;
+
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::event::{NewEvent, RecordedEvent};
 use crate::ids::{Position, Revision};
+
+pub use database::{Database, DatabaseConfig, WriteError};
+pub use embedded::EmbeddedEventStore;
+pub use follow::{Follower, follow_all};
+pub use memory::MemoryEventStore;
+
+/// What one event may weigh: its data and what is kept beside it, as JSON.
+pub const EVENT_BYTES_LIMIT: usize = 8 * 1024 * 1024;
+
+/// Events in one append, at most; more than any command causes.
+pub const APPEND_LIMIT: usize = 16_384;
+
+/// What the events of one append may weigh together.
+pub const APPEND_BYTES_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Events in one page of a read, at most, whatever the caller asks for.
+pub const PAGE_LIMIT: usize = 4096;
+
+/// A page ends early once its events weigh this much, so that a page of large events does not fill the memory.
+pub const PAGE_BYTES_LIMIT: usize = 8 * 1024 * 1024;
 
 /// What the writer of an append knows of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +57,21 @@ pub struct Appended {
 }
 
 /// Why the event store could not do as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("stream `{stream}` is at revision {actual}, not {expected}")]
-    WrongRevision { stream: String, expected: Revision, actual: Revision },
-    /// The same event id was written before with other content or to another stream.
+    WrongRevision {
+        stream: String,
+        expected: Revision,
+        actual: Revision,
+    },
+    /// The id was written before to another stream, or only some events of the append were, or an id stands in it twice.
     #[error("event `{id}` was written before to stream `{stream}`")]
-    IdTaken { id: uuid::Uuid, stream: String },
+    IdTaken { id: Uuid, stream: String },
+    #[error("{bytes} bytes are more than the {limit} that the event store takes at once")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("{events} events are more than the {limit} that the event store takes at once")]
+    TooMany { events: usize, limit: usize },
     #[error("the event store takes no more work at the moment")]
     Overloaded,
     #[error("the disk of the event store is full")]
@@ -65,10 +102,27 @@ pub struct Snapshot {
     pub state: Value,
 }
 
+/// Where an event is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventLocation {
+    pub stream: String,
+    pub revision: Revision,
+    pub position: Position,
+}
+
 /// Keeps events. Promised: order within a stream, at-least-once to each follower. Not promised: an order between streams.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
-    /// Appends all `events` or none. Durable when it returns. Events whose ids are there already are not written again.
+    /// Appends all `events` or none. Durable when it returns.
+    ///
+    /// If all of their ids are in `stream` already, in this order and one behind the other, nothing is written and the
+    /// answer is [`Appended::duplicate`] with the place of the last of them, whatever `expected` says. No events: only
+    /// `expected` is checked.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongRevision`], [`StoreError::IdTaken`], [`StoreError::TooLarge`], [`StoreError::TooMany`]: nothing
+    /// was written. After
+    /// [`StoreError::Failed`] or a dropped future it is unknown; the same append may be sent again.
     async fn append(
         &self,
         stream: &str,
@@ -76,7 +130,8 @@ pub trait EventStore: Send + Sync + 'static {
         events: Vec<NewEvent>,
     ) -> Result<Appended, StoreError>;
 
-    /// At most `limit` events of `stream` after revision `after`, in order.
+    /// At most `limit` events of `stream` after revision `after`, in order. A page may be shorter although there are
+    /// more events ([`PAGE_LIMIT`], [`PAGE_BYTES_LIMIT`]); only an empty one says that there are none.
     async fn read_stream(
         &self,
         stream: &str,
@@ -84,12 +139,21 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// At most `limit` events of all streams after position `after`, in order of position.
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError>;
+    /// At most `limit` events of all streams after position `after`, in order of position. Pages as in
+    /// [`read_stream`](Self::read_stream).
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError>;
+
+    /// Where the event `id` is, if it was ever written.
+    async fn find_event(&self, id: Uuid) -> Result<Option<EventLocation>, StoreError>;
 
     /// The position of the newest durable event; changes whenever one is added.
     fn head(&self) -> watch::Receiver<Position>;
 
+    /// Keeps `snapshot` unless a newer one of the stream is kept.
     async fn save_snapshot(&self, stream: &str, snapshot: Snapshot) -> Result<(), StoreError>;
 
     async fn load_snapshot(&self, stream: &str) -> Result<Option<Snapshot>, StoreError>;

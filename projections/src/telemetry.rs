@@ -1,10 +1,34 @@
 //! Telemetry: what samples, series and messages are, and the store that keeps them.
 
+mod block_file;
+mod catalog;
+mod check;
+pub mod codec;
+mod columns;
+mod config;
+mod damage;
+pub mod disk;
+mod embedded;
+mod engine;
+mod export;
+mod log;
+mod manifest;
+mod merge;
 pub mod model;
+mod query;
+mod state;
 pub mod store;
+mod summary;
+mod validate;
 
+pub use check::{Report, check, check_disk};
+pub use config::TelemetryConfig;
+pub use damage::Damage;
+pub use embedded::EmbeddedTelemetryStore;
+pub use engine::{Access, Engine, StoreFigures};
+pub use export::{Rows, write_csv};
 pub use model::{
-    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample, SeriesFilter,
-    SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample,
+    SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
 };
 pub use store::{Appended, TelemetryError, TelemetryStore};

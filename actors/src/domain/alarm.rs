@@ -3,10 +3,22 @@
 //! Four independent memories (condition, acknowledgement, latch, suppression) are kept; the state letter is derived from
 //! them and never stored.
 
-use serde::{Deserialize, Serialize};
+mod apply;
+mod decide;
+mod letter;
+mod severity;
 
+pub use severity::Severity;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Rejection;
 use super::alarm_rule::{AlarmClass, LimitKind, Priority};
-use crate::ids::{AlarmRuleId, ChannelId, OrganisationId, ThingId, UserId};
+use super::event_names::{decode_v1, event_names};
+use crate::command;
+use crate::entity::{Aggregate, DecideContext, DecodeError};
+use crate::ids::{AlarmRuleId, ChannelId, EntityKind, OrganisationId, ThingId, UserId};
 use crate::time::Timestamp;
 
 /// Which series the alarm is about.
@@ -129,6 +141,7 @@ pub struct State {
     pub out_of_service: Option<OutOfService>,
     /// Of the present or last occurrence.
     pub activation: Option<Activation>,
+    /// In event time, as is `returned_at`: their difference is how long the condition lasted.
     pub raised_at: Option<Timestamp>,
     pub returned_at: Option<Timestamp>,
     pub acknowledged_at: Option<Timestamp>,
@@ -146,21 +159,41 @@ pub const COMMENTS_LIMIT: usize = 50;
 #[allow(clippy::large_enum_variant)]
 pub enum Command {
     /// The condition is true after deadband and on-delay, or became worse.
-    Activate { source: Source, activation: Activation },
+    Activate {
+        source: Source,
+        activation: Activation,
+    },
     /// The condition is false after deadband and off-delay.
-    Return { source_time: Timestamp, value: Option<f64> },
-    Acknowledge { occurrence: u64, note: Option<String> },
+    Return {
+        source_time: Timestamp,
+        value: Option<f64>,
+    },
+    Acknowledge {
+        occurrence: u64,
+        note: Option<String>,
+    },
     /// Clears the latch of an acknowledged alarm whose condition is normal.
     Reset,
-    Shelve { reason: String, until: Timestamp, one_shot: bool },
+    Shelve {
+        reason: String,
+        until: Timestamp,
+        one_shot: bool,
+    },
     Unshelve,
     /// The time of shelving is up: from the timer, not from a person.
     ExpireShelving,
-    Suppress { by: String },
+    Suppress {
+        by: String,
+    },
     Unsuppress,
-    TakeOutOfService { work_order: String, reason: String },
+    TakeOutOfService {
+        work_order: String,
+        reason: String,
+    },
     ReturnToService,
-    Comment { text: String },
+    Comment {
+        text: String,
+    },
     /// The re-alarm timer ran out.
     ReAlarm,
 }
@@ -170,18 +203,113 @@ pub enum Command {
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// A new occurrence.
-    Activated { source: Source, occurrence: u64, activation: Activation },
+    Activated {
+        source: Source,
+        occurrence: u64,
+        activation: Activation,
+    },
     /// The same occurrence, worse: annunciated again.
-    Escalated { occurrence: u64, activation: Activation },
-    Returned { occurrence: u64, source_time: Timestamp, value: Option<f64>, at: Timestamp },
-    Acknowledged { occurrence: u64, by: UserId, note: Option<String>, at: Timestamp },
-    Reset { occurrence: u64, by: UserId },
-    Shelved { shelving: Shelving },
-    Unshelved { automatic: bool },
-    Suppressed { suppression: Suppression },
+    Escalated {
+        occurrence: u64,
+        activation: Activation,
+    },
+    Returned {
+        occurrence: u64,
+        source_time: Timestamp,
+        value: Option<f64>,
+        at: Timestamp,
+    },
+    Acknowledged {
+        occurrence: u64,
+        by: UserId,
+        note: Option<String>,
+        at: Timestamp,
+    },
+    Reset {
+        occurrence: u64,
+        by: UserId,
+    },
+    Shelved {
+        shelving: Shelving,
+    },
+    Unshelved {
+        automatic: bool,
+    },
+    Suppressed {
+        suppression: Suppression,
+    },
     Unsuppressed {},
-    TakenOutOfService { out_of_service: OutOfService },
+    TakenOutOfService {
+        out_of_service: OutOfService,
+    },
     ReturnedToService {},
-    Commented { comment: Comment },
-    ReAlarmed { occurrence: u64 },
+    Commented {
+        comment: Comment,
+    },
+    ReAlarmed {
+        occurrence: u64,
+    },
 }
+
+/// The aggregate of an alarm.
+#[derive(Debug, Clone, Copy)]
+pub struct Alarm;
+
+event_names!(Alarm, Event {
+    Activated => "alarm.activated",
+    Escalated => "alarm.escalated",
+    Returned => "alarm.returned",
+    Acknowledged => "alarm.acknowledged",
+    Reset => "alarm.reset",
+    Shelved => "alarm.shelved",
+    Unshelved => "alarm.unshelved",
+    Suppressed => "alarm.suppressed",
+    Unsuppressed => "alarm.unsuppressed",
+    TakenOutOfService => "alarm.taken_out_of_service",
+    ReturnedToService => "alarm.returned_to_service",
+    Commented => "alarm.commented",
+    ReAlarmed => "alarm.re_alarmed",
+});
+
+impl Aggregate for Alarm {
+    const KIND: EntityKind = EntityKind::Alarm;
+    const SNAPSHOT_SCHEMA: u16 = 1;
+
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+
+    fn command(command: command::Command) -> Option<Command> {
+        match command {
+            command::Command::Alarm(command) => Some(command),
+            _ => None,
+        }
+    }
+
+    fn decide(
+        state: &State,
+        command: Command,
+        context: &DecideContext,
+    ) -> Result<Vec<Event>, Rejection> {
+        decide::decide(state, command, context)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        apply::apply(state, event);
+    }
+
+    fn event_type(event: &Event) -> &'static str {
+        Self::name_of(event)
+    }
+
+    fn decode(event_type: &str, schema: u16, data: &Value) -> Result<Event, DecodeError> {
+        decode_v1(Self::EVENT_TYPES, Self::name_of, event_type, schema, data)
+    }
+}
+
+#[cfg(test)]
+mod random_lives;
+#[cfg(test)]
+mod state_table;
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,17 @@
-//! An alarm rule: which series it watches, its limits, delays and texts. See `hmi` terms of ISA-18.2 / IEC 62682.
+//! An alarm rule: which series it watches, its limits, delays and texts, in the terms of ISA-18.2 / IEC 62682.
+
+mod definition;
+
+pub use definition::Side;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::ids::{ChannelId, DeviceTypeId, OrganisationId, Revision, ThingId};
+use super::event_names::{decode_v1, event_names};
+use super::{Rejection, presence};
+use crate::command;
+use crate::entity::{Aggregate, DecideContext, DecodeError};
+use crate::ids::{ChannelId, DeviceTypeId, EntityKind, OrganisationId, Revision, ThingId};
 
 /// P1 is the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,8 +122,13 @@ pub struct State {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)]
 pub enum Command {
-    Create { organisation: OrganisationId, definition: Definition },
-    Update { definition: Definition },
+    Create {
+        organisation: OrganisationId,
+        definition: Definition,
+    },
+    Update {
+        definition: Definition,
+    },
     Remove,
 }
 
@@ -122,8 +136,126 @@ pub enum Command {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
-    Created { organisation: OrganisationId, definition: Definition },
-    Updated { definition: Definition },
-    RolledBack { to: Revision, definition: Definition },
+    Created {
+        organisation: OrganisationId,
+        definition: Definition,
+    },
+    Updated {
+        definition: Definition,
+    },
+    RolledBack {
+        to: Revision,
+        definition: Definition,
+    },
     Removed {},
 }
+
+impl State {
+    /// Created and not removed.
+    pub const fn is_there(&self) -> bool {
+        self.exists && !self.removed
+    }
+}
+
+/// The aggregate of an alarm rule.
+#[derive(Debug, Clone, Copy)]
+pub struct AlarmRule;
+
+event_names!(AlarmRule, Event {
+    Created => "alarm_rule.created",
+    Updated => "alarm_rule.updated",
+    RolledBack => "alarm_rule.rolled_back",
+    Removed => "alarm_rule.removed",
+});
+
+impl Aggregate for AlarmRule {
+    const KIND: EntityKind = EntityKind::AlarmRule;
+    const SNAPSHOT_SCHEMA: u16 = 1;
+
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+
+    fn command(command: command::Command) -> Option<Command> {
+        match command {
+            command::Command::AlarmRule(command) => Some(command),
+            _ => None,
+        }
+    }
+
+    fn decide(
+        state: &State,
+        command: Command,
+        context: &DecideContext,
+    ) -> Result<Vec<Event>, Rejection> {
+        if !matches!(command, Command::Create { .. }) {
+            presence::must_be_there(state.is_there(), context)?;
+        }
+        let event = match command {
+            Command::Create {
+                organisation,
+                definition,
+            } => {
+                presence::must_be_new(state.exists, context)?;
+                definition.validate()?;
+                Event::Created {
+                    organisation,
+                    definition,
+                }
+            }
+            Command::Update { definition } => {
+                definition.validate()?;
+                if state.definition.as_ref() == Some(&definition) {
+                    return Ok(Vec::new());
+                }
+                Event::Updated { definition }
+            }
+            Command::Remove => Event::Removed {},
+        };
+        Ok(vec![event])
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        match event {
+            Event::Created {
+                organisation,
+                definition,
+            } => {
+                *state = State {
+                    exists: true,
+                    removed: false,
+                    organisation: Some(*organisation),
+                    definition: Some(definition.clone()),
+                };
+            }
+            Event::Updated { definition } | Event::RolledBack { definition, .. } => {
+                state.definition = Some(definition.clone());
+            }
+            Event::Removed {} => state.removed = true,
+        }
+    }
+
+    fn roll_back(state: &State, past: &State, to: Revision) -> Result<Vec<Event>, Rejection> {
+        presence::must_have_been_there(state.is_there(), past.is_there(), to)?;
+        match &past.definition {
+            Some(definition) if past.definition != state.definition => {
+                Ok(vec![Event::RolledBack {
+                    to,
+                    definition: definition.clone(),
+                }])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn event_type(event: &Event) -> &'static str {
+        Self::name_of(event)
+    }
+
+    fn decode(event_type: &str, schema: u16, data: &Value) -> Result<Event, DecodeError> {
+        decode_v1(Self::EVENT_TYPES, Self::name_of, event_type, schema, data)
+    }
+}
+
+#[cfg(test)]
+mod tests;

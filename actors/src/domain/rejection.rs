@@ -25,11 +25,16 @@ pub enum Rejection {
 
 impl Rejection {
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid { field: field.into(), reason: reason.into() }
+        Self::Invalid {
+            field: field.into(),
+            reason: reason.into(),
+        }
     }
 
     pub fn conflict(reason: impl Into<String>) -> Self {
-        Self::Conflict { reason: reason.into() }
+        Self::Conflict {
+            reason: reason.into(),
+        }
     }
 
     pub fn not_found(what: impl Into<String>) -> Self {

@@ -118,7 +118,10 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    pub const ALL: Self = Self { from: Timestamp::MIN, to: Timestamp::MAX };
+    pub const ALL: Self = Self {
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+    };
 
     pub const fn contains(&self, time: Timestamp) -> bool {
         time.0 >= self.from.0 && time.0 < self.to.0

@@ -8,8 +8,8 @@ use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
 use super::model::{
-    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter, SeriesId, SeriesInfo,
-    StoredMessage, TimeRange,
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter,
+    SeriesId, SeriesInfo, StoredMessage, TimeRange,
 };
 
 /// What an append did.
@@ -32,7 +32,9 @@ pub enum TelemetryError {
     /// Reading goes on for what is whole.
     #[error("file `{file}` of the telemetry store is damaged: {reason}")]
     Damaged { file: String, reason: String },
-    #[error("the telemetry store was written by a newer version: format {found}, known up to {known}")]
+    #[error(
+        "the telemetry store was written by a newer version: format {found}, known up to {known}"
+    )]
     Newer { found: u32, known: u32 },
     #[error("the telemetry store is closed")]
     Closed,
@@ -52,6 +54,19 @@ pub trait TelemetryStore: Send + Sync + 'static {
     /// Keeps all records of `batch` or none. Waits for the group commit.
     async fn append(&self, batch: Arc<MessageBatch>) -> Result<Appended, TelemetryError>;
 
+    /// Keeps all records of all `batches` or none, at the cost of one append: for senders whose lines belong to many
+    /// series. A back end without such a commit keeps batch after batch and stops at the first that fails.
+    async fn append_all(
+        &self,
+        batches: Vec<Arc<MessageBatch>>,
+    ) -> Result<Appended, TelemetryError> {
+        let mut records = 0;
+        for batch in batches {
+            records += self.append(batch).await?.records;
+        }
+        Ok(Appended { records })
+    }
+
     /// Series that match, in the order of their keys, at most `limit` from `offset`; and how many match in all.
     async fn series(
         &self,
@@ -63,13 +78,23 @@ pub trait TelemetryStore: Send + Sync + 'static {
     async fn series_by_id(&self, id: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError>;
 
     /// Samples in order of (time, seq), at most `limit`.
-    async fn range(&self, id: SeriesId, range: TimeRange, limit: usize) -> Result<Vec<Sample>, TelemetryError>;
+    async fn range(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError>;
 
     /// The newest sample by source time of each series.
     async fn latest(&self, ids: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError>;
 
     /// The line of a series, at most `max_points` points, with first, last and extremes kept.
-    async fn points(&self, id: SeriesId, range: TimeRange, max_points: usize) -> Result<Points, TelemetryError>;
+    async fn points(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        max_points: usize,
+    ) -> Result<Points, TelemetryError>;
 
     async fn aggregate(
         &self,
@@ -80,7 +105,10 @@ pub trait TelemetryStore: Send + Sync + 'static {
     ) -> Result<Aggregates, TelemetryError>;
 
     /// Records of a channel, newest first, and how many match in all.
-    async fn messages(&self, query: &MessageQuery) -> Result<(Vec<StoredMessage>, u64), TelemetryError>;
+    async fn messages(
+        &self,
+        query: &MessageQuery,
+    ) -> Result<(Vec<StoredMessage>, u64), TelemetryError>;
 
     /// Drops the samples of `channel` that are older than `before`.
     async fn retain(&self, channel: ChannelId, before: Timestamp) -> Result<u64, TelemetryError>;

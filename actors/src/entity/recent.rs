@@ -1,0 +1,31 @@
+//! The commands that an entity took last, so that a retry costs no look into the store.
+
+use std::collections::VecDeque;
+
+use crate::command::Accepted;
+use crate::ids::CommandId;
+
+/// Commands that are remembered for each entity. Older ones are found in the store by the ids of their events.
+const REMEMBERED: usize = 16;
+
+#[derive(Debug, Default)]
+pub(super) struct RecentCommands {
+    answers: VecDeque<(CommandId, Accepted)>,
+}
+
+impl RecentCommands {
+    pub(super) fn get(&self, command: CommandId) -> Option<Accepted> {
+        self.answers
+            .iter()
+            .rev()
+            .find(|(id, _)| *id == command)
+            .map(|(_, answer)| *answer)
+    }
+
+    pub(super) fn remember(&mut self, command: CommandId, answer: Accepted) {
+        if self.answers.len() == REMEMBERED {
+            self.answers.pop_front();
+        }
+        self.answers.push_back((command, answer));
+    }
+}

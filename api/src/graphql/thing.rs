@@ -1,0 +1,234 @@
+//! Things and their tags.
+
+use async_graphql::{ComplexObject, Context, ID, Json, Result, SimpleObject};
+use serde_json::{Map, Value};
+use tellee_actors::domain::thing::Tag as DomainTag;
+use tellee_actors::ids::{DeviceTypeId, EdgeDeviceId, ThingId};
+use tellee_projections::alarms::AlarmFilter as RowFilter;
+use tellee_projections::registry::{ModelFilter, Page, ThingRow};
+
+use super::alarm::{Alarm, AlarmConnection, AlarmFilter, alarms_of};
+use super::channel::Channel;
+use super::context::{caller, platform};
+use super::device_type::DeviceType;
+use super::edge_device::EdgeDevice;
+use super::model::Model;
+use super::scalars::{DateTime, Long};
+use super::series::{SeriesConnection, series_of};
+use crate::error::ApiError;
+
+/// Models of one thing that are listed at most.
+const MODELS: u32 = 100;
+
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct Thing {
+    pub id: ID,
+    pub name: String,
+    pub metadata: Json<Map<String, Value>>,
+    pub revision: Long,
+    pub created_at: DateTime,
+    pub updated_at: DateTime,
+    #[graphql(skip)]
+    pub thing: ThingId,
+    #[graphql(skip)]
+    pub own_tags: Vec<DomainTag>,
+    #[graphql(skip)]
+    pub type_id: Option<DeviceTypeId>,
+}
+
+impl From<ThingRow> for Thing {
+    fn from(row: ThingRow) -> Self {
+        Self {
+            id: row.id.to_string().into(),
+            name: row.name,
+            metadata: Json(row.metadata),
+            revision: Long(row.stamps.revision.0),
+            created_at: DateTime(row.stamps.created_at),
+            updated_at: DateTime(row.stamps.updated_at),
+            thing: row.id,
+            own_tags: row.tags,
+            type_id: row.device_type,
+        }
+    }
+}
+
+/// An engineer's description of a series.
+#[derive(Debug, Clone, PartialEq, SimpleObject)]
+pub struct Tag {
+    pub series: String,
+    pub title: String,
+    pub unit: String,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub decimals: i32,
+    pub expected_interval_ms: Option<Long>,
+}
+
+impl From<DomainTag> for Tag {
+    fn from(tag: DomainTag) -> Self {
+        Self {
+            series: tag.series,
+            title: tag.title,
+            unit: tag.unit,
+            low: tag.low,
+            high: tag.high,
+            decimals: i32::from(tag.decimals),
+            expected_interval_ms: tag.expected_interval_ms.map(Long),
+        }
+    }
+}
+
+#[ComplexObject]
+impl Thing {
+    /// Its own tags, then those of its device type for series that it does not describe itself.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+        let mut tags = self.own_tags.clone();
+        if let Some(row) = self.device_type_row(ctx).await? {
+            for tag in row.tags {
+                if !tags.iter().any(|own| own.series == tag.series) {
+                    tags.push(tag);
+                }
+            }
+        }
+        Ok(tags.into_iter().map(Tag::from).collect())
+    }
+
+    async fn device_type(&self, ctx: &Context<'_>) -> Result<Option<DeviceType>> {
+        Ok(self.device_type_row(ctx).await?.map(DeviceType::from))
+    }
+
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn channels(&self, ctx: &Context<'_>) -> Result<Vec<Channel>> {
+        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+        let ids = platform.projections.access().thing_channels(self.thing);
+        let mut channels = Vec::with_capacity(ids.len());
+        for id in ids.iter() {
+            let row = platform
+                .projections
+                .registry()
+                .channel(caller.organisation, *id)
+                .await;
+            channels.extend(row.map_err(ApiError::from)?.map(Channel::from));
+        }
+        Ok(channels)
+    }
+
+    async fn edge_device(&self, ctx: &Context<'_>) -> Result<Option<EdgeDevice>> {
+        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+        let device = EdgeDeviceId(self.thing.0);
+        let row = platform
+            .projections
+            .registry()
+            .edge_device(caller.organisation, device)
+            .await;
+        Ok(row.map_err(ApiError::from)?.map(EdgeDevice::from))
+    }
+
+    /// `match` is a part of the name, without regard to case.
+    #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
+    async fn series(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "match")] part: Option<String>,
+        #[graphql(default = 100)] first: i32,
+        after: Option<String>,
+    ) -> Result<SeriesConnection> {
+        Ok(series_of(
+            platform(ctx)?,
+            caller(ctx)?,
+            Some(self.thing),
+            None,
+            part,
+            first,
+            after,
+        )
+        .await?)
+    }
+
+    #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
+    async fn alarms(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<AlarmFilter>,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<AlarmConnection> {
+        let mut filter = filter.unwrap_or_default();
+        filter.thing = Some(self.id.clone());
+        Ok(alarms_of(platform(ctx)?, caller(ctx)?, Some(filter), first, None).await?)
+    }
+
+    #[graphql(complexity = "5 * child_complexity + 1")]
+    async fn models(&self, ctx: &Context<'_>) -> Result<Vec<Model>> {
+        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+        let filter = ModelFilter {
+            thing: Some(self.thing),
+            ..ModelFilter::default()
+        };
+        let page = Page::offset(0, MODELS);
+        let listing = platform
+            .projections
+            .registry()
+            .models(caller.organisation, filter, page)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .map(Model::from)
+            .collect())
+    }
+
+    /// Receive time of its newest message.
+    async fn last_seen(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        Ok(platform(ctx)?.last_seen(self.thing).await?.map(DateTime))
+    }
+
+    /// Its highest active alarm: unacknowledged first, then by priority.
+    async fn worst_alarm(&self, ctx: &Context<'_>) -> Result<Option<Alarm>> {
+        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+        let filter = RowFilter {
+            thing: Some(self.thing),
+            ..RowFilter::default()
+        };
+        let listing = platform
+            .projections
+            .alarms()
+            .alarms(caller.organisation, filter, None, 1)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .next()
+            .map(Alarm::from))
+    }
+}
+
+impl Thing {
+    async fn device_type_row(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<tellee_projections::registry::DeviceTypeRow>, ApiError> {
+        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+        let Some(id) = self.type_id else {
+            return Ok(None);
+        };
+        Ok(platform
+            .projections
+            .registry()
+            .device_type(caller.organisation, id)
+            .await?)
+    }
+}
+
+/// The thing with this id, if it is of the caller's organisation.
+pub async fn thing_by_id(ctx: &Context<'_>, id: ThingId) -> Result<Option<Thing>, ApiError> {
+    let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+    Ok(platform
+        .projections
+        .registry()
+        .thing(caller.organisation, id)
+        .await?
+        .map(Thing::from))
+}

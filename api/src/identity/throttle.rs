@@ -1,0 +1,138 @@
+//! Slows down who guesses: after some failures each further try of the same name must wait, twice as long each time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tellee_actors::time::{SharedClock, Timestamp};
+
+/// Failures without a wait.
+const FREE: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// Names remembered at most; beyond it those that failed longest ago go.
+const REMEMBERED: usize = 10_000;
+
+/// Too many failures: try again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many failed tries; try again in {} s", retry_after.as_secs().max(1))]
+pub struct Throttled {
+    pub retry_after: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    count: u32,
+    last: Timestamp,
+}
+
+/// Counts failures by name: an e-mail address, a network address.
+pub struct Throttle {
+    clock: SharedClock,
+    failures: Mutex<HashMap<String, Failures>>,
+}
+
+impl std::fmt::Debug for Throttle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Throttle")
+    }
+}
+
+impl Throttle {
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            failures: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Whether `name` may try now.
+    pub fn check(&self, name: &str) -> Result<(), Throttled> {
+        let now = self.clock.now();
+        let failures = self.failures.lock();
+        let Some(known) = failures.get(name) else {
+            return Ok(());
+        };
+        let until = known.last.saturating_add(wait(known.count));
+        if now >= until {
+            Ok(())
+        } else {
+            Err(Throttled {
+                retry_after: until.since(now),
+            })
+        }
+    }
+
+    pub fn failed(&self, name: &str) {
+        let now = self.clock.now();
+        let mut failures = self.failures.lock();
+        if failures.len() >= REMEMBERED && !failures.contains_key(name) {
+            failures.retain(|_, known| now.since(known.last) < LONGEST_WAIT);
+            if failures.len() >= REMEMBERED {
+                let oldest = failures
+                    .iter()
+                    .min_by_key(|(_, known)| known.last)
+                    .map(|(name, _)| name.clone());
+                if let Some(oldest) = oldest {
+                    failures.remove(&oldest);
+                }
+            }
+        }
+        let known = failures.entry(name.to_owned()).or_insert(Failures {
+            count: 0,
+            last: now,
+        });
+        known.count = known.count.saturating_add(1);
+        known.last = now;
+    }
+
+    pub fn succeeded(&self, name: &str) {
+        self.failures.lock().remove(name);
+    }
+}
+
+fn wait(count: u32) -> Duration {
+    match count.checked_sub(FREE) {
+        None => Duration::ZERO,
+        Some(further) => FIRST_WAIT
+            .saturating_mul(1_u32.checked_shl(further).unwrap_or(u32::MAX))
+            .min(LONGEST_WAIT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tellee_actors::time::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn waits_double_and_end_with_a_success() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let throttle = Throttle::new(Arc::clone(&clock) as SharedClock);
+        for _ in 0..FREE {
+            throttle.check("a@b.c").unwrap();
+            throttle.failed("a@b.c");
+        }
+        assert_eq!(throttle.check("a@b.c").unwrap_err().retry_after, FIRST_WAIT);
+        throttle.check("x@b.c").unwrap();
+        clock.advance(FIRST_WAIT);
+        throttle.check("a@b.c").unwrap();
+        throttle.failed("a@b.c");
+        assert_eq!(
+            throttle.check("a@b.c").unwrap_err().retry_after,
+            FIRST_WAIT * 2
+        );
+        for _ in 0..100 {
+            throttle.failed("a@b.c");
+        }
+        assert_eq!(
+            throttle.check("a@b.c").unwrap_err().retry_after,
+            LONGEST_WAIT
+        );
+        throttle.succeeded("a@b.c");
+        throttle.check("a@b.c").unwrap();
+    }
+}

@@ -1,0 +1,292 @@
+//! The one path of a message into Tellee, for every protocol: authorise, read, store, and only then say so.
+
+pub mod access;
+pub mod content;
+pub mod error;
+pub mod subtopic;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tellee_actors::ids::{ChannelId, OrganisationId, ThingId};
+use tellee_actors::time::{SharedClock, Timestamp};
+use tellee_projections::live::LiveHub;
+use tellee_projections::telemetry::{MessageBatch, TelemetryStore};
+use tellee_senml::Limits;
+use tokio::sync::Semaphore;
+
+pub use access::{AccessView, ThingAccess};
+pub use content::ContentType;
+pub use error::IngestError;
+pub use subtopic::SubtopicError;
+
+/// Who publishes: a thing that has signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Publisher {
+    pub thing: ThingId,
+    pub organisation: OrganisationId,
+}
+
+impl From<ThingAccess> for Publisher {
+    fn from(access: ThingAccess) -> Self {
+        Self {
+            thing: access.thing,
+            organisation: access.organisation,
+        }
+    }
+}
+
+/// What became of a message: it is on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// As stored. It holds no records if the message was empty.
+    pub batch: Arc<MessageBatch>,
+}
+
+impl Published {
+    pub fn records(&self) -> usize {
+        self.batch.records.len()
+    }
+
+    pub fn received_at(&self) -> Timestamp {
+        self.batch.received_at
+    }
+}
+
+/// A message that was stored, for those who hand its bytes on to subscribers of other protocols.
+#[derive(Debug, Clone, Copy)]
+pub struct Forward<'a> {
+    pub batch: &'a Arc<MessageBatch>,
+    pub content: ContentType,
+    pub payload: &'a [u8],
+}
+
+/// Hands stored messages on as bytes. Called in the publisher's task: it must neither block nor wait.
+pub trait Forwarder: Send + Sync + 'static {
+    fn forward(&self, message: &Forward<'_>);
+}
+
+/// Bounds of the path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestLimits {
+    /// Payload bytes on their way into the store, over the whole node.
+    pub bytes_in_flight: u32,
+    /// How long a message may wait for its share of `bytes_in_flight`.
+    pub admission_wait: Duration,
+    pub message: Limits,
+}
+
+impl Default for IngestLimits {
+    fn default() -> Self {
+        Self {
+            bytes_in_flight: 64 * 1024 * 1024,
+            admission_wait: Duration::from_millis(500),
+            message: Limits {
+                max_value_bytes: 1024 * 1024,
+                ..Limits::default()
+            },
+        }
+    }
+}
+
+/// What a message costs beside its payload: the batch, its records and their names.
+const MESSAGE_OVERHEAD_BYTES: usize = 512;
+
+/// The path of messages into the store. Shared by all listeners of a node.
+pub struct Ingest {
+    access: Arc<dyn AccessView>,
+    store: Arc<dyn TelemetryStore>,
+    live: Arc<LiveHub>,
+    clock: SharedClock,
+    limits: IngestLimits,
+    budget: Semaphore,
+    forwarder: ArcSwapOption<Box<dyn Forwarder>>,
+}
+
+impl Ingest {
+    pub fn new(
+        access: Arc<dyn AccessView>,
+        store: Arc<dyn TelemetryStore>,
+        live: Arc<LiveHub>,
+        clock: SharedClock,
+        limits: IngestLimits,
+    ) -> Arc<Self> {
+        let budget = Semaphore::new(limits.bytes_in_flight as usize);
+        Arc::new(Self {
+            access,
+            store,
+            live,
+            clock,
+            limits,
+            budget,
+            forwarder: ArcSwapOption::empty(),
+        })
+    }
+
+    /// Names who hands on the bytes of messages that came in by [`Ingest::publish`].
+    pub fn set_forwarder(&self, forwarder: Box<dyn Forwarder>) {
+        self.forwarder.store(Some(Arc::new(forwarder)));
+    }
+
+    pub const fn access(&self) -> &Arc<dyn AccessView> {
+        &self.access
+    }
+
+    pub const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    pub const fn live(&self) -> &Arc<LiveHub> {
+        &self.live
+    }
+
+    /// Takes a message and hands it on to all subscribers. When this returns `Ok`, its records are on disk.
+    ///
+    /// `subtopic` may be written with `/` or `.` between its elements. `historical`: the samples are old and only fill
+    /// history.
+    ///
+    /// # Errors
+    /// [`IngestError`]; nothing was kept unless it is [`IngestError::Store`].
+    #[allow(clippy::too_many_arguments)]
+    pub async fn publish(
+        &self,
+        publisher: Publisher,
+        channel: ChannelId,
+        subtopic: &str,
+        content: ContentType,
+        payload: &[u8],
+        protocol: &'static str,
+        historical: bool,
+    ) -> Result<Published, IngestError> {
+        let subtopic = subtopic::normalise(subtopic)?;
+        let published = self
+            .store(
+                publisher, channel, subtopic, content, payload, protocol, historical,
+            )
+            .await?;
+        self.forward(&Forward {
+            batch: &published.batch,
+            content,
+            payload,
+        });
+        Ok(published)
+    }
+
+    /// Takes records that are decoded already (line protocol) and hands them on. The payload that subscribers of raw
+    /// messages see is their SenML JSON.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    pub async fn publish_batch(
+        &self,
+        batch: MessageBatch,
+        weight_bytes: usize,
+    ) -> Result<Published, IngestError> {
+        self.authorise(batch.thing, batch.channel)?;
+        let published = self.append(Arc::new(batch), weight_bytes).await?;
+        if self.forwarder.load().is_some()
+            && let Some(payload) = senml_json(&published.batch)
+        {
+            let content = ContentType::SenmlJson;
+            self.forward(&Forward {
+                batch: &published.batch,
+                content,
+                payload: &payload,
+            });
+        }
+        Ok(published)
+    }
+
+    /// Takes a message without handing its bytes on: for a listener that does so itself. `subtopic` is normalised.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) async fn store(
+        &self,
+        publisher: Publisher,
+        channel: ChannelId,
+        subtopic: String,
+        content: ContentType,
+        payload: &[u8],
+        protocol: &'static str,
+        historical: bool,
+    ) -> Result<Published, IngestError> {
+        self.authorise(publisher.thing, channel)?;
+        let received_at = self.clock.now();
+        let records = content::records(content, payload, received_at, &self.limits.message)?;
+        let batch = MessageBatch {
+            channel,
+            thing: publisher.thing,
+            subtopic: Arc::from(subtopic),
+            protocol,
+            received_at,
+            historical,
+            records,
+        };
+        self.append(Arc::new(batch), payload.len()).await
+    }
+
+    fn authorise(&self, thing: ThingId, channel: ChannelId) -> Result<(), IngestError> {
+        if self.access.may_use(thing, channel) {
+            return Ok(());
+        }
+        Err(IngestError::NotAuthorised { thing, channel })
+    }
+
+    async fn append(
+        &self,
+        batch: Arc<MessageBatch>,
+        payload_bytes: usize,
+    ) -> Result<Published, IngestError> {
+        if batch.records.is_empty() {
+            return Ok(Published { batch });
+        }
+        let weight = payload_bytes
+            .saturating_add(MESSAGE_OVERHEAD_BYTES)
+            .min(self.limits.bytes_in_flight as usize);
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        let _admitted = match self.budget.try_acquire_many(weight) {
+            Ok(permit) => permit,
+            Err(_) => {
+                tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
+                    .await
+                    .map_err(|_| IngestError::Overloaded)?
+                    .map_err(|_| IngestError::Stopping)?
+            }
+        };
+        self.store.append(Arc::clone(&batch)).await?;
+        self.live.publish(&batch);
+        Ok(Published { batch })
+    }
+
+    fn forward(&self, message: &Forward<'_>) {
+        if let Some(forwarder) = self.forwarder.load().as_ref() {
+            forwarder.forward(message);
+        }
+    }
+}
+
+/// The batch as SenML JSON, for subscribers of raw messages. `None` if a record cannot be written as SenML.
+fn senml_json(batch: &MessageBatch) -> Option<Vec<u8>> {
+    use tellee_projections::telemetry::Value;
+    let records: Vec<tellee_senml::Record> = batch
+        .records
+        .iter()
+        .map(|record| tellee_senml::Record {
+            name: record.name.clone(),
+            unit: Some(record.unit.clone()).filter(|unit| !unit.is_empty()),
+            time: Some(record.time.0),
+            value: Some(match &record.value {
+                Value::Number(number) => tellee_senml::Value::Number(*number),
+                Value::Text(text) => tellee_senml::Value::Text(text.clone()),
+                Value::Boolean(boolean) => tellee_senml::Value::Boolean(*boolean),
+                Value::Data(data) => tellee_senml::Value::Data(data.clone()),
+            }),
+            sum: record.sum,
+            update_time: record.update_time,
+        })
+        .collect();
+    tellee_senml::encode_json(&records).ok()
+}

@@ -1,0 +1,28 @@
+//! MQTT 3.1.1 and 5: our own listener, session layer and fan-out (see `docs/mqtt.md`).
+//!
+//! [`codec`], [`connection`], [`session`], [`fanout`] and [`retained`] do no I/O; [`serve`](serve_stream) joins them to
+//! a byte stream, [`Broker`] to each other.
+
+pub mod broker;
+pub mod codec;
+pub mod config;
+pub mod connection;
+pub mod fanout;
+mod handshake;
+mod listener;
+pub mod message;
+pub mod metrics;
+mod registry;
+pub mod retained;
+mod serve;
+pub mod session;
+mod settle;
+pub mod topic;
+pub mod websocket;
+mod wire;
+
+pub use broker::Broker;
+pub use config::MqttConfig;
+pub use listener::serve;
+pub use metrics::Metrics;
+pub use serve::serve_stream;

@@ -1,0 +1,247 @@
+//! What all MQTT connections of a node share: sessions, the fan-out, retained messages, wills and counters.
+
+mod attach;
+mod deliver;
+mod upkeep;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tellee_actors::ids::ThingId;
+use tokio_util::sync::CancellationToken;
+
+use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
+use super::config::MqttConfig;
+use super::fanout::{Fanout, Subscription, TreeFanout};
+use super::metrics::Metrics;
+use super::registry::{End, Registry, SessionHandle};
+use super::retained::Retained;
+use super::session::{Held, QueueBudget};
+use super::topic;
+use crate::ingest::{AccessView, Forward, Forwarder, Ingest, Publisher};
+
+pub(super) use attach::{Attached, Ending};
+pub(super) use deliver::Incoming;
+
+/// The node's MQTT broker.
+pub struct Broker {
+    config: MqttConfig,
+    ingest: Arc<Ingest>,
+    access: Arc<dyn AccessView>,
+    sessions: Mutex<Registry>,
+    fanout: Box<dyn Fanout<End>>,
+    retained: Mutex<Retained>,
+    queue_budget: Arc<QueueBudget>,
+    next_session: AtomicU64,
+    handshakes: Mutex<BTreeMap<u64, CancellationToken>>,
+    next_handshake: AtomicU64,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+}
+
+/// A client whose key was right.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SignedIn {
+    pub publisher: Publisher,
+    pub key_hash: [u8; 32],
+}
+
+impl Broker {
+    /// A broker that takes messages by `ingest`, and hands on those of other protocols that come by it.
+    pub fn new(ingest: Arc<Ingest>, config: MqttConfig) -> Arc<Self> {
+        let broker = Arc::new(Self {
+            access: Arc::clone(ingest.access()),
+            sessions: Mutex::default(),
+            fanout: Box::new(TreeFanout::default()),
+            retained: Mutex::new(Retained::new(
+                config.max_retained_messages,
+                config.max_retained_bytes,
+            )),
+            queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
+            next_session: AtomicU64::new(1),
+            handshakes: Mutex::default(),
+            next_handshake: AtomicU64::new(0),
+            metrics: Metrics::default(),
+            shutdown: CancellationToken::new(),
+            config,
+            ingest,
+        });
+        broker
+            .ingest
+            .set_forwarder(Box::new(ToSubscribers(Arc::downgrade(&broker))));
+        broker
+    }
+
+    pub const fn config(&self) -> &MqttConfig {
+        &self.config
+    }
+
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Bytes that wait for subscribers.
+    pub fn queued_bytes(&self) -> usize {
+        self.queue_budget.used()
+    }
+
+    /// How many retained messages there are.
+    pub fn retained_messages(&self) -> usize {
+        self.retained.lock().len()
+    }
+
+    /// Ends all connections: each finishes what it has taken first. No new ones are let in.
+    pub fn stop(&self) {
+        self.shutdown.cancel();
+        let handles = self.sessions.lock().all();
+        for handle in handles {
+            handle.end_connection(&mut handle.state.lock(), Reason::SERVER_SHUTTING_DOWN);
+        }
+    }
+
+    /// A place among the clients that have not signed in yet. If all are taken, the oldest has to go.
+    pub(super) fn begin_handshake(&self) -> (u64, CancellationToken) {
+        let id = self.next_handshake.fetch_add(1, Ordering::Relaxed);
+        let given_up = self.shutdown.child_token();
+        let mut handshakes = self.handshakes.lock();
+        handshakes.insert(id, given_up.clone());
+        if handshakes.len() > self.config.max_handshakes
+            && let Some((_, oldest)) = handshakes.pop_first()
+        {
+            oldest.cancel();
+        }
+        (id, given_up)
+    }
+
+    pub(super) fn finish_handshake(&self, id: u64) {
+        self.handshakes.lock().remove(&id);
+    }
+
+    pub(super) const fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    pub(super) const fn ingest(&self) -> &Arc<Ingest> {
+        &self.ingest
+    }
+
+    /// The thing that signs in: user name is its id, password its key.
+    pub(super) fn sign_in(
+        &self,
+        user_name: Option<&str>,
+        password: Option<&[u8]>,
+    ) -> Option<SignedIn> {
+        let key_hash: [u8; 32] = Sha256::digest(password?).into();
+        let access = self.access.thing_by_key_hash(&key_hash)?;
+        let named: ThingId = user_name?.parse().ok()?;
+        let same: bool = named.0.as_bytes().ct_eq(access.thing.0.as_bytes()).into();
+        same.then(|| SignedIn {
+            publisher: access.into(),
+            key_hash,
+        })
+    }
+
+    /// Whether the thing may publish to or receive from the topic's channel.
+    pub(super) fn may_use_topic(&self, thing: ThingId, topic: &str) -> bool {
+        topic::target(topic).is_some_and(|target| self.access.may_use(thing, target.channel))
+    }
+
+    /// One reason per filter, in order. Retained messages are queued behind.
+    pub(super) fn subscribe(
+        &self,
+        handle: &Arc<SessionHandle>,
+        subscribe: &Subscribe,
+    ) -> Vec<Reason> {
+        let one = |(filter, options): &(String, FilterOptions)| {
+            self.subscribe_one(handle, filter, *options, subscribe.identifier)
+                .unwrap_or_else(|refusal| {
+                    self.metrics.subscribes_refused.one_more();
+                    refusal
+                })
+        };
+        subscribe.filters.iter().map(one).collect()
+    }
+
+    fn subscribe_one(
+        &self,
+        handle: &Arc<SessionHandle>,
+        text: &str,
+        options: FilterOptions,
+        identifier: Option<u32>,
+    ) -> Result<Reason, Reason> {
+        let filter = topic::parse_filter(text).map_err(|_| Reason::TOPIC_FILTER_INVALID)?;
+        let channel = topic::filter_channel(filter.filter).ok_or(Reason::NOT_AUTHORISED)?;
+        if !self.access.may_use(handle.thing, channel) {
+            return Err(Reason::NOT_AUTHORISED);
+        }
+        let subscription = Subscription {
+            qos: options.qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            identifier,
+        };
+        let mut state = handle.state.lock();
+        let known = state.session.subscriptions();
+        if !known.contains_key(text) && known.len() >= self.config.max_subscriptions {
+            return Err(Reason::QUOTA_EXCEEDED);
+        }
+        let is_new = state
+            .session
+            .subscribe(
+                text,
+                Held {
+                    channel,
+                    subscription,
+                },
+            )
+            .is_none();
+        drop(state);
+        self.fanout
+            .subscribe(filter, End(Arc::clone(handle)), subscription);
+        let wanted = match options.retain_handling {
+            RetainHandling::SendAlways => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::Never => false,
+        };
+        if wanted && filter.share.is_none() {
+            self.offer_retained(handle, filter.filter, subscription);
+        }
+        Ok(Reason(options.qos.bits()))
+    }
+
+    /// One reason per filter, in order.
+    pub(super) fn unsubscribe(
+        &self,
+        handle: &SessionHandle,
+        unsubscribe: &Unsubscribe,
+    ) -> Vec<Reason> {
+        let one = |text: &String| {
+            let Ok(filter) = topic::parse_filter(text) else {
+                return Reason::TOPIC_FILTER_INVALID;
+            };
+            let held = handle.state.lock().session.unsubscribe(text);
+            self.fanout.unsubscribe(filter, handle.id);
+            if held.is_some() {
+                Reason::SUCCESS
+            } else {
+                Reason::NO_SUBSCRIPTION_EXISTED
+            }
+        };
+        unsubscribe.filters.iter().map(one).collect()
+    }
+}
+
+/// Brings messages of other protocols to MQTT subscribers.
+struct ToSubscribers(std::sync::Weak<Broker>);
+
+impl Forwarder for ToSubscribers {
+    fn forward(&self, message: &Forward<'_>) {
+        if let Some(broker) = self.0.upgrade() {
+            broker.deliver_forward(message);
+        }
+    }
+}

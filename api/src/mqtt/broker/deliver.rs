@@ -1,0 +1,280 @@
+//! From a stored message to the queues of its subscribers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tellee_actors::ids::ChannelId;
+use tellee_actors::time::Timestamp;
+
+use super::Broker;
+use crate::ingest::{ContentType, Forward, IngestError, Published, Publisher, subtopic};
+use crate::mqtt::codec::{MessageProperties, Publish, QoS, Reason, Will};
+use crate::mqtt::fanout::{Match, Subscription};
+use crate::mqtt::message::Message;
+use crate::mqtt::registry::{End, SessionHandle};
+use crate::mqtt::session::{Delivery, Offered};
+use crate::mqtt::topic;
+
+/// What MQTT 5 publishers set to `1` to say that their samples are old and only fill history.
+const HISTORICAL_PROPERTY: &str = "hist";
+
+/// A message as it came, before and after the store took it.
+pub(in crate::mqtt) struct Incoming<'a> {
+    pub topic: &'a Arc<str>,
+    pub payload: &'a Bytes,
+    pub qos: QoS,
+    pub retain: bool,
+    /// Seconds.
+    pub message_expiry: Option<u32>,
+    pub properties: Option<&'a MessageProperties>,
+    pub origin: u64,
+}
+
+impl<'a> Incoming<'a> {
+    pub(in crate::mqtt) fn of_publish(publish: &'a Publish, origin: u64) -> Self {
+        Self {
+            topic: &publish.topic,
+            payload: &publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            message_expiry: publish.message_expiry,
+            properties: publish.properties.as_deref(),
+            origin,
+        }
+    }
+
+    fn of_will(will: &'a Will, origin: u64) -> Self {
+        Self {
+            topic: &will.topic,
+            payload: &will.payload,
+            qos: will.qos,
+            retain: will.retain,
+            message_expiry: will.message_expiry,
+            properties: will.properties.as_deref(),
+            origin,
+        }
+    }
+}
+
+impl Broker {
+    /// Stores a message. `undeclared_is_opaque`: a message that says nothing of its content and looks like JSON but
+    /// is none is kept as it came. For clients that cannot be told of a refusal.
+    ///
+    /// # Errors
+    /// [`IngestError`]; `None` if the topic belongs to no channel.
+    pub(in crate::mqtt) async fn store(
+        &self,
+        publisher: Publisher,
+        message: &Incoming<'_>,
+        undeclared_is_opaque: bool,
+    ) -> Result<(ChannelId, Published), Option<IngestError>> {
+        let target = topic::target(message.topic).ok_or(None)?;
+        let subtopic =
+            subtopic::normalise_encoded(target.subtopic).map_err(|error| Some(error.into()))?;
+        let content = message
+            .properties
+            .and_then(|properties| properties.content_type.as_deref())
+            .map_or(ContentType::Undeclared, |named| {
+                ContentType::from_media_type(named).unwrap_or(ContentType::Opaque)
+            });
+        let historical = message
+            .properties
+            .and_then(|properties| properties.user_property(HISTORICAL_PROPERTY))
+            .is_some_and(|value| value == "1");
+        let store = |content| {
+            let subtopic = subtopic.clone();
+            self.ingest.store(
+                publisher,
+                target.channel,
+                subtopic,
+                content,
+                message.payload,
+                "mqtt",
+                historical,
+            )
+        };
+        let stored = match store(content).await {
+            Err(IngestError::Malformed(_))
+                if content == ContentType::Undeclared && undeclared_is_opaque =>
+            {
+                store(ContentType::Opaque).await
+            }
+            stored => stored,
+        };
+        Ok((target.channel, stored.map_err(Some)?))
+    }
+
+    /// Hands a stored message to its subscribers and keeps it if it is to be retained.
+    pub(in crate::mqtt) fn deliver(
+        &self,
+        channel: ChannelId,
+        message: &Incoming<'_>,
+        received_at: Timestamp,
+    ) {
+        let mut matches = Vec::new();
+        self.fanout.matches(message.topic, &mut matches);
+        if matches.is_empty() && !message.retain {
+            return;
+        }
+        let mut properties = message
+            .properties
+            .map(|properties| Box::new(properties.clone()));
+        if let Some(properties) = &mut properties {
+            properties.detach();
+        }
+        let message = Arc::new(Message {
+            channel,
+            topic: Arc::clone(message.topic),
+            payload: Bytes::copy_from_slice(message.payload),
+            qos: message.qos,
+            retain: message.retain,
+            expires_at: message
+                .message_expiry
+                .map(|seconds| received_at.saturating_add(Duration::from_secs(u64::from(seconds)))),
+            properties,
+            origin: message.origin,
+        });
+        if message.retain && !self.retained.lock().set(&message) {
+            self.metrics.dropped_retained.one_more();
+        }
+        self.offer_to(matches, &message);
+    }
+
+    /// A message of another protocol, under the topic that MQTT has for it.
+    pub(super) fn deliver_forward(&self, forward: &Forward<'_>) {
+        let batch = forward.batch;
+        let mut topic = format!("channels/{}/messages", batch.channel);
+        for element in batch
+            .subtopic
+            .split('.')
+            .filter(|element| !element.is_empty())
+        {
+            topic.push('/');
+            topic.push_str(element);
+        }
+        let content_type = match forward.content {
+            ContentType::SenmlJson => Some("application/senml+json"),
+            ContentType::SenmlCbor => Some("application/senml+cbor"),
+            ContentType::Json => Some("application/json"),
+            ContentType::Opaque | ContentType::Undeclared => None,
+        };
+        let properties = MessageProperties {
+            content_type: content_type.map(str::to_owned),
+            user_properties: batch
+                .historical
+                .then(|| (HISTORICAL_PROPERTY.to_owned(), "1".to_owned()))
+                .into_iter()
+                .collect(),
+            ..MessageProperties::default()
+        };
+        let incoming = Incoming {
+            topic: &Arc::from(topic),
+            payload: &Bytes::copy_from_slice(forward.payload),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            message_expiry: None,
+            properties: Some(&properties),
+            origin: 0,
+        };
+        self.deliver(batch.channel, &incoming, batch.received_at);
+    }
+
+    fn offer_to(&self, mut matches: Vec<Match<End>>, message: &Arc<Message>) {
+        // A client with overlapping subscriptions gets one message, at the highest QoS, with all identifiers.
+        matches.sort_unstable_by_key(|found| found.subscriber.0.id);
+        let same = |a: &Match<End>, b: &Match<End>| a.subscriber.0.id == b.subscriber.0.id;
+        for group in matches.chunk_by(same) {
+            let handle = &group[0].subscriber.0;
+            if !self.access.may_use(handle.thing, message.channel) {
+                continue;
+            }
+            let subscriptions = || {
+                group
+                    .iter()
+                    .map(|found| &found.subscription)
+                    .filter(|subscription| !(subscription.no_local && message.origin == handle.id))
+            };
+            let Some(qos) = subscriptions().map(|subscription| subscription.qos).max() else {
+                continue;
+            };
+            let delivery = Delivery {
+                message: Arc::clone(message),
+                qos: qos.min(message.qos),
+                retain: message.retain
+                    && subscriptions().any(|subscription| subscription.retain_as_published),
+                subscription_ids: subscriptions()
+                    .filter_map(|subscription| subscription.identifier)
+                    .collect(),
+            };
+            self.offer(handle, delivery);
+        }
+    }
+
+    fn offer(&self, handle: &Arc<SessionHandle>, delivery: Delivery) {
+        let mut state = handle.state.lock();
+        let connected = state.connected.is_some();
+        if !connected && (delivery.qos == QoS::AtMostOnce || state.overrun) {
+            return;
+        }
+        match state.session.offer(delivery) {
+            Offered::Queued => handle.wake.notify_one(),
+            Offered::Dropped => self.metrics.dropped_queue_full.one_more(),
+            Offered::Overrun if state.overrun => {}
+            Offered::Overrun => {
+                self.metrics.sessions_overrun.one_more();
+                state.overrun = true;
+                // Without a connection the session stays as a tombstone until upkeep or its client's return ends it.
+                handle.end_connection(&mut state, Reason::QUOTA_EXCEEDED);
+            }
+        }
+    }
+
+    pub(super) fn offer_retained(
+        &self,
+        handle: &Arc<SessionHandle>,
+        filter: &str,
+        subscription: Subscription,
+    ) {
+        let now = self.ingest.clock().now();
+        let retained = self.retained.lock();
+        let mut state = handle.state.lock();
+        for message in retained.matching(filter, now) {
+            if !state.session.has_room_for(message.weight()) {
+                self.metrics.dropped_retained.one_more();
+                continue;
+            }
+            let delivery = Delivery {
+                message: Arc::clone(message),
+                qos: subscription.qos.min(message.qos),
+                retain: true,
+                subscription_ids: subscription.identifier.into_iter().collect(),
+            };
+            if state.session.offer(delivery) != Offered::Queued {
+                self.metrics.dropped_retained.one_more();
+            }
+        }
+        handle.wake.notify_one();
+    }
+
+    /// Publishes the will of a client that is gone. Its right to the topic is checked once more.
+    pub(super) async fn publish_will(&self, handle: &SessionHandle, will: Will) {
+        let Some(access) = self.access.thing(handle.thing) else {
+            return;
+        };
+        let incoming = Incoming::of_will(&will, handle.id);
+        match self.store(access.into(), &incoming, true).await {
+            Ok((channel, published)) => {
+                self.metrics.wills_published.one_more();
+                self.deliver(channel, &incoming, published.received_at());
+            }
+            Err(error) => {
+                let error = error.map_or_else(
+                    || "its topic belongs to no channel".to_owned(),
+                    |e| e.to_string(),
+                );
+                tracing::warn!(thing = %handle.thing, %error, "a will was not published");
+            }
+        }
+    }
+}

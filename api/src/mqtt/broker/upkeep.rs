@@ -1,0 +1,105 @@
+//! What time and changes of access do to sessions.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tellee_actors::time::Timestamp;
+
+use super::Broker;
+use crate::mqtt::codec::{Reason, Will};
+use crate::mqtt::registry::{SessionHandle, SessionState};
+
+const INTERVAL: Duration = Duration::from_millis(250);
+
+impl Broker {
+    /// Runs until the broker is stopped: expiry of sessions and retained messages, delayed wills, and the effect of
+    /// revoked keys and withdrawn channels on open sessions.
+    pub async fn upkeep(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut epoch = self.access.epoch();
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let now = self.ingest.clock().now();
+            let present = self.access.epoch();
+            self.tick(now, present != epoch).await;
+            epoch = present;
+        }
+    }
+
+    async fn tick(&self, now: Timestamp, access_changed: bool) {
+        let handles = self.sessions.lock().all();
+        for handle in &handles {
+            if access_changed {
+                self.recheck(handle);
+            }
+            if let Some(will) = self.due(handle, now) {
+                self.publish_will(handle, will).await;
+            }
+        }
+        self.retained.lock().expire(now);
+    }
+
+    /// Holds a session against the present state of access.
+    fn recheck(&self, handle: &Arc<SessionHandle>) {
+        let mut state = handle.state.lock();
+        match &state.connected {
+            Some(connected) => {
+                let of_key = self.access.thing_by_key_hash(&connected.key_hash);
+                if of_key.is_none_or(|access| access.thing != handle.thing) {
+                    self.metrics.sessions_revoked.one_more();
+                    handle.end_connection(&mut state, Reason::NOT_AUTHORISED);
+                }
+            }
+            None if self.access.thing(handle.thing).is_none() => {
+                state.expires_at = Some(Timestamp::MIN)
+            }
+            None => {}
+        }
+        self.withdraw(handle, &mut state);
+    }
+
+    /// Ends subscriptions to channels that the thing may no longer use. Cheap while access stands as it was.
+    pub(in crate::mqtt) fn withdraw(&self, handle: &SessionHandle, state: &mut SessionState) {
+        let epoch = self.access.epoch();
+        if state.epoch == epoch {
+            return;
+        }
+        state.epoch = epoch;
+        for filter in state
+            .session
+            .withdraw(|channel| self.access.may_use(handle.thing, channel))
+        {
+            self.unsubscribe_text(&filter, handle.id);
+        }
+    }
+
+    /// The will that is due now, of a session whose delay or whose own time is over. The latter is removed.
+    fn due(&self, handle: &Arc<SessionHandle>, now: Timestamp) -> Option<Will> {
+        if handle.online.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut sessions = self.sessions.lock();
+        let mut state = handle.state.lock();
+        if state.connected.is_some() {
+            return None;
+        }
+        let expired = state.overrun || state.expires_at.is_some_and(|expires_at| expires_at <= now);
+        if expired && sessions.remove(handle) {
+            self.metrics.sessions.one_less();
+            self.metrics.sessions_expired.one_more();
+            for filter in state.session.withdraw(|_| false) {
+                self.unsubscribe_text(&filter, handle.id);
+            }
+            return state.will.take().map(|(_, will)| will);
+        }
+        state
+            .will
+            .take_if(|(due, _)| *due <= now)
+            .map(|(_, will)| will)
+    }
+}

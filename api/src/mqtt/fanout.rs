@@ -1,0 +1,404 @@
+//! Who gets a message: subscriptions of this node in a tree of topic levels.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+
+use super::codec::QoS;
+use super::topic::Filter;
+
+/// One end that messages go to.
+pub trait Subscriber: Clone + Send + Sync {
+    fn id(&self) -> u64;
+
+    /// Members of a share group that are there go before those that are not.
+    fn is_online(&self) -> bool;
+}
+
+/// What a subscription asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription {
+    pub qos: QoS,
+    pub no_local: bool,
+    pub retain_as_published: bool,
+    pub identifier: Option<u32>,
+}
+
+/// A subscriber that gets a message, by one of its subscriptions.
+#[derive(Debug, Clone)]
+pub struct Match<S> {
+    pub subscriber: S,
+    pub subscription: Subscription,
+}
+
+/// Finds the subscribers of a topic. Replaceable: it knows nothing of sessions or the wire.
+pub trait Fanout<S: Subscriber>: Send + Sync {
+    /// Adds a subscription. The same subscriber's earlier one of the same filter is replaced.
+    fn subscribe(&self, filter: Filter<'_>, subscriber: S, subscription: Subscription);
+
+    fn unsubscribe(&self, filter: Filter<'_>, subscriber: u64);
+
+    /// Appends a match for each subscription that `topic` matches, and one for each share group. Subscribers with
+    /// several matching subscriptions appear several times.
+    fn matches(&self, topic: &str, into: &mut Vec<Match<S>>);
+}
+
+/// A tree of topic levels. An empty branch is cut off when its last subscription goes.
+pub struct TreeFanout<S> {
+    root: RwLock<Node<S>>,
+    subscriptions: AtomicUsize,
+}
+
+struct Node<S> {
+    children: HashMap<Box<str>, Node<S>>,
+    any: Option<Box<Node<S>>>,
+    /// Filters that end here.
+    here: Leaf<S>,
+    /// Filters that end here with `#`.
+    below: Leaf<S>,
+}
+
+struct Leaf<S> {
+    plain: Vec<Match<S>>,
+    groups: Vec<Group<S>>,
+}
+
+struct Group<S> {
+    name: Box<str>,
+    members: Vec<Match<S>>,
+    turn: AtomicUsize,
+}
+
+impl<S> Default for Leaf<S> {
+    fn default() -> Self {
+        Self {
+            plain: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+}
+
+impl<S> Default for Node<S> {
+    fn default() -> Self {
+        Self {
+            children: HashMap::new(),
+            any: None,
+            here: Leaf::default(),
+            below: Leaf::default(),
+        }
+    }
+}
+
+impl<S> Default for TreeFanout<S> {
+    fn default() -> Self {
+        Self {
+            root: RwLock::new(Node::default()),
+            subscriptions: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
+    fn subscribe(&self, filter: Filter<'_>, subscriber: S, subscription: Subscription) {
+        let mut root = self.root.write();
+        let mut node = &mut *root;
+        let mut below = false;
+        for level in filter.filter.split('/') {
+            match level {
+                "#" => below = true,
+                "+" => node = node.any.get_or_insert_default(),
+                _ => node = node.children.entry_ref(level).or_default(),
+            }
+        }
+        let leaf = if below {
+            &mut node.below
+        } else {
+            &mut node.here
+        };
+        if leaf.insert(
+            filter.share,
+            Match {
+                subscriber,
+                subscription,
+            },
+        ) {
+            self.subscriptions.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn unsubscribe(&self, filter: Filter<'_>, subscriber: u64) {
+        let levels: Vec<&str> = filter.filter.split('/').collect();
+        if self.root.write().remove(&levels, filter.share, subscriber) {
+            self.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn matches(&self, topic: &str, into: &mut Vec<Match<S>>) {
+        if self.subscriptions.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let levels: Vec<&str> = topic.split('/').collect();
+        let root = self.root.read();
+        // A filter that begins with a wildcard does not match topics of the server's own (MQTT-4.7.2-1).
+        if topic.starts_with('$') {
+            if let Some(child) = root.children.get(levels[0]) {
+                child.collect(&levels[1..], into);
+            }
+            return;
+        }
+        root.collect(&levels, into);
+    }
+}
+
+impl<S: Subscriber> Node<S> {
+    fn collect(&self, levels: &[&str], into: &mut Vec<Match<S>>) {
+        self.below.collect(into);
+        let Some((level, rest)) = levels.split_first() else {
+            self.here.collect(into);
+            return;
+        };
+        if let Some(child) = self.children.get(*level) {
+            child.collect(rest, into);
+        }
+        if let Some(any) = &self.any {
+            any.collect(rest, into);
+        }
+    }
+
+    fn remove(&mut self, levels: &[&str], share: Option<&str>, subscriber: u64) -> bool {
+        let Some((level, rest)) = levels.split_first() else {
+            return self.here.remove(share, subscriber);
+        };
+        match *level {
+            "#" => self.below.remove(share, subscriber),
+            "+" => {
+                let Some(any) = &mut self.any else {
+                    return false;
+                };
+                let removed = any.remove(rest, share, subscriber);
+                if any.is_empty() {
+                    self.any = None;
+                }
+                removed
+            }
+            level => {
+                let Some(child) = self.children.get_mut(level) else {
+                    return false;
+                };
+                let removed = child.remove(rest, share, subscriber);
+                if child.is_empty() {
+                    self.children.remove(level);
+                }
+                removed
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.children.is_empty()
+            && self.any.is_none()
+            && self.here.is_empty()
+            && self.below.is_empty()
+    }
+}
+
+impl<S: Subscriber> Leaf<S> {
+    /// Answers whether it is new.
+    fn insert(&mut self, share: Option<&str>, entry: Match<S>) -> bool {
+        let entries = match share {
+            None => &mut self.plain,
+            Some(name) => &mut self.group(name).members,
+        };
+        match entries
+            .iter_mut()
+            .find(|known| known.subscriber.id() == entry.subscriber.id())
+        {
+            Some(known) => {
+                *known = entry;
+                false
+            }
+            None => {
+                entries.push(entry);
+                true
+            }
+        }
+    }
+
+    fn group(&mut self, name: &str) -> &mut Group<S> {
+        let index = self
+            .groups
+            .iter()
+            .position(|group| &*group.name == name)
+            .unwrap_or(self.groups.len());
+        if index == self.groups.len() {
+            self.groups.push(Group {
+                name: name.into(),
+                members: Vec::new(),
+                turn: AtomicUsize::new(0),
+            });
+        }
+        &mut self.groups[index]
+    }
+
+    fn remove(&mut self, share: Option<&str>, subscriber: u64) -> bool {
+        let Some(name) = share else {
+            return take_out(&mut self.plain, subscriber);
+        };
+        let Some(index) = self.groups.iter().position(|group| &*group.name == name) else {
+            return false;
+        };
+        let removed = take_out(&mut self.groups[index].members, subscriber);
+        if self.groups[index].members.is_empty() {
+            self.groups.swap_remove(index);
+        }
+        removed
+    }
+
+    fn collect(&self, into: &mut Vec<Match<S>>) {
+        into.extend_from_slice(&self.plain);
+        into.extend(self.groups.iter().filter_map(Group::pick).cloned());
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.groups.is_empty()
+    }
+}
+
+fn take_out<S: Subscriber>(entries: &mut Vec<Match<S>>, subscriber: u64) -> bool {
+    let Some(index) = entries
+        .iter()
+        .position(|entry| entry.subscriber.id() == subscriber)
+    else {
+        return false;
+    };
+    entries.swap_remove(index);
+    true
+}
+
+impl<S: Subscriber> Group<S> {
+    /// The next member that is there, in turn; else the next in turn.
+    fn pick(&self) -> Option<&Match<S>> {
+        let count = self.members.len();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let in_turn = (0..count).map(|step| &self.members[turn.wrapping_add(step) % count]);
+        in_turn
+            .clone()
+            .find(|member| member.subscriber.is_online())
+            .or_else(|| in_turn.clone().next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::topic::{self, parse_filter};
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    struct End(u64, bool);
+
+    impl Subscriber for End {
+        fn id(&self) -> u64 {
+            self.0
+        }
+
+        fn is_online(&self) -> bool {
+            self.1
+        }
+    }
+
+    const SUBSCRIPTION: Subscription = Subscription {
+        qos: QoS::AtMostOnce,
+        no_local: false,
+        retain_as_published: false,
+        identifier: None,
+    };
+
+    fn ends(tree: &TreeFanout<End>, topic: &str) -> Vec<u64> {
+        let mut found = Vec::new();
+        tree.matches(topic, &mut found);
+        let mut ids: Vec<u64> = found.iter().map(|found| found.subscriber.0).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn subscribe(tree: &TreeFanout<End>, filter: &str, id: u64) {
+        tree.subscribe(parse_filter(filter).unwrap(), End(id, true), SUBSCRIPTION);
+    }
+
+    #[test]
+    fn topics_of_any_script_find_their_subscribers() {
+        let tree = TreeFanout::default();
+        subscribe(&tree, "насос/+/вибрация", 1);
+        subscribe(&tree, "насос/#", 2);
+        assert_eq!(ends(&tree, "насос/1/вибрация"), [1, 2]);
+        assert_eq!(ends(&tree, "ñ"), [0; 0]);
+    }
+
+    #[test]
+    fn one_group_name_on_two_filters_is_two_groups() {
+        let tree = TreeFanout::default();
+        subscribe(&tree, "$share/g/a", 1);
+        subscribe(&tree, "$share/g/b", 1);
+        for _ in 0..10 {
+            assert_eq!(ends(&tree, "a"), [1]);
+            assert_eq!(ends(&tree, "b"), [1]);
+        }
+    }
+
+    #[test]
+    fn a_group_takes_turns_among_those_who_are_there() {
+        let tree = TreeFanout::default();
+        subscribe(&tree, "$share/g/a", 1);
+        subscribe(&tree, "$share/g/a", 2);
+        tree.subscribe(
+            parse_filter("$share/g/a").unwrap(),
+            End(3, false),
+            SUBSCRIPTION,
+        );
+        let mut counts = [0; 4];
+        for _ in 0..12 {
+            counts[usize::try_from(ends(&tree, "a")[0]).unwrap()] += 1;
+        }
+        assert_eq!(counts[3], 0);
+        assert!(counts[1] >= 4 && counts[2] >= 4, "{counts:?}");
+    }
+
+    #[test]
+    fn the_tree_is_empty_again_after_all_have_gone() {
+        let tree = TreeFanout::default();
+        let filters = ["a/b/c", "a/+/#", "#", "$share/g/a/b", "+"];
+        for filter in filters {
+            subscribe(&tree, filter, 1);
+            subscribe(&tree, filter, 1);
+        }
+        assert_eq!(tree.subscriptions.load(Ordering::Relaxed), filters.len());
+        for filter in filters {
+            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
+            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
+        }
+        assert!(tree.root.read().is_empty());
+        assert_eq!(tree.subscriptions.load(Ordering::Relaxed), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_tree_agrees_with_the_plain_reading_of_the_rules(
+            filters in prop::collection::vec("(\\$?[ab+]?)(/[ab+]?){0,3}(/#)?", 1..12),
+            topic in "(\\$?[ab]?)(/[ab]?){0,3}",
+        ) {
+            let tree = TreeFanout::default();
+            let mut wanted = Vec::new();
+            for (id, filter) in (0..).zip(&filters) {
+                let Ok(parsed) = parse_filter(filter) else { continue };
+                tree.subscribe(parsed, End(id, true), SUBSCRIPTION);
+                if topic::matches(filter, &topic) {
+                    wanted.push(id);
+                }
+            }
+            prop_assert_eq!(ends(&tree, &topic), wanted);
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! The task of one connection: reads, stores, acknowledges, delivers.
+//!
+//! Many messages of one connection are stored at the same time; their acknowledgements go out in the order in which
+//! the messages came (MQTT-4.6.0-2). Whatever is full (the window of unsettled messages, the bytes in flight, the
+//! output) stops the reading, and TCP tells the client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use hashbrown::HashMap;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::broker::{Broker, Ending, Incoming};
+use super::codec::{
+    Ack, DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, SubAck, Version, decode, encode,
+    take_frame,
+};
+use super::connection::{Connection, Step};
+use super::handshake::{Established, handshake, renewed_expiry};
+use super::session::{Delivery, Next, Skipped, header};
+use super::settle::{Outcome, Refusal, Settled, settle};
+use super::wire::{Wire, Writer};
+
+/// Deliveries wait in the session, and packets in the socket, while this much is still to be written.
+const OUTPUT_HIGH_WATER: usize = 64 * 1024;
+/// How long a connection that ends may take to settle what it has taken.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serves one client over `stream` until it leaves or has to. For TCP, TLS and WebSocket alike.
+pub async fn serve_stream<S>(broker: Arc<Broker>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Send,
+{
+    let mut wire = Wire::new(stream);
+    let Some(established) = handshake(&broker, &mut wire).await else {
+        wire.close().await;
+        return;
+    };
+    let mut link = Link::new(Arc::clone(&broker), established);
+    let end = link.run(&mut wire).await;
+    let handle = Arc::clone(&link.established.attached.handle);
+    let ending = link.ending(&end);
+    broker.detach(&handle, ending).await;
+    wire.close().await;
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    /// The client closed the socket, or it broke.
+    Lost,
+    Left(Disconnect),
+    /// The server ends it.
+    Ordered(Reason),
+}
+
+impl From<DecodeError> for End {
+    fn from(error: DecodeError) -> Self {
+        Self::Ordered(error.reason)
+    }
+}
+
+struct Link {
+    broker: Arc<Broker>,
+    established: Established,
+    connection: Connection,
+    /// Topics that the client knows by an alias of ours.
+    aliases: HashMap<Arc<str>, u16>,
+    bytes_in_flight: usize,
+    last_heard: Instant,
+}
+
+impl Link {
+    fn new(broker: Arc<Broker>, established: Established) -> Self {
+        let config = broker.config();
+        let connection = Connection::new(
+            established.version,
+            config.receive_maximum,
+            config.topic_alias_maximum,
+            established.session_expiry == 0,
+        );
+        Self {
+            broker,
+            established,
+            connection,
+            aliases: HashMap::new(),
+            bytes_in_flight: 0,
+            last_heard: Instant::now(),
+        }
+    }
+
+    const fn version(&self) -> Version {
+        self.established.version
+    }
+
+    fn encode<S>(&self, packet: &Outgoing<'_>, writer: &mut Writer<S>) {
+        encode(packet, self.version(), &mut writer.output);
+    }
+
+    /// Runs the connection to its end. All that was taken is settled when it returns.
+    async fn run<S: AsyncRead + AsyncWrite>(&mut self, wire: &mut Wire<S>) -> End {
+        let broker = Arc::clone(&self.broker);
+        let handle = Arc::clone(&self.established.attached.handle);
+        let window = usize::from(broker.config().receive_maximum);
+        let packet_limit = broker.config().max_packet_bytes as usize;
+        let mut taken = FuturesOrdered::new();
+        let idle = tokio::time::sleep_until(self.idle_deadline());
+        tokio::pin!(idle);
+        let end = 'connection: loop {
+            while self.may_take(taken.len(), window, &wire.writer) {
+                let frame = match take_frame(&mut wire.reader.input, packet_limit) {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    Err(error) => break 'connection self.protocol_error(error),
+                };
+                let step = decode(frame, self.version())
+                    .and_then(|packet| self.connection.receive(packet));
+                match step {
+                    Ok(Step::Publish(publish)) => {
+                        self.bytes_in_flight += publish.payload.len();
+                        let duplicate = publish.qos == QoS::ExactlyOnce
+                            && !handle.state.lock().session.take(publish.packet_id);
+                        let publisher = self.established.client.publisher;
+                        taken.push_back(settle(
+                            Arc::clone(&broker),
+                            publisher,
+                            handle.id,
+                            self.version(),
+                            publish,
+                            duplicate,
+                        ));
+                    }
+                    Ok(Step::Disconnect(disconnect)) => break 'connection End::Left(disconnect),
+                    Ok(step) => self.answer(step, &mut wire.writer),
+                    Err(error) => break 'connection self.protocol_error(error),
+                }
+            }
+            if let Some(reason) = self.deliver(&mut wire.writer) {
+                break End::Ordered(reason);
+            }
+            let may_read = self.may_take(taken.len(), window, &wire.writer);
+            tokio::select! {
+                biased;
+                () = handle.wake.notified() => {}
+                Some(settled) = taken.next(), if !taken.is_empty() => {
+                    if let Some(end) = self.settled(settled, &mut wire.writer) {
+                        break end;
+                    }
+                }
+                read = wire.reader.read(), if may_read => match read {
+                    Ok(0) | Err(_) => break End::Lost,
+                    Ok(_) => self.last_heard = Instant::now(),
+                },
+                written = wire.writer.write(), if wire.writer.has_work() => {
+                    if written.is_err() {
+                        break End::Lost;
+                    }
+                }
+                () = &mut idle => {
+                    let deadline = self.idle_deadline();
+                    if deadline <= Instant::now() {
+                        break End::Ordered(Reason::KEEP_ALIVE_TIMEOUT);
+                    }
+                    idle.as_mut().reset(deadline);
+                }
+            }
+        };
+        // What was taken is stored and handed on even if its sender is gone: only then is the session free.
+        let rest = async {
+            while let Some(settled) = taken.next().await {
+                let _ = self.settled(settled, &mut wire.writer);
+            }
+        };
+        if tokio::time::timeout(SETTLE_PATIENCE, rest).await.is_err() {
+            tracing::warn!(client_id = %handle.client_id, "messages were not settled in time at the end of a connection");
+        }
+        if let End::Ordered(reason) = &end {
+            self.encode(&Outgoing::Disconnect(*reason, None), &mut wire.writer);
+        }
+        end
+    }
+
+    fn may_take<S>(&self, taken: usize, window: usize, writer: &Writer<S>) -> bool {
+        taken < window
+            && self.bytes_in_flight < self.broker.config().connection_bytes_in_flight
+            && writer.output.len() < OUTPUT_HIGH_WATER
+    }
+
+    fn idle_deadline(&self) -> Instant {
+        // Without a keep alive the timer only ever looks again.
+        let patience = self
+            .established
+            .keep_alive
+            .unwrap_or(Duration::from_secs(24 * 3_600));
+        let deadline = self.last_heard + patience;
+        if self.established.keep_alive.is_none() {
+            deadline.max(Instant::now() + patience)
+        } else {
+            deadline
+        }
+    }
+
+    fn protocol_error(&self, error: DecodeError) -> End {
+        self.broker.metrics().protocol_errors.one_more();
+        tracing::debug!(thing = %self.established.client.publisher.thing, %error, "a packet breaks the protocol");
+        error.into()
+    }
+
+    /// All packets that are answered at once.
+    fn answer<S>(&mut self, step: Step, writer: &mut Writer<S>) {
+        let handle = Arc::clone(&self.established.attached.handle);
+        match step {
+            // An acknowledgement of what is not in flight changes nothing.
+            Step::PubAck(ack) => {
+                handle.state.lock().session.acknowledged(ack.packet_id);
+            }
+            Step::PubComp(ack) => {
+                handle.state.lock().session.completed(ack.packet_id);
+            }
+            Step::PubRec(ack) => {
+                let release = handle.state.lock().session.received(ack);
+                if let Some(release) = release {
+                    self.encode(&Outgoing::PubRel(release), writer);
+                }
+            }
+            Step::PubRel(ack) => {
+                let known = handle.state.lock().session.release(ack.packet_id);
+                let reason = if known {
+                    Reason::SUCCESS
+                } else {
+                    Reason::PACKET_ID_NOT_FOUND
+                };
+                if known {
+                    self.connection.settled();
+                }
+                self.encode(
+                    &Outgoing::PubComp(Ack {
+                        packet_id: ack.packet_id,
+                        reason,
+                    }),
+                    writer,
+                );
+            }
+            Step::Subscribe(subscribe) => {
+                let reasons = self.broker.subscribe(&handle, &subscribe);
+                let suback = SubAck {
+                    packet_id: subscribe.packet_id,
+                    reasons,
+                };
+                self.encode(&Outgoing::SubAck(&suback), writer);
+            }
+            Step::Unsubscribe(unsubscribe) => {
+                let reasons = self.broker.unsubscribe(&handle, &unsubscribe);
+                let unsuback = SubAck {
+                    packet_id: unsubscribe.packet_id,
+                    reasons,
+                };
+                self.encode(&Outgoing::UnsubAck(&unsuback), writer);
+            }
+            Step::Ping => self.encode(&Outgoing::PingResp, writer),
+            // Taken care of by the loop.
+            Step::Publish(_) | Step::Disconnect(_) => {}
+        }
+    }
+
+    /// Hands on what was stored and acknowledges it.
+    fn settled<S>(&mut self, settled: Settled, writer: &mut Writer<S>) -> Option<End> {
+        let Settled { publish, outcome } = settled;
+        let origin = self.established.attached.handle.id;
+        self.bytes_in_flight = self.bytes_in_flight.saturating_sub(publish.payload.len());
+        let refusal = match outcome {
+            Outcome::Stored {
+                channel,
+                received_at,
+            } => {
+                self.broker.metrics().received[usize::from(publish.qos.bits())].one_more();
+                self.broker.deliver(
+                    channel,
+                    &Incoming::of_publish(&publish, origin),
+                    received_at,
+                );
+                None
+            }
+            Outcome::Duplicate => {
+                // A duplicate that does not call itself one was counted as a new message.
+                if !publish.duplicate {
+                    self.connection.settled();
+                }
+                None
+            }
+            Outcome::Refused(refusal) => Some(refusal),
+        };
+        if let Some(refusal) = refusal {
+            return self.refused(&publish, &refusal, writer);
+        }
+        let ack = Ack::success(publish.packet_id);
+        match publish.qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => {
+                self.connection.settled();
+                self.encode(&Outgoing::PubAck(ack, None), writer);
+            }
+            QoS::ExactlyOnce => self.encode(&Outgoing::PubRec(ack, None), writer),
+        }
+        None
+    }
+
+    fn refused<S>(
+        &mut self,
+        publish: &Publish,
+        refusal: &Refusal,
+        writer: &mut Writer<S>,
+    ) -> Option<End> {
+        let metrics = self.broker.metrics();
+        if refusal.retryable && publish.qos == QoS::AtMostOnce {
+            metrics.dropped_not_stored.one_more();
+            return None;
+        }
+        metrics.publishes_refused.one_more();
+        if publish.qos == QoS::ExactlyOnce {
+            self.established
+                .attached
+                .handle
+                .state
+                .lock()
+                .session
+                .release(publish.packet_id);
+        }
+        // 3.1.1 has no word for it: an acknowledgement would be a lie, so the connection ends (MQTT-3.3.5-2).
+        if self.version() == Version::V3 {
+            return Some(End::Ordered(refusal.reason));
+        }
+        let ack = Ack {
+            packet_id: publish.packet_id,
+            reason: refusal.reason,
+        };
+        let text = Some(refusal.text.as_str()).filter(|_| self.established.wants_texts);
+        match publish.qos {
+            QoS::AtMostOnce => return None,
+            QoS::AtLeastOnce => self.encode(&Outgoing::PubAck(ack, text), writer),
+            QoS::ExactlyOnce => self.encode(&Outgoing::PubRec(ack, text), writer),
+        }
+        self.connection.settled();
+        None
+    }
+
+    /// Writes what waits in the session. Answers why the connection has to end, if it has to.
+    fn deliver<S>(&mut self, writer: &mut Writer<S>) -> Option<Reason> {
+        let handle = Arc::clone(&self.established.attached.handle);
+        let mut state = handle.state.lock();
+        if let Some(reason) = state.connected.as_ref().and_then(|connected| connected.end) {
+            return Some(reason);
+        }
+        self.broker.withdraw(&handle, &mut state);
+        let now = self.broker.ingest().clock().now();
+        let broker = Arc::clone(&self.broker);
+        let metrics = broker.metrics();
+        while writer.output.len() < OUTPUT_HIGH_WATER {
+            match state.session.next(now)? {
+                Next::Publish {
+                    packet_id,
+                    duplicate,
+                    delivery,
+                } => {
+                    metrics.sent[usize::from(delivery.qos.bits())].one_more();
+                    let version = self.established.version;
+                    let (known, alias) = self.alias(&delivery);
+                    let mut header = header(&delivery, packet_id, duplicate, now);
+                    header.topic_alias = alias;
+                    if known {
+                        header.topic = "";
+                    }
+                    encode(
+                        &Outgoing::Publish(header, &delivery.message.payload),
+                        version,
+                        &mut writer.output,
+                    );
+                }
+                Next::Release { packet_id } => {
+                    let packet = Outgoing::PubRel(Ack::success(packet_id));
+                    encode(&packet, self.established.version, &mut writer.output);
+                }
+                Next::Skipped(Skipped::Expired) => metrics.dropped_expired.one_more(),
+                Next::Skipped(Skipped::TooLarge) => metrics.dropped_too_large.one_more(),
+            }
+        }
+        None
+    }
+
+    /// Whether the client knows the topic's alias already, and the alias. The first topics get one each.
+    fn alias(&mut self, delivery: &Delivery) -> (bool, Option<u16>) {
+        let most = self.established.topic_alias_maximum;
+        if most == 0 {
+            return (false, None);
+        }
+        let topic = &delivery.message.topic;
+        if let Some(alias) = self.aliases.get(topic) {
+            return (true, Some(*alias));
+        }
+        let next = u16::try_from(self.aliases.len() + 1)
+            .ok()
+            .filter(|next| *next <= most);
+        if let Some(next) = next {
+            self.aliases.insert(Arc::clone(topic), next);
+        }
+        (false, next)
+    }
+
+    fn ending(&mut self, end: &End) -> Ending {
+        let most = self.broker.config().max_session_expiry_seconds;
+        let established = self.established.session_expiry;
+        let (keeps_will, session_expiry) = match end {
+            End::Left(disconnect) => (
+                disconnect.reason == Reason::DISCONNECT_WITH_WILL || disconnect.reason.is_error(),
+                renewed_expiry(established, disconnect.session_expiry, most),
+            ),
+            // Devices did not leave because the server did.
+            End::Ordered(Reason::SERVER_SHUTTING_DOWN) => (false, established),
+            End::Lost | End::Ordered(_) => (true, established),
+        };
+        Ending {
+            will: self.established.will.take().filter(|_| keeps_will),
+            session_expiry,
+        }
+    }
+}

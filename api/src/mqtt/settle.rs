@@ -1,0 +1,113 @@
+//! What becomes of a message that a client sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tellee_actors::ids::ChannelId;
+use tellee_actors::time::Timestamp;
+use tokio::time::Instant;
+
+use super::broker::{Broker, Incoming};
+use super::codec::{Publish, Reason, Version};
+use crate::ingest::{IngestError, Publisher};
+
+/// What became of a message from the client.
+pub struct Settled {
+    pub publish: Publish,
+    pub outcome: Outcome,
+}
+
+pub enum Outcome {
+    Stored {
+        channel: ChannelId,
+        received_at: Timestamp,
+    },
+    /// A QoS 2 message that was taken before and awaits its release.
+    Duplicate,
+    Refused(Refusal),
+}
+
+pub struct Refusal {
+    pub reason: Reason,
+    pub text: String,
+    /// The same message may be taken later.
+    pub retryable: bool,
+}
+
+/// Stores one message. Waits while the store is overloaded, up to the configured patience.
+pub async fn settle(
+    broker: Arc<Broker>,
+    publisher: Publisher,
+    origin: u64,
+    version: Version,
+    publish: Publish,
+    duplicate: bool,
+) -> Settled {
+    let outcome = if duplicate {
+        Outcome::Duplicate
+    } else {
+        store(&broker, publisher, origin, version, &publish).await
+    };
+    Settled { publish, outcome }
+}
+
+async fn store(
+    broker: &Broker,
+    publisher: Publisher,
+    origin: u64,
+    version: Version,
+    publish: &Publish,
+) -> Outcome {
+    let claims_text = publish
+        .properties
+        .as_ref()
+        .is_some_and(|properties| properties.is_text == Some(true));
+    if claims_text && std::str::from_utf8(&publish.payload).is_err() {
+        return refusal(
+            Reason::PAYLOAD_FORMAT_INVALID,
+            "the payload is not the UTF-8 that it says it is".to_owned(),
+        );
+    }
+    let incoming = Incoming::of_publish(publish, origin);
+    let patience = Duration::from_secs(broker.config().overload_patience_seconds);
+    let since = Instant::now();
+    let mut pause = Duration::from_millis(5);
+    loop {
+        match broker
+            .store(publisher, &incoming, version == Version::V3)
+            .await
+        {
+            Ok((channel, published)) => {
+                return Outcome::Stored {
+                    channel,
+                    received_at: published.received_at(),
+                };
+            }
+            Err(None) => {
+                return refusal(
+                    Reason::NOT_AUTHORISED,
+                    "the topic belongs to no channel".to_owned(),
+                );
+            }
+            Err(Some(IngestError::Overloaded)) if since.elapsed() < patience => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(500));
+            }
+            Err(Some(error)) => {
+                return Outcome::Refused(Refusal {
+                    reason: Reason(error.mqtt_reason()),
+                    retryable: error.is_retryable(),
+                    text: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+const fn refusal(reason: Reason, text: String) -> Outcome {
+    Outcome::Refused(Refusal {
+        reason,
+        text,
+        retryable: false,
+    })
+}

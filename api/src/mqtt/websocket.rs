@@ -1,0 +1,110 @@
+//! MQTT over WebSocket (MQTT 5, 6): binary messages are one byte stream, whatever their bounds.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::{Buf, Bytes};
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::broker::Broker;
+use super::serve::serve_stream;
+
+/// Bytes that the WebSocket layer may hold back for a client that does not read.
+const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;
+
+/// The route `/mqtt`, sub-protocol `mqtt`.
+pub fn routes(broker: Arc<Broker>) -> Router {
+    Router::new()
+        .route("/mqtt", any(upgrade))
+        .with_state(broker)
+}
+
+async fn upgrade(State(broker): State<Arc<Broker>>, upgrade: WebSocketUpgrade) -> Response {
+    let most = broker.config().max_packet_bytes as usize;
+    upgrade
+        .protocols(["mqtt"])
+        .max_message_size(most)
+        .max_frame_size(most)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES + most)
+        .on_upgrade(|socket| {
+            serve_stream(
+                broker,
+                WebSocketStream {
+                    socket,
+                    rest: Bytes::new(),
+                },
+            )
+        })
+}
+
+/// A WebSocket as a byte stream.
+struct WebSocketStream {
+    socket: WebSocket,
+    /// Of the message at hand.
+    rest: Bytes,
+}
+
+impl AsyncRead for WebSocketStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        while stream.rest.is_empty() {
+            match ready!(Pin::new(&mut stream.socket).poll_next(context)) {
+                Some(Ok(Message::Binary(bytes))) => stream.rest = bytes,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
+                // MQTT-6.0.0-1
+                Some(Ok(Message::Text(_))) => {
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "a text message",
+                    )));
+                }
+                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+            }
+        }
+        let count = stream.rest.len().min(into.remaining());
+        into.put_slice(&stream.rest[..count]);
+        stream.rest.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for WebSocketStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let stream = self.get_mut();
+        let mut socket = Pin::new(&mut stream.socket);
+        ready!(socket.as_mut().poll_ready(context)).map_err(io::Error::other)?;
+        let message = Message::Binary(Bytes::copy_from_slice(bytes));
+        socket.start_send(message).map_err(io::Error::other)?;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket)
+            .poll_flush(context)
+            .map_err(io::Error::other)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket)
+            .poll_close(context)
+            .map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,168 @@
+//! What REST and GraphQL ask for: flows over several entities, each checked against the caller's organisation and role.
+//! Knows neither HTTP nor GraphQL.
+
+mod alarms;
+mod channels;
+mod edge_devices;
+mod models;
+mod rules;
+mod telemetry;
+mod things;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tellee_actors::command::{Accepted, Command, CommandContext};
+use tellee_actors::entity::Directory;
+use tellee_actors::event::Who;
+use tellee_actors::ids::{CommandId, EntityId, OrganisationId, Position, Revision};
+use tellee_actors::store::EventStore;
+use tellee_actors::time::SharedClock;
+use tellee_projections::Projections;
+use tellee_projections::live::LiveHub;
+use tellee_projections::telemetry::TelemetryStore;
+use tokio::sync::Mutex;
+
+pub use edge_devices::{Bootstrap, BootstrapChannel, NewEdgeDevice};
+pub use models::{ModelHost, Training};
+pub use things::{CreatedThing, NewThing, ThingUpdate};
+pub use users::{NewUser, user_id};
+
+use crate::caller::Caller;
+use crate::error::{ApiError, ErrorCode};
+use crate::identity::{Passwords, SetupCode, Throttle, Tokens, Vault};
+use crate::presence::Presence;
+
+/// How long a command may take, and then how long an answer waits until the projections have seen it.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+const PROJECTION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What configuration decides.
+#[derive(Debug, Clone, Copy)]
+pub struct PlatformSettings {
+    pub self_registration: bool,
+    pub reveal_thing_keys: bool,
+}
+
+/// Everything that the API stands on.
+pub struct Platform {
+    pub node: String,
+    pub version: &'static str,
+    pub settings: PlatformSettings,
+    pub clock: SharedClock,
+    pub directory: Arc<dyn Directory>,
+    pub events: Arc<dyn EventStore>,
+    pub projections: Projections,
+    pub telemetry: Arc<dyn TelemetryStore>,
+    pub live: Arc<LiveHub>,
+    pub presence: Arc<Presence>,
+    pub models: Arc<dyn ModelHost>,
+    pub vault: Arc<Vault>,
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    pub throttle: Throttle,
+    /// There until the first user is.
+    pub setup_code: Mutex<Option<SetupCode>>,
+    /// Held while a flow checks that a name (an external id, a thing's key) is free and takes it.
+    pub claims: Mutex<()>,
+}
+
+/// One command of a caller: its identity, and the revision that the caller saw.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub command_id: Option<CommandId>,
+    pub expected_revision: Option<Revision>,
+    pub note: Option<String>,
+}
+
+impl Request {
+    /// A request that a retry repeats: the key is the client's.
+    pub fn keyed(caller: &Caller, idempotency_key: &str) -> Result<Self, ApiError> {
+        if idempotency_key.is_empty() || idempotency_key.len() > 128 {
+            return Err(ApiError::invalid(
+                "idempotencyKey",
+                "must have between 1 and 128 characters",
+            ));
+        }
+        let command_id = CommandId::from_key(&caller.user.to_string(), idempotency_key);
+        Ok(Self {
+            command_id: Some(command_id),
+            ..Self::default()
+        })
+    }
+
+    pub fn expecting(mut self, revision: Option<Revision>) -> Self {
+        self.expected_revision = revision;
+        self
+    }
+
+    pub fn with_note(mut self, note: Option<String>) -> Self {
+        self.note = note;
+        self
+    }
+
+    /// The command id: the client's, or a new one.
+    fn id(&self) -> CommandId {
+        self.command_id.unwrap_or_else(CommandId::generate)
+    }
+}
+
+impl Platform {
+    /// Sends one command and waits until the projections have seen it.
+    pub async fn ask(
+        &self,
+        who: Who,
+        organisation: OrganisationId,
+        entity: EntityId,
+        command: Command,
+        request: &Request,
+    ) -> Result<Accepted, ApiError> {
+        let accepted = self
+            .ask_only(who, organisation, entity, command, request)
+            .await?;
+        self.seen(accepted.position).await?;
+        Ok(accepted)
+    }
+
+    /// As [`Platform::ask`] without the wait: for all steps of a flow but the last.
+    async fn ask_only(
+        &self,
+        who: Who,
+        organisation: OrganisationId,
+        entity: EntityId,
+        command: Command,
+        request: &Request,
+    ) -> Result<Accepted, ApiError> {
+        let context = CommandContext {
+            command_id: request.id(),
+            who,
+            organisation: Some(organisation),
+            expected_revision: request.expected_revision,
+            note: request.note.clone(),
+            timeout: COMMAND_TIMEOUT,
+        };
+        Ok(self.directory.ask(entity, command, context).await?)
+    }
+
+    /// Waits until the projections have seen `position`, so that the answer shows what the command did.
+    pub async fn seen(&self, position: Position) -> Result<(), ApiError> {
+        self.projections
+            .wait_for(position, PROJECTION_TIMEOUT)
+            .await
+            .map_err(|error| {
+                ApiError::new(
+                    ErrorCode::TimedOut,
+                    format!("the command was taken, but reading it back takes too long: {error}"),
+                )
+            })
+    }
+}
+
+impl Request {
+    /// The id of the entity that this request makes: the same for a retry.
+    pub fn entity(&self, kind: &str) -> uuid::Uuid {
+        self.command_id
+            .map_or_else(uuid::Uuid::now_v7, |command| command.step(kind).0)
+    }
+}

@@ -1,0 +1,98 @@
+//! What the platform knows of things by their telemetry.
+
+use std::time::Duration;
+
+use tellee_actors::domain::thing::Tag;
+use tellee_actors::ids::{ChannelId, OrganisationId, ThingId};
+use tellee_actors::time::Timestamp;
+use tellee_projections::telemetry::SeriesFilter;
+
+use super::Platform;
+use crate::caller::Caller;
+use crate::error::{ApiError, ErrorCode};
+
+/// A thing is online if a message of it came within this time.
+const ONLINE: Duration = Duration::from_secs(60);
+/// Series of one thing that are looked at for its newest message.
+const SERIES_LIMIT: usize = 1_000;
+
+impl Platform {
+    /// The channels of an organisation: what its people may read.
+    pub fn channels_of(&self, organisation: OrganisationId) -> Vec<ChannelId> {
+        let channels = self.projections.access().channels();
+        channels
+            .into_iter()
+            .filter(|channel| channel.organisation == organisation)
+            .map(|channel| channel.channel)
+            .collect()
+    }
+
+    /// The engineer's description of the series `name` of `thing`: the thing's own, else that of its device type.
+    pub async fn tag_of(
+        &self,
+        caller: &Caller,
+        thing: ThingId,
+        name: &str,
+    ) -> Result<Option<Tag>, ApiError> {
+        let registry = self.projections.registry();
+        let Some(row) = registry.thing(caller.organisation, thing).await? else {
+            return Ok(None);
+        };
+        if let Some(tag) = row.tags.into_iter().find(|tag| tag.series == name) {
+            return Ok(Some(tag));
+        }
+        let Some(device_type) = row.device_type else {
+            return Ok(None);
+        };
+        let row = registry
+            .device_type(caller.organisation, device_type)
+            .await?;
+        Ok(row.and_then(|row| row.tags.into_iter().find(|tag| tag.series == name)))
+    }
+
+    /// Receive time of the thing's newest message: what came since the start, else what the store has.
+    pub async fn last_seen(&self, thing: ThingId) -> Result<Option<Timestamp>, ApiError> {
+        if let Some(time) = self.presence.last_seen(thing) {
+            return Ok(Some(time));
+        }
+        let filter = SeriesFilter {
+            thing: Some(thing),
+            ..SeriesFilter::default()
+        };
+        let (series, _) = self.telemetry.series(&filter, 0, SERIES_LIMIT).await?;
+        Ok(series
+            .into_iter()
+            .filter_map(|info| info.latest)
+            .map(|sample| sample.received_at)
+            .max())
+    }
+
+    pub async fn is_online(&self, thing: ThingId) -> Result<bool, ApiError> {
+        let seen = self.last_seen(thing).await?;
+        Ok(seen.is_some_and(|seen| self.clock.now().since(seen) < ONLINE))
+    }
+
+    /// Whether an open subscription may go on: its token has not expired, and its user is still there with the rights of
+    /// the organisation.
+    pub fn still(&self, caller: &Caller) -> Result<(), ApiError> {
+        if self.clock.now().0.div_euclid(1_000_000_000) >= caller.expires {
+            return Err(ApiError::new(
+                ErrorCode::TokenExpired,
+                "the token has expired",
+            ));
+        }
+        let access = self
+            .projections
+            .access()
+            .user(caller.user)
+            .ok_or_else(ApiError::unauthenticated)?;
+        let same = !access.disabled
+            && caller.session_epoch >= access.session_epoch
+            && access.organisation == caller.organisation;
+        if same {
+            Ok(())
+        } else {
+            Err(ApiError::unauthenticated())
+        }
+    }
+}

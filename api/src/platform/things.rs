@@ -1,0 +1,362 @@
+//! Things: made, changed, removed, with their keys.
+
+use serde_json::{Map, Value};
+use tellee_actors::command::{Accepted, Command};
+use tellee_actors::domain::thing::{self, Details, Tag};
+use tellee_actors::domain::{channel, edge_device};
+use tellee_actors::event::{EventMeta, NewEvent};
+use tellee_actors::ids::{CommandId, DeviceTypeId, EdgeDeviceId, ThingId};
+use tellee_actors::store::ExpectedRevision;
+use tellee_projections::registry::ThingRow;
+
+use super::{Platform, Request};
+use crate::caller::Caller;
+use crate::error::{ApiError, ErrorCode};
+use crate::identity::{Action, generate_key, hash_key};
+
+/// A thing to be made.
+#[derive(Debug, Clone, Default)]
+pub struct NewThing {
+    /// Chosen by the client, as Mainflux 0.13 allows; else a new one.
+    pub id: Option<ThingId>,
+    pub key: Option<String>,
+    pub name: String,
+    pub metadata: Map<String, Value>,
+    pub device_type: Option<DeviceTypeId>,
+    pub tags: Vec<Tag>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreatedThing {
+    pub id: ThingId,
+    pub key: String,
+    pub accepted: Accepted,
+}
+
+/// `None` leaves a part as it is.
+#[derive(Debug, Clone, Default)]
+pub struct ThingUpdate {
+    pub name: Option<String>,
+    pub metadata: Option<Map<String, Value>>,
+    pub device_type: Option<Option<DeviceTypeId>>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+/// The event that says whose keys a person saw.
+const KEYS_REVEALED: &str = "thing.keys_revealed";
+
+/// Longest key that a client may choose.
+const KEY_LENGTH_LIMIT: usize = 256;
+
+impl Platform {
+    /// The thing, if it is of the caller's organisation.
+    pub async fn thing(&self, caller: &Caller, id: ThingId) -> Result<ThingRow, ApiError> {
+        let found = self
+            .projections
+            .registry()
+            .thing(caller.organisation, id)
+            .await?;
+        found.ok_or_else(|| ApiError::not_found("such thing"))
+    }
+
+    pub async fn create_thing(
+        &self,
+        caller: &Caller,
+        new: NewThing,
+        request: &Request,
+    ) -> Result<CreatedThing, ApiError> {
+        let created = self.create_thing_only(caller, new, request).await?;
+        self.seen(created.accepted.position).await?;
+        Ok(created)
+    }
+
+    /// All of `new` or none: things made before one is refused are removed again.
+    pub async fn create_things(
+        &self,
+        caller: &Caller,
+        new: Vec<NewThing>,
+        request: &Request,
+    ) -> Result<Vec<CreatedThing>, ApiError> {
+        let command = request.id();
+        let mut created: Vec<CreatedThing> = Vec::with_capacity(new.len());
+        for (index, thing) in new.into_iter().enumerate() {
+            let step = Request {
+                command_id: Some(command.step(&index.to_string())),
+                ..Request::default()
+            };
+            match self.create_thing_only(caller, thing, &step).await {
+                Ok(thing) => created.push(thing),
+                Err(error) => {
+                    self.undo_things(caller, &created, command).await;
+                    return Err(error);
+                }
+            }
+        }
+        if let Some(last) = created.iter().map(|thing| thing.accepted.position).max() {
+            self.seen(last).await?;
+        }
+        Ok(created)
+    }
+
+    async fn undo_things(&self, caller: &Caller, created: &[CreatedThing], command: CommandId) {
+        for thing in created {
+            let request = Request {
+                command_id: Some(command.step(&format!("undo {}", thing.id))),
+                note: Some("a later thing of the same request was refused".to_owned()),
+                ..Request::default()
+            };
+            let removed = self.remove_thing_only(caller, thing.id, &request).await;
+            if let Err(error) = removed {
+                tracing::warn!(thing = %thing.id, %error, "a thing of a refused request could not be removed again");
+            }
+        }
+    }
+
+    async fn create_thing_only(
+        &self,
+        caller: &Caller,
+        new: NewThing,
+        request: &Request,
+    ) -> Result<CreatedThing, ApiError> {
+        caller.require(Action::Provision)?;
+        if let Some(device_type) = new.device_type {
+            self.require_device_type(caller, device_type).await?;
+        }
+        let command_id = request.id();
+        let id = match (new.id, request.command_id) {
+            (Some(id), _) => id,
+            (None, Some(command)) => ThingId(command.step("thing").0),
+            (None, None) => ThingId::generate(),
+        };
+        let _claim = self.claims.lock().await;
+        let key = match new.key {
+            Some(key) => self.free_key(key, id)?,
+            None => generate_key(),
+        };
+        let details = Details {
+            name: new.name,
+            metadata: new.metadata,
+            device_type: new.device_type,
+            tags: new.tags,
+        };
+        let create = thing::Command::Create {
+            organisation: caller.organisation,
+            key: self.vault.seal_thing_key(&key)?,
+            details,
+        };
+        let request = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
+        let accepted = self
+            .ask_only(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                Command::Thing(create),
+                &request,
+            )
+            .await?;
+        if !accepted.unchanged {
+            return Ok(CreatedThing { id, key, accepted });
+        }
+        // A retry: the key is that of the first try.
+        self.seen(accepted.position).await?;
+        let row = self.thing(caller, id).await?;
+        Ok(CreatedThing {
+            id,
+            key: self.vault.unseal_thing_key(&row.key)?,
+            accepted,
+        })
+    }
+
+    /// A key of the client's choice that no other thing has.
+    fn free_key(&self, key: String, id: ThingId) -> Result<String, ApiError> {
+        if key.is_empty() || key.len() > KEY_LENGTH_LIMIT {
+            return Err(ApiError::invalid(
+                "key",
+                format!("must have between 1 and {KEY_LENGTH_LIMIT} bytes"),
+            ));
+        }
+        let mut sha256 = [0_u8; 32];
+        hex::decode_to_slice(hash_key(&key).0, &mut sha256)
+            .map_err(|error| ApiError::internal(&error))?;
+        match self.projections.access().thing_by_key_hash(&sha256) {
+            Some(other) if other.thing != id => Err(ApiError::new(
+                ErrorCode::AlreadyExists,
+                "a thing with this key exists already",
+            )),
+            _ => Ok(key),
+        }
+    }
+
+    async fn require_device_type(&self, caller: &Caller, id: DeviceTypeId) -> Result<(), ApiError> {
+        let found = self
+            .projections
+            .registry()
+            .device_type(caller.organisation, id)
+            .await?;
+        found
+            .map(|_| ())
+            .ok_or_else(|| ApiError::invalid("deviceType", "there is no such device type"))
+    }
+
+    pub async fn update_thing(
+        &self,
+        caller: &Caller,
+        id: ThingId,
+        update: ThingUpdate,
+        request: &Request,
+    ) -> Result<Accepted, ApiError> {
+        caller.require(Action::Provision)?;
+        self.thing(caller, id).await?;
+        if let Some(Some(device_type)) = update.device_type {
+            self.require_device_type(caller, device_type).await?;
+        }
+        let command = thing::Command::Update {
+            name: update.name,
+            metadata: update.metadata,
+            device_type: update.device_type,
+            tags: update.tags,
+        };
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Thing(command),
+            request,
+        )
+        .await
+    }
+
+    /// Gives the thing a new key: `key`, or one made here. Sessions that use the old one end.
+    pub async fn change_thing_key(
+        &self,
+        caller: &Caller,
+        id: ThingId,
+        key: Option<String>,
+        request: &Request,
+    ) -> Result<(String, Accepted), ApiError> {
+        caller.require(Action::RevealKeys)?;
+        self.thing(caller, id).await?;
+        let _claim = self.claims.lock().await;
+        let key = match key {
+            Some(key) => self.free_key(key, id)?,
+            None => generate_key(),
+        };
+        let command = thing::Command::ChangeKey {
+            key: self.vault.seal_thing_key(&key)?,
+        };
+        let accepted = self
+            .ask(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                Command::Thing(command),
+                request,
+            )
+            .await?;
+        if !accepted.unchanged {
+            return Ok((key, accepted));
+        }
+        let row = self.thing(caller, id).await?;
+        Ok((self.vault.unseal_thing_key(&row.key)?, accepted))
+    }
+
+    /// The keys of `rows` for a person to see, in their order; empty ones where the role or the configuration does not
+    /// allow it. One event of the audit time line names the things.
+    pub async fn reveal_thing_keys(
+        &self,
+        caller: &Caller,
+        rows: &[ThingRow],
+    ) -> Result<Vec<String>, ApiError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.settings.reveal_thing_keys || caller.require(Action::RevealKeys).is_err() {
+            return Ok(vec![String::new(); rows.len()]);
+        }
+        let things: Vec<ThingId> = rows.iter().map(|row| row.id).collect();
+        let command = CommandId::generate();
+        let event = NewEvent {
+            id: command.event_id(0),
+            event_type: KEYS_REVEALED.to_owned(),
+            schema: 1,
+            data: serde_json::json!({ "things": things }),
+            meta: EventMeta {
+                who: caller.who(),
+                organisation: Some(caller.organisation),
+                command,
+                note: None,
+            },
+            at: self.clock.now(),
+        };
+        // A stream of its own: reading a key is no new revision of the thing.
+        let stream = format!("key_reveals-{}", caller.organisation);
+        self.events
+            .append(&stream, ExpectedRevision::Any, vec![event])
+            .await?;
+        let keys = rows.iter().map(|row| self.vault.unseal_thing_key(&row.key));
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    /// Removes the thing, its connections and its bootstrap config.
+    pub async fn remove_thing(
+        &self,
+        caller: &Caller,
+        id: ThingId,
+        request: &Request,
+    ) -> Result<Accepted, ApiError> {
+        self.thing(caller, id).await?;
+        let accepted = self.remove_thing_only(caller, id, request).await?;
+        self.seen(accepted.position).await?;
+        Ok(accepted)
+    }
+
+    async fn remove_thing_only(
+        &self,
+        caller: &Caller,
+        id: ThingId,
+        request: &Request,
+    ) -> Result<Accepted, ApiError> {
+        caller.require(Action::Provision)?;
+        let command_id = request.id();
+        let who = caller.who();
+        let organisation = caller.organisation;
+        let request = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
+        // The thing goes first: from then on its key opens nothing.
+        let remove = Command::Thing(thing::Command::Remove);
+        let accepted = self
+            .ask_only(who.clone(), organisation, id.into(), remove, &request)
+            .await?;
+        for channel in self.projections.access().thing_channels(id).iter() {
+            let step = Request {
+                command_id: Some(command_id.step(&format!("disconnect {channel}"))),
+                ..Request::default()
+            };
+            let command = Command::Channel(channel::Command::Disconnect { things: vec![id] });
+            self.ask_only(who.clone(), organisation, (*channel).into(), command, &step)
+                .await?;
+        }
+        let device = EdgeDeviceId(id.0);
+        if self
+            .projections
+            .registry()
+            .edge_device(organisation, device)
+            .await?
+            .is_some()
+        {
+            let step = Request {
+                command_id: Some(command_id.step("remove config")),
+                ..Request::default()
+            };
+            let command = Command::EdgeDevice(edge_device::Command::Remove);
+            self.ask_only(who, organisation, device.into(), command, &step)
+                .await?;
+        }
+        Ok(accepted)
+    }
+}

@@ -1,0 +1,23 @@
+//! The MQTT listener and the path of a message, over real sockets.
+
+// Helpers of tests fail like tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "mqtt/conformance.rs"]
+mod conformance;
+#[path = "mqtt/delivery.rs"]
+mod delivery;
+#[path = "mqtt/hostile.rs"]
+mod hostile;
+#[path = "mqtt/ingest.rs"]
+mod ingest;
+#[path = "mqtt/peers.rs"]
+mod peers;
+#[path = "mqtt/raw.rs"]
+mod raw;
+#[path = "mqtt/sessions.rs"]
+mod sessions;
+#[path = "mqtt/support.rs"]
+mod support;
+#[path = "mqtt/websocket.rs"]
+mod websocket;

@@ -1,0 +1,333 @@
+//! A server on a free port, with doubles of the store and of access that tests steer.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
+use sha2::{Digest, Sha256};
+use tellee_actors::ids::{ChannelId, OrganisationId, ThingId};
+use tellee_actors::time::{SystemClock, Timestamp};
+use tellee_api::ingest::{AccessView, Ingest, IngestLimits, Publisher, ThingAccess};
+use tellee_api::mqtt::{Broker, MqttConfig};
+use tellee_projections::live::LiveHub;
+use tellee_projections::telemetry::{
+    AggregateFunction, Aggregates, Appended, MessageBatch, MessageQuery, Points, Record, Sample,
+    SeriesFilter, SeriesId, SeriesInfo, StoredMessage, TelemetryError, TelemetryStore, TimeRange,
+};
+use tokio::sync::watch;
+
+/// Nothing here takes longer unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what)
+        .await
+        .expect("the test hangs")
+}
+
+/// Keeps batches in memory. Appends wait while it is shut, and fail while it refuses.
+pub struct StoreDouble {
+    batches: Mutex<Vec<Arc<MessageBatch>>>,
+    open: watch::Sender<bool>,
+    refusal: Mutex<Option<fn() -> TelemetryError>>,
+    waiting: AtomicU64,
+}
+
+impl StoreDouble {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            batches: Mutex::default(),
+            open: watch::Sender::new(true),
+            refusal: Mutex::default(),
+            waiting: AtomicU64::new(0),
+        })
+    }
+
+    pub fn shut(&self) {
+        self.open.send_replace(false);
+    }
+
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+
+    pub fn refuse(&self, refusal: Option<fn() -> TelemetryError>) {
+        *self.refusal.lock() = refusal;
+    }
+
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    pub fn batches(&self) -> Vec<Arc<MessageBatch>> {
+        self.batches.lock().clone()
+    }
+
+    pub fn records(&self) -> Vec<Record> {
+        self.batches()
+            .iter()
+            .flat_map(|batch| batch.records.clone())
+            .collect()
+    }
+}
+
+fn not_in_the_double<T>() -> Result<T, TelemetryError> {
+    Err(TelemetryError::Failed("the double only appends".into()))
+}
+
+#[async_trait]
+impl TelemetryStore for StoreDouble {
+    async fn append(&self, batch: Arc<MessageBatch>) -> Result<Appended, TelemetryError> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let opened = self.open.subscribe().wait_for(|open| *open).await.is_ok();
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        if let Some(refusal) = *self.refusal.lock() {
+            return Err(refusal());
+        }
+        if !opened {
+            return Err(TelemetryError::Closed);
+        }
+        let records = batch.records.len();
+        self.batches.lock().push(batch);
+        Ok(Appended { records })
+    }
+
+    async fn series(
+        &self,
+        _: &SeriesFilter,
+        _: usize,
+        _: usize,
+    ) -> Result<(Vec<SeriesInfo>, usize), TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn series_by_id(&self, _: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn range(
+        &self,
+        _: SeriesId,
+        _: TimeRange,
+        _: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn latest(&self, _: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn points(&self, _: SeriesId, _: TimeRange, _: usize) -> Result<Points, TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn aggregate(
+        &self,
+        _: SeriesId,
+        _: TimeRange,
+        _: Duration,
+        _: &[AggregateFunction],
+    ) -> Result<Aggregates, TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn messages(
+        &self,
+        _: &MessageQuery,
+    ) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn retain(&self, _: ChannelId, _: Timestamp) -> Result<u64, TelemetryError> {
+        not_in_the_double()
+    }
+
+    async fn close(&self) -> Result<(), TelemetryError> {
+        Ok(())
+    }
+}
+
+/// Who may what, as the test says.
+#[derive(Default)]
+pub struct AccessDouble {
+    things: RwLock<HashMap<[u8; 32], ThingAccess>>,
+    connections: RwLock<HashSet<(ThingId, ChannelId)>>,
+    epoch: AtomicU64,
+}
+
+impl AccessDouble {
+    fn changed(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn connect(&self, thing: &Thing, channel: ChannelId) {
+        self.connections.write().insert((thing.id, channel));
+        self.changed();
+    }
+
+    pub fn disconnect(&self, thing: &Thing, channel: ChannelId) {
+        self.connections.write().remove(&(thing.id, channel));
+        self.changed();
+    }
+
+    pub fn revoke(&self, thing: &Thing) {
+        self.things
+            .write()
+            .retain(|_, access| access.thing != thing.id);
+        self.changed();
+    }
+}
+
+impl AccessView for AccessDouble {
+    fn thing_by_key_hash(&self, sha256: &[u8; 32]) -> Option<ThingAccess> {
+        self.things.read().get(sha256).copied()
+    }
+
+    fn thing(&self, thing: ThingId) -> Option<ThingAccess> {
+        self.things
+            .read()
+            .values()
+            .find(|access| access.thing == thing)
+            .copied()
+    }
+
+    fn may_use(&self, thing: ThingId, channel: ChannelId) -> bool {
+        self.connections.read().contains(&(thing, channel))
+    }
+
+    fn channel_organisation(&self, _: ChannelId) -> Option<OrganisationId> {
+        self.things
+            .read()
+            .values()
+            .next()
+            .map(|access| access.organisation)
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Thing {
+    pub id: ThingId,
+    pub key: String,
+    pub organisation: OrganisationId,
+}
+
+impl Thing {
+    pub fn publisher(&self) -> Publisher {
+        Publisher {
+            thing: self.id,
+            organisation: self.organisation,
+        }
+    }
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub broker: Arc<Broker>,
+    pub ingest: Arc<Ingest>,
+    pub store: Arc<StoreDouble>,
+    pub access: Arc<AccessDouble>,
+    pub live: Arc<LiveHub>,
+    pub channel: ChannelId,
+    pub thing: Thing,
+    served: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// One thing, one channel, connected.
+    pub async fn start() -> Self {
+        Self::with(MqttConfig::default()).await
+    }
+
+    pub async fn with(config: MqttConfig) -> Self {
+        let (store, access, live) = (
+            StoreDouble::new(),
+            Arc::new(AccessDouble::default()),
+            LiveHub::new(),
+        );
+        let ingest = Ingest::new(
+            Arc::<AccessDouble>::clone(&access),
+            Arc::<StoreDouble>::clone(&store),
+            Arc::clone(&live),
+            Arc::new(SystemClock::default()),
+            IngestLimits::default(),
+        );
+        let broker = Broker::new(Arc::clone(&ingest), config);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(tellee_api::mqtt::serve(Arc::clone(&broker), listener));
+        tokio::spawn(Arc::clone(&broker).upkeep());
+        let channel = ChannelId::generate();
+        let server = Self {
+            address,
+            broker,
+            ingest,
+            store,
+            access,
+            live,
+            channel,
+            thing: Thing {
+                id: ThingId::generate(),
+                key: String::new(),
+                organisation: OrganisationId::generate(),
+            },
+            served,
+        };
+        let thing = server.new_thing();
+        server.access.connect(&thing, channel);
+        Self { thing, ..server }
+    }
+
+    /// A thing that is connected to nothing.
+    pub fn new_thing(&self) -> Thing {
+        let id = ThingId::generate();
+        let thing = Thing {
+            id,
+            key: format!("key of {id}"),
+            organisation: self.thing.organisation,
+        };
+        let hash: [u8; 32] = Sha256::digest(&thing.key).into();
+        let access = ThingAccess {
+            thing: id,
+            organisation: thing.organisation,
+        };
+        self.access.things.write().insert(hash, access);
+        self.access.changed();
+        thing
+    }
+
+    /// A thing that is connected to the channel.
+    pub fn another_thing(&self) -> Thing {
+        let thing = self.new_thing();
+        self.access.connect(&thing, self.channel);
+        thing
+    }
+
+    pub fn topic(&self, subtopic: &str) -> String {
+        let slash = if subtopic.is_empty() { "" } else { "/" };
+        format!("channels/{}/messages{slash}{subtopic}", self.channel)
+    }
+
+    pub async fn stop(self) {
+        self.broker.stop();
+        in_time(self.served).await.unwrap();
+    }
+}
+
+/// Waits until `holds`. Tests wait for states, never for times.
+pub async fn until(holds: impl Fn() -> bool) {
+    in_time(async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}

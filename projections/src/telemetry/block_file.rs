@@ -1,0 +1,380 @@
+//! A block file: blocks of many series, each in a checked frame, and an index with their summaries at the end.
+//!
+//! Header, twice: magic (8 bytes), format (u32), number (u64), order (u64), CRC (u32). Frames: length (u32), CRC (u32)
+//! over place, length and block. Then the index, compressed, and the trailer: place, length, length before
+//! compression and CRC of the index, and the trailer's own CRC. Where the index is damaged, it is made anew from
+//! the blocks.
+
+mod index;
+
+use std::io;
+use std::sync::Arc;
+
+use super::codec::CodecError;
+use super::codec::block;
+use super::codec::bytes::Reader;
+use super::damage::DamageLog;
+use super::disk::{Disk, DiskFile, failed};
+use super::model::SeriesId;
+use super::store::TelemetryError;
+use super::summary::Summary;
+
+const MAGIC: &[u8; 8] = b"telleblk";
+const FORMAT: u32 = 1;
+const HEADER: usize = 8 + 4 + 8 + 8 + 4;
+const START: u64 = 2 * HEADER as u64;
+const FRAME_HEADER: usize = 8;
+const TRAILER: usize = 8 + 8 + 8 + 4 + 4;
+/// The writer hands bytes to the disk in pieces of this size.
+const WRITE_SIZE: usize = 1 << 20;
+
+pub fn file_name(number: u64) -> String {
+    format!("blocks-{number:016x}")
+}
+
+/// A block within its file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlockEntry {
+    pub series: SeriesId,
+    /// Of the frame.
+    pub offset: u64,
+    /// Of the block, without the frame.
+    pub length: u32,
+    pub summary: Summary,
+}
+
+/// An open block file. It stays readable after its name is gone.
+pub struct BlockFile {
+    pub number: u64,
+    /// The place in the order of writes: of two files, the one with the higher order holds the later writes.
+    pub order: u64,
+    pub length: u64,
+    name: String,
+    file: Arc<dyn DiskFile>,
+    damages: Arc<DamageLog>,
+}
+
+impl std::fmt::Debug for BlockFile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("BlockFile")
+            .field("name", &self.name)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
+}
+
+fn checksum(offset: u64, block: &[u8]) -> u32 {
+    let mut head = [0; 12];
+    head[..8].copy_from_slice(&offset.to_le_bytes());
+    head[8..].copy_from_slice(&(block.len() as u32).to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c(&head), block)
+}
+
+fn header(number: u64, order: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2 * HEADER);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes.extend_from_slice(&order.to_le_bytes());
+    let crc = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes.extend_from_within(..);
+    bytes
+}
+
+fn check_header(copy: &[u8], number: u64, order: u64) -> Result<(), CodecError> {
+    let mut reader = Reader::new(copy);
+    let covered = reader.take(HEADER - 4)?;
+    if reader.u32()? != crc32c::crc32c(covered) {
+        return Err(CodecError::Invalid("the header has a wrong checksum"));
+    }
+    let mut reader = Reader::new(covered);
+    if reader.array::<8>()? != *MAGIC {
+        return Err(CodecError::Invalid("the file is no block file"));
+    }
+    let format = reader.u32()?;
+    if format > FORMAT {
+        return Err(CodecError::Newer {
+            found: format,
+            known: FORMAT,
+        });
+    }
+    if (reader.u64()?, reader.u64()?) != (number, order) {
+        return Err(CodecError::Invalid("the file bears the name of another"));
+    }
+    Ok(())
+}
+
+impl BlockFile {
+    /// Opens file `number` and reads its index. Damage is reported to `damages`; what is whole is given.
+    pub fn open(
+        disk: &dyn Disk,
+        number: u64,
+        order: u64,
+        damages: &Arc<DamageLog>,
+    ) -> Result<(Arc<Self>, Vec<BlockEntry>), TelemetryError> {
+        let name = file_name(number);
+        let cannot = |error: io::Error| failed(&format!("cannot read `{name}`"), &error);
+        let file = disk.open(&name).map_err(cannot)?;
+        let length = file.len().map_err(cannot)?;
+        let opened = Self {
+            number,
+            order,
+            length,
+            name: name.clone(),
+            file,
+            damages: Arc::clone(damages),
+        };
+
+        let mut head = vec![0; START as usize];
+        let headed = match opened.file.read_exact_at(&mut head, 0) {
+            Err(_) => Err(CodecError::Short),
+            Ok(()) => check_header(&head[..HEADER], number, order),
+        };
+        match headed.or_else(|error| match error {
+            CodecError::Newer { .. } => Err(error),
+            _ => check_header(&head[HEADER..], number, order),
+        }) {
+            Ok(()) => {}
+            Err(CodecError::Newer { found, known }) => {
+                return Err(TelemetryError::Newer { found, known });
+            }
+            Err(error) => damages.report(&name, 0, error.to_string()),
+        }
+        if headed.is_err() {
+            damages.report(&name, 0, "one copy of the header is damaged");
+        }
+
+        let entries = match opened.read_index() {
+            Ok(entries) => entries,
+            Err(error) => {
+                damages.report(
+                    &name,
+                    length.saturating_sub(TRAILER as u64),
+                    format!("the index is damaged: {error}"),
+                );
+                opened.rebuild_index()
+            }
+        };
+        Ok((Arc::new(opened), entries))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read_index(&self) -> Result<Vec<BlockEntry>, CodecError> {
+        let at = self
+            .length
+            .checked_sub(TRAILER as u64)
+            .filter(|at| *at >= START)
+            .ok_or(CodecError::Short)?;
+        let mut trailer = [0; TRAILER];
+        self.file
+            .read_exact_at(&mut trailer, at)
+            .map_err(|_| CodecError::Short)?;
+        let mut reader = Reader::new(&trailer);
+        let covered = reader.take(TRAILER - 4)?;
+        if reader.u32()? != crc32c::crc32c(covered) {
+            return Err(CodecError::Invalid("the trailer has a wrong checksum"));
+        }
+        let mut reader = Reader::new(covered);
+        let (offset, length, plain, crc) =
+            (reader.u64()?, reader.u64()?, reader.u64()?, reader.u32()?);
+        if offset.checked_add(length) != Some(at) {
+            return Err(CodecError::Invalid("the trailer points elsewhere"));
+        }
+        let mut bytes = vec![0; length as usize];
+        self.file
+            .read_exact_at(&mut bytes, offset)
+            .map_err(|_| CodecError::Short)?;
+        if crc32c::crc32c(&bytes) != crc {
+            return Err(CodecError::Invalid("it has a wrong checksum"));
+        }
+        index::decode(&block::decompress(&bytes, plain as usize)?, START)
+    }
+
+    /// Walks the frames from the start. Stops where a damaged frame does not even lead to the next one.
+    fn rebuild_index(&self) -> Vec<BlockEntry> {
+        let mut entries = Vec::new();
+        let mut offset = START;
+        while let Some(length) = self.length_at(offset) {
+            if let Some(bytes) = self.check(offset, length)
+                && let Ok(columns) = block::decode(&bytes, block::Depth::All)
+                && let Ok(heading) = block::decode_heading(&bytes)
+            {
+                entries.push(BlockEntry {
+                    series: heading.series,
+                    offset,
+                    length,
+                    summary: Summary::of(&columns),
+                });
+            } else {
+                let next = offset + FRAME_HEADER as u64 + u64::from(length);
+                let leads_on = self
+                    .length_at(next)
+                    .is_some_and(|length| self.check(next, length).is_some());
+                if !leads_on {
+                    break;
+                }
+                self.damages
+                    .report(&self.name, offset, "a block is damaged");
+            }
+            offset += FRAME_HEADER as u64 + u64::from(length);
+        }
+        entries
+    }
+
+    fn length_at(&self, offset: u64) -> Option<u32> {
+        let mut length = [0; 4];
+        self.file.read_exact_at(&mut length, offset).ok()?;
+        let length = u32::from_le_bytes(length);
+        (offset + FRAME_HEADER as u64 + u64::from(length) <= self.length).then_some(length)
+    }
+
+    fn check(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length as usize];
+        let mut head = [0; FRAME_HEADER];
+        self.file.read_exact_at(&mut head, offset).ok()?;
+        self.file
+            .read_exact_at(&mut bytes, offset + FRAME_HEADER as u64)
+            .ok()?;
+        let whole = head[..4] == length.to_le_bytes()
+            && head[4..] == checksum(offset, &bytes).to_le_bytes();
+        whole.then_some(bytes)
+    }
+
+    /// The block at `entry`, or `None` if it is damaged, which is then reported.
+    pub fn read(&self, offset: u64, length: u32) -> Result<Option<Vec<u8>>, TelemetryError> {
+        let mut frame = vec![0; FRAME_HEADER + length as usize];
+        match self.file.read_exact_at(&mut frame, offset) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.damages
+                    .report(&self.name, offset, "the file ends within a block");
+                return Ok(None);
+            }
+            Err(error) => return Err(failed(&format!("cannot read `{}`", self.name), &error)),
+        }
+        let whole = frame[..4] == length.to_le_bytes()
+            && frame[4..FRAME_HEADER] == checksum(offset, &frame[FRAME_HEADER..]).to_le_bytes();
+        if !whole {
+            self.report_block(offset, "a block has a wrong checksum");
+            return Ok(None);
+        }
+        frame.drain(..FRAME_HEADER);
+        Ok(Some(frame))
+    }
+
+    /// The bytes at `offset` as they are, damaged or not, for safe keeping.
+    pub fn read_raw(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+        let mut frame = vec![0; FRAME_HEADER + length as usize];
+        self.file.read_exact_at(&mut frame, offset).ok()?;
+        Some(frame)
+    }
+
+    pub fn report_block(&self, offset: u64, reason: &str) {
+        self.damages.report(&self.name, offset, reason);
+    }
+}
+
+/// Writes one block file.
+pub struct BlockFileWriter {
+    number: u64,
+    order: u64,
+    name: String,
+    file: Arc<dyn DiskFile>,
+    /// Not yet handed to the disk; starts at `written`.
+    buffer: Vec<u8>,
+    written: u64,
+    entries: Vec<BlockEntry>,
+}
+
+impl BlockFileWriter {
+    pub fn create(disk: &dyn Disk, number: u64, order: u64) -> Result<Self, TelemetryError> {
+        let name = file_name(number);
+        let file = disk
+            .create(&name)
+            .map_err(|error| failed(&format!("cannot make `{name}`"), &error))?;
+        Ok(Self {
+            number,
+            order,
+            name,
+            file,
+            buffer: header(number, order),
+            written: 0,
+            entries: Vec::new(),
+        })
+    }
+
+    /// Blocks of a series must come in order of time, and series in order of their numbers.
+    pub fn add(
+        &mut self,
+        series: SeriesId,
+        block: &[u8],
+        summary: Summary,
+    ) -> Result<(), TelemetryError> {
+        let offset = self.written + self.buffer.len() as u64;
+        let length = block.len() as u32;
+        self.buffer.extend_from_slice(&length.to_le_bytes());
+        self.buffer
+            .extend_from_slice(&checksum(offset, block).to_le_bytes());
+        self.buffer.extend_from_slice(block);
+        self.entries.push(BlockEntry {
+            series,
+            offset,
+            length,
+            summary,
+        });
+        if self.buffer.len() >= WRITE_SIZE {
+            self.write_out()?;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> Result<(), TelemetryError> {
+        let name = &self.name;
+        self.file
+            .write_all_at(&self.buffer, self.written)
+            .map_err(|error| failed(&format!("cannot write `{name}`"), &error))?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes the index and waits until the contents are durable. The name is not, before the folder is synced.
+    pub fn finish(
+        mut self,
+        damages: &Arc<DamageLog>,
+    ) -> Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError> {
+        let plain = index::encode(&self.entries);
+        let compressed = zstd::bulk::compress(&plain, 1)
+            .map_err(|error| failed("cannot compress an index", &error))?;
+        let offset = self.written + self.buffer.len() as u64;
+        self.buffer.extend_from_slice(&compressed);
+        let trailer_start = self.buffer.len();
+        self.buffer.extend_from_slice(&offset.to_le_bytes());
+        self.buffer
+            .extend_from_slice(&(compressed.len() as u64).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&(plain.len() as u64).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&crc32c::crc32c(&compressed).to_le_bytes());
+        let crc = crc32c::crc32c(&self.buffer[trailer_start..]);
+        self.buffer.extend_from_slice(&crc.to_le_bytes());
+        self.write_out()?;
+        self.file
+            .sync()
+            .map_err(|error| failed(&format!("cannot sync `{}`", self.name), &error))?;
+        let file = BlockFile {
+            number: self.number,
+            order: self.order,
+            length: self.written,
+            name: self.name,
+            file: self.file,
+            damages: Arc::clone(damages),
+        };
+        Ok((Arc::new(file), self.entries))
+    }
+}

@@ -1,0 +1,523 @@
+//! A block: sorted samples of one series as bytes.
+//!
+//! Layout: format (1 byte), series, count, whether the body is compressed (1 byte), length of the body before
+//! compression, body. The body holds the columns in a fixed order: times, kinds, values by kind, qualities, seqs,
+//! receive times, units and protocols, sums, update times. The frame around it (length and CRC) is the file's.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::CodecError;
+use super::bytes::{Reader, put_bytes, put_varint};
+use super::{integers, numbers, texts};
+use crate::telemetry::columns::{Columns, Origin, Repeated, Values};
+use crate::telemetry::model::{SeriesId, Value};
+
+pub const FORMAT: u8 = 1;
+/// No block holds more samples.
+pub const MAX_SAMPLES: usize = 1 << 16;
+/// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.
+pub const MAX_BODY: usize = 256 << 20;
+const LEVEL: i32 = 1;
+
+const NUMBER: i64 = 0;
+const BOOLEAN: i64 = 1;
+const TEXT: i64 = 2;
+const DATA: i64 = 3;
+
+const AS_GIVEN: u8 = 0;
+const AFTER_TIME: u8 = 1;
+
+thread_local! {
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Compresses with a context that the thread keeps; `None` where that does not help.
+pub fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = zstd::bulk::Compressor::new(LEVEL).ok();
+        }
+        let compressed = slot.as_mut()?.compress(bytes).ok()?;
+        (compressed.len() < bytes.len()).then_some(compressed)
+    })
+}
+
+/// Undoes [`compress`]; the result must be exactly `length` long.
+pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
+    const FAILED: CodecError = CodecError::Invalid("a compressed body cannot be decompressed");
+    let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = zstd::bulk::Decompressor::new().ok();
+        }
+        slot.as_mut()
+            .ok_or(FAILED)?
+            .decompress(bytes, length)
+            .map_err(|_| FAILED)
+    })?;
+    if plain.len() != length {
+        return Err(CodecError::Invalid(
+            "a compressed body has the wrong length",
+        ));
+    }
+    Ok(plain)
+}
+
+/// The bytes of the block of `series`; `columns` must be sorted and hold 1 to [`MAX_SAMPLES`] samples.
+pub fn encode(series: SeriesId, columns: &Columns) -> Vec<u8> {
+    debug_assert!(columns.sorted && !columns.is_empty() && columns.len() <= MAX_SAMPLES);
+    let mut body = Vec::with_capacity(columns.len() * 3 + 128);
+    integers::encode(&columns.times, &mut body);
+    put_values(&columns.values, &mut body);
+    put_repeated(&columns.qualities, i64::from, &mut body);
+    put_repeated(&columns.seqs, i64::from, &mut body);
+    put_received(columns, &mut body);
+    put_origins(columns, &mut body);
+    put_optional(&columns.sums, &mut body);
+    put_optional(&columns.update_times, &mut body);
+
+    let compressed = compress(&body);
+    let mut out = Vec::with_capacity(compressed.as_ref().map_or(body.len(), Vec::len) + 24);
+    out.push(FORMAT);
+    put_varint(&mut out, series.0);
+    put_varint(&mut out, columns.len() as u64);
+    out.push(u8::from(compressed.is_some()));
+    put_varint(&mut out, body.len() as u64);
+    out.extend_from_slice(compressed.as_ref().unwrap_or(&body));
+    out
+}
+
+fn put_repeated<T: Copy + PartialEq>(
+    column: &Repeated<T>,
+    as_integer: impl Fn(T) -> i64,
+    body: &mut Vec<u8>,
+) {
+    let integers: Vec<i64> = column.iter().map(as_integer).collect();
+    integers::encode(&integers, body);
+}
+
+const fn kind_of(value: &Value) -> i64 {
+    match value {
+        Value::Number(_) => NUMBER,
+        Value::Boolean(_) => BOOLEAN,
+        Value::Text(_) => TEXT,
+        Value::Data(_) => DATA,
+    }
+}
+
+fn put_values(values: &Values, body: &mut Vec<u8>) {
+    let values = match values {
+        Values::Numbers(values) => {
+            integers::encode(&vec![NUMBER; values.len()], body);
+            numbers::encode(values, body);
+            return;
+        }
+        Values::Any(values) => values,
+    };
+    let kinds: Vec<i64> = values.iter().map(kind_of).collect();
+    let mut of_numbers = Vec::new();
+    let mut of_booleans = Vec::new();
+    let mut of_texts: Vec<&[u8]> = Vec::new();
+    let mut of_data: Vec<&[u8]> = Vec::new();
+    for value in values {
+        match value {
+            Value::Number(number) => of_numbers.push(*number),
+            Value::Boolean(boolean) => of_booleans.push(i64::from(*boolean)),
+            Value::Text(text) => of_texts.push(text.as_bytes()),
+            Value::Data(data) => of_data.push(data),
+        }
+    }
+    integers::encode(&kinds, body);
+    numbers::encode(&of_numbers, body);
+    integers::encode(&of_booleans, body);
+    texts::encode(&of_texts, body);
+    texts::encode(&of_data, body);
+}
+
+/// Receive times as they are where they come in runs (a batch), else as lag behind the source time.
+fn put_received(columns: &Columns, body: &mut Vec<u8>) {
+    let received: Vec<i64> = columns.received.iter().collect();
+    let changes = received
+        .windows(2)
+        .filter(|pair| pair[0] != pair[1])
+        .count();
+    if changes * 4 <= received.len() {
+        body.push(AS_GIVEN);
+        integers::encode(&received, body);
+        return;
+    }
+    let lags: Vec<i64> = received
+        .iter()
+        .zip(&columns.times)
+        .map(|(received, time)| received.wrapping_sub(*time))
+        .collect();
+    body.push(AFTER_TIME);
+    integers::encode(&lags, body);
+}
+
+fn put_origins(columns: &Columns, body: &mut Vec<u8>) {
+    put_varint(body, columns.dictionary.len() as u64);
+    for origin in &columns.dictionary {
+        put_bytes(body, origin.unit.as_bytes());
+        put_bytes(body, origin.protocol.as_bytes());
+    }
+    put_repeated(&columns.origins, i64::from, body);
+}
+
+fn put_optional(column: &Repeated<Option<f64>>, body: &mut Vec<u8>) {
+    put_repeated(column, |value| i64::from(value.is_some()), body);
+    let present: Vec<f64> = column.iter().flatten().collect();
+    numbers::encode(&present, body);
+}
+
+/// What stands before the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heading {
+    pub series: SeriesId,
+    pub count: usize,
+    compressed: bool,
+    length: usize,
+}
+
+fn heading(reader: &mut Reader<'_>) -> Result<Heading, CodecError> {
+    let format = reader.byte()?;
+    if format > FORMAT {
+        return Err(CodecError::Newer {
+            found: u32::from(format),
+            known: u32::from(FORMAT),
+        });
+    }
+    let series = SeriesId(reader.varint()?);
+    let count = reader.varint()?;
+    let compressed = reader.byte()? != 0;
+    let length = reader.varint()?;
+    if count == 0 || count > MAX_SAMPLES as u64 || length > MAX_BODY as u64 {
+        return Err(CodecError::Invalid("a block is empty or too large"));
+    }
+    Ok(Heading {
+        series,
+        count: count as usize,
+        compressed,
+        length: length as usize,
+    })
+}
+
+/// Reads the heading of a block alone.
+pub fn decode_heading(block: &[u8]) -> Result<Heading, CodecError> {
+    heading(&mut Reader::new(block))
+}
+
+/// Which columns are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Times, values and qualities are as written; the rest reads as if it were constant and empty.
+    Values,
+    All,
+}
+
+/// The samples of a block.
+pub fn decode(block: &[u8], depth: Depth) -> Result<Columns, CodecError> {
+    let mut reader = Reader::new(block);
+    let heading = heading(&mut reader)?;
+    let rest = reader.take(reader.remaining())?;
+    if !heading.compressed {
+        return decode_body(rest, heading.count, depth);
+    }
+    decode_body(&decompress(rest, heading.length)?, heading.count, depth)
+}
+
+fn decode_body(body: &[u8], count: usize, depth: Depth) -> Result<Columns, CodecError> {
+    let mut reader = Reader::new(body);
+    let times = integers::decode(&mut reader, count)?;
+    let values = take_values(&mut reader, count)?;
+    let qualities = take_repeated(&mut reader, count, |quality| u8::try_from(quality).ok())?;
+    if depth == Depth::Values {
+        return Ok(Columns {
+            times,
+            seqs: Repeated::Constant {
+                value: 0,
+                length: count,
+            },
+            values,
+            qualities,
+            received: Repeated::Constant {
+                value: 0,
+                length: count,
+            },
+            sums: Repeated::Constant {
+                value: None,
+                length: count,
+            },
+            update_times: Repeated::Constant {
+                value: None,
+                length: count,
+            },
+            origins: Repeated::Constant {
+                value: 0,
+                length: count,
+            },
+            dictionary: vec![Origin {
+                unit: Arc::from(""),
+                protocol: Arc::from(""),
+            }],
+            sorted: true,
+        });
+    }
+    let seqs = take_repeated(&mut reader, count, |seq| u32::try_from(seq).ok())?;
+    let received = take_received(&mut reader, &times)?;
+    let (dictionary, origins) = take_origins(&mut reader, count)?;
+    let sums = take_optional(&mut reader, count)?;
+    let update_times = take_optional(&mut reader, count)?;
+    if !reader.is_empty() {
+        return Err(CodecError::Invalid(
+            "a block has bytes after its last column",
+        ));
+    }
+    Ok(Columns {
+        times,
+        seqs,
+        values,
+        qualities,
+        received,
+        sums,
+        update_times,
+        origins,
+        dictionary,
+        sorted: true,
+    })
+}
+
+fn take_repeated<T: Copy + PartialEq>(
+    reader: &mut Reader<'_>,
+    count: usize,
+    from_integer: impl Fn(i64) -> Option<T>,
+) -> Result<Repeated<T>, CodecError> {
+    const RANGE: CodecError = CodecError::Invalid("a column holds a value out of its range");
+    let integers = integers::decode(reader, count)?;
+    let mut values = Vec::with_capacity(count);
+    for integer in integers {
+        values.push(from_integer(integer).ok_or(RANGE)?);
+    }
+    Repeated::from_vec(values).ok_or(RANGE)
+}
+
+fn take_values(reader: &mut Reader<'_>, count: usize) -> Result<Values, CodecError> {
+    let kinds = integers::decode(reader, count)?;
+    let of_kind = |kind: i64| kinds.iter().filter(|found| **found == kind).count();
+    let mut of_numbers = numbers::decode(reader, of_kind(NUMBER))?;
+    if of_numbers.len() == count {
+        return Ok(Values::Numbers(of_numbers));
+    }
+    let mut of_numbers = of_numbers.drain(..);
+    let mut of_booleans = integers::decode(reader, of_kind(BOOLEAN))?.into_iter();
+    let mut of_texts = texts::decode(reader, of_kind(TEXT))?.into_iter();
+    let mut of_data = texts::decode(reader, of_kind(DATA))?.into_iter();
+    let mut values = Vec::with_capacity(count);
+    for kind in kinds {
+        let value = match kind {
+            NUMBER => of_numbers.next().map(Value::Number),
+            BOOLEAN => of_booleans
+                .next()
+                .map(|boolean| Value::Boolean(boolean != 0)),
+            TEXT => match of_texts.next().map(std::str::from_utf8) {
+                Some(Ok(text)) => Some(Value::Text(text.to_owned())),
+                _ => None,
+            },
+            DATA => of_data.next().map(|data| Value::Data(data.to_vec())),
+            _ => None,
+        };
+        values.push(value.ok_or(CodecError::Invalid("a value is not of the kind it says"))?);
+    }
+    Ok(Values::Any(values))
+}
+
+fn take_received(reader: &mut Reader<'_>, times: &[i64]) -> Result<Repeated<i64>, CodecError> {
+    let relation = reader.byte()?;
+    let mut received = integers::decode(reader, times.len())?;
+    if relation == AFTER_TIME {
+        for (received, time) in received.iter_mut().zip(times) {
+            *received = received.wrapping_add(*time);
+        }
+    }
+    Repeated::from_vec(received).ok_or(CodecError::Short)
+}
+
+thread_local! {
+    /// Units and protocols repeat from block to block; without this each decoded block would allocate them anew.
+    static TEXTS: RefCell<HashMap<Box<str>, Arc<str>>> = RefCell::new(HashMap::new());
+}
+
+const MAX_SHARED_TEXTS: usize = 1024;
+
+/// `text` behind a pointer that other blocks of this thread share.
+pub fn shared_text(text: &str) -> Arc<str> {
+    TEXTS.with_borrow_mut(|texts| {
+        if let Some(known) = texts.get(text) {
+            return Arc::clone(known);
+        }
+        if texts.len() >= MAX_SHARED_TEXTS {
+            texts.clear();
+        }
+        let shared: Arc<str> = Arc::from(text);
+        texts.insert(Box::from(text), Arc::clone(&shared));
+        shared
+    })
+}
+
+fn take_origins(
+    reader: &mut Reader<'_>,
+    count: usize,
+) -> Result<(Vec<Origin>, Repeated<u32>), CodecError> {
+    let length = reader.length()?;
+    let mut dictionary = Vec::with_capacity(length.min(MAX_SAMPLES));
+    for _ in 0..length {
+        let unit = shared_text(reader.text()?);
+        let protocol = shared_text(reader.text()?);
+        dictionary.push(Origin { unit, protocol });
+    }
+    let origins = take_repeated(reader, count, |origin| u32::try_from(origin).ok())?;
+    let beyond = match &origins {
+        Repeated::Constant { value, .. } => *value as usize >= dictionary.len(),
+        Repeated::Each(indexes) => indexes
+            .iter()
+            .any(|index| *index as usize >= dictionary.len()),
+    };
+    if beyond {
+        return Err(CodecError::Invalid(
+            "a sample has an origin that the block does not list",
+        ));
+    }
+    Ok((dictionary, origins))
+}
+
+fn take_optional(
+    reader: &mut Reader<'_>,
+    count: usize,
+) -> Result<Repeated<Option<f64>>, CodecError> {
+    let present = integers::decode(reader, count)?;
+    let mut numbers = numbers::decode(
+        reader,
+        present.iter().filter(|present| **present != 0).count(),
+    )?
+    .into_iter();
+    let values = present
+        .into_iter()
+        .map(|present| if present == 0 { None } else { numbers.next() })
+        .collect();
+    Repeated::from_vec(values).ok_or(CodecError::Short)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::telemetry::columns::SampleRef;
+    use crate::telemetry::model::Quality;
+
+    #[derive(Debug, Clone)]
+    struct Row {
+        time: i64,
+        seq: u32,
+        value: Value,
+        sum: Option<f64>,
+        quality: u8,
+        received_at: i64,
+        unit: String,
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            4 => (-10_000_i32..10_000).prop_map(|number| Value::Number(f64::from(number) / 100.0)),
+            1 => any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(Value::Number),
+            1 => any::<bool>().prop_map(Value::Boolean),
+            1 => ".{0,6}".prop_map(Value::Text),
+            1 => prop::collection::vec(any::<u8>(), 0..6).prop_map(Value::Data),
+        ]
+    }
+
+    fn row() -> impl Strategy<Value = Row> {
+        let sum = prop_oneof![Just(None), (-1e9_f64..1e9).prop_map(Some)];
+        (
+            any::<i64>(),
+            0_u32..3,
+            value(),
+            sum,
+            any::<u8>(),
+            any::<i64>(),
+            "[a-c]{0,1}",
+        )
+            .prop_map(|(time, seq, value, sum, quality, received_at, unit)| Row {
+                time,
+                seq,
+                value,
+                sum,
+                quality,
+                received_at,
+                unit,
+            })
+    }
+
+    fn columns(rows: &[Row]) -> Columns {
+        let mut columns = Columns::default();
+        for row in rows {
+            columns.push(SampleRef {
+                time: row.time,
+                seq: row.seq,
+                value: &row.value,
+                sum: row.sum,
+                update_time: row.sum.map(|sum| sum / 2.0),
+                quality: Quality(row.quality),
+                received_at: row.received_at,
+                unit: &row.unit,
+                protocol: "mqtt",
+            });
+        }
+        columns.into_sorted()
+    }
+
+    proptest! {
+        #[test]
+        fn every_sample_comes_back_whole(rows in prop::collection::vec(row(), 1..80)) {
+            let columns = columns(&rows);
+            let bytes = encode(SeriesId(7), &columns);
+            let back = decode(&bytes, Depth::All).unwrap();
+            prop_assert_eq!(decode_heading(&bytes).unwrap().series, SeriesId(7));
+            prop_assert_eq!(back.len(), columns.len());
+            for index in 0..columns.len() {
+                prop_assert_eq!(back.sample(index), columns.sample(index));
+                prop_assert_eq!(back.origin_at(index), columns.origin_at(index));
+            }
+            let thin = decode(&bytes, Depth::Values).unwrap();
+            prop_assert_eq!(thin.times, columns.times);
+        }
+
+        #[test]
+        fn garbage_never_panics(mut bytes in prop::collection::vec(any::<u8>(), 0..300), compressed in any::<bool>()) {
+            if bytes.len() > 4 {
+                bytes[0] = FORMAT;
+                bytes[3] = u8::from(compressed);
+            }
+            let _ = decode(&bytes, Depth::All);
+        }
+
+        #[test]
+        fn a_flipped_bit_never_panics(rows in prop::collection::vec(row(), 1..40), place in any::<prop::sample::Index>(), bit in 0_u8..8) {
+            let mut bytes = encode(SeriesId(7), &columns(&rows));
+            let place = place.index(bytes.len());
+            bytes[place] ^= 1 << bit;
+            let _ = decode(&bytes, Depth::All);
+        }
+    }
+
+    #[test]
+    fn a_newer_block_is_called_newer() {
+        assert_eq!(
+            decode(&[FORMAT + 1, 0, 0], Depth::All),
+            Err(CodecError::Newer { found: 2, known: 1 })
+        );
+    }
+}

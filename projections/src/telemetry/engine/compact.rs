@@ -1,0 +1,181 @@
+//! Many small block files become one, so that a query of a slow series does not have to look into all of them.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use super::rewrite::Rewrite;
+use super::{Engine, Maintenance};
+use crate::telemetry::block_file::file_name;
+use crate::telemetry::manifest::FileEntry;
+use crate::telemetry::model::SeriesId;
+use crate::telemetry::state::{Part, View};
+use crate::telemetry::store::TelemetryError;
+
+/// So many files of about one size are merged.
+const FAN_IN: usize = 4;
+const SMALLEST: u64 = 256 << 10;
+
+/// 0 for files up to 256 kB, and one more for each factor of four.
+fn tier(length: u64) -> u32 {
+    (length / SMALLEST).max(1).ilog2() / 2
+}
+
+/// Which neighbours, of files in order of their writes, to merge into one. Neighbours only: the order of writes must
+/// stay the order of files.
+fn pick(lengths: &[u64], max: u64) -> Option<Range<usize>> {
+    let highest = lengths.iter().map(|length| tier(*length)).max()?;
+    for candidate in 0..=highest {
+        let mut start = 0;
+        while start < lengths.len() {
+            let fits = |length: &u64| tier(*length) <= candidate && *length <= max / 2;
+            let run = lengths[start..]
+                .iter()
+                .take_while(|length| fits(length))
+                .count();
+            let mut from = start;
+            let end = start + run;
+            start = end + 1;
+            while from < end && lengths[from..end].iter().sum::<u64>() > max {
+                from += 1;
+            }
+            let of_this_tier = lengths[from..end]
+                .iter()
+                .filter(|length| tier(**length) == candidate)
+                .count();
+            if of_this_tier >= FAN_IN {
+                return Some(from..end);
+            }
+        }
+    }
+    None
+}
+
+impl Engine {
+    /// Does one piece of tidying, if there is any. Answers whether there was.
+    pub fn compact(&self) -> Result<bool, TelemetryError> {
+        let mut maintenance = self.maintenance.lock();
+        if self.files_may_be_empty.swap(false, Ordering::Relaxed) {
+            let empty = self.state.read().empty_files();
+            if !empty.is_empty() {
+                self.replace(&mut maintenance, &empty, None, None)?;
+                return Ok(true);
+            }
+        }
+        let files: Vec<(u64, u64, u64)> = self
+            .state
+            .read()
+            .files
+            .iter()
+            .map(|file| (file.number, file.order, file.length))
+            .collect();
+        let lengths: Vec<u64> = files.iter().map(|(_, _, length)| *length).collect();
+        let Some(range) = pick(&lengths, self.config.max_block_file_bytes) else {
+            return Ok(false);
+        };
+        let inputs: Vec<u64> = files[range.clone()]
+            .iter()
+            .map(|(number, _, _)| *number)
+            .collect();
+        let order = files[range.end - 1].1;
+        let number = maintenance.take_number();
+
+        let parts = self.state.read().parts_in(&inputs);
+        let target = self.config.compacted_block_samples;
+        let mut rewrite = Rewrite::new(self, number, order, target, target / 2);
+        for (series, view) in &parts {
+            rewrite.add(*series, view.clone())?;
+        }
+        let written = rewrite.finish()?;
+        self.save_damaged(&parts)?;
+        let entry = written.is_some().then_some(FileEntry { number, order });
+        self.replace(&mut maintenance, &inputs, entry, written)?;
+        Ok(true)
+    }
+
+    fn replace(
+        &self,
+        maintenance: &mut Maintenance,
+        inputs: &[u64],
+        entry: Option<FileEntry>,
+        written: super::rewrite::Written,
+    ) -> Result<(), TelemetryError> {
+        let mut manifest = maintenance.manifest.clone();
+        manifest.files.retain(|file| !inputs.contains(&file.number));
+        manifest.files.extend(entry);
+        manifest.files.sort_by_key(|file| file.order);
+        self.install(maintenance, manifest)?;
+        self.state.write().compacted(inputs, written);
+        for number in inputs {
+            self.remove(&file_name(*number));
+        }
+        Ok(())
+    }
+
+    /// Damaged blocks are not in the new file. What their bytes were is put aside before the old file goes.
+    fn save_damaged(&self, parts: &[(SeriesId, View)]) -> Result<(), TelemetryError> {
+        let damages = self.damages.list();
+        if damages.is_empty() {
+            return Ok(());
+        }
+        for part in parts.iter().flat_map(|(_, view)| view) {
+            let Part::Disk {
+                file,
+                offset,
+                length,
+                ..
+            } = &part.part
+            else {
+                continue;
+            };
+            let damaged = damages
+                .iter()
+                .any(|damage| damage.file == file.name() && damage.offset == *offset);
+            if !damaged {
+                continue;
+            }
+            let Some(bytes) = file.read_raw(*offset, *length) else {
+                continue;
+            };
+            let name = format!("damaged-{:016x}-{offset:x}", file.number);
+            let cannot = |error: std::io::Error| {
+                crate::telemetry::disk::failed("cannot put a damaged block aside", &error)
+            };
+            let saved = self.disk.create(&name).map_err(cannot)?;
+            saved.write_all_at(&bytes, 0).map_err(cannot)?;
+            saved.sync().map_err(cannot)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KB: u64 = 1 << 10;
+    const MB: u64 = 1 << 20;
+
+    #[test]
+    fn four_small_neighbours_are_merged() {
+        assert_eq!(pick(&[10 * KB; 3], 512 * MB), None);
+        assert_eq!(pick(&[10 * KB; 4], 512 * MB), Some(0..4));
+        assert_eq!(
+            pick(&[90 * MB, 10 * KB, 20 * KB, 10 * KB, 10 * KB], 512 * MB),
+            Some(1..5)
+        );
+    }
+
+    #[test]
+    fn merging_never_skips_a_file_between() {
+        assert_eq!(
+            pick(&[10 * KB, 10 * KB, 90 * MB, 10 * KB, 10 * KB], 512 * MB),
+            None
+        );
+    }
+
+    #[test]
+    fn files_come_to_rest_at_the_greatest_size() {
+        assert_eq!(pick(&[300 * MB; 8], 512 * MB), None);
+        assert_eq!(pick(&[], 512 * MB), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! From memory to block files, and the log shorter by that.
+
+use std::sync::atomic::Ordering;
+
+use super::rewrite::{Rewrite, Written};
+use super::{Engine, Maintenance};
+use crate::telemetry::catalog;
+use crate::telemetry::log::segment_number;
+use crate::telemetry::manifest::{CatalogEntry, FileEntry, Manifest};
+use crate::telemetry::state::Frozen;
+use crate::telemetry::store::TelemetryError;
+
+/// A catalog shorter than this is not worth writing anew.
+const CATALOG_MIN: u64 = 4 << 20;
+
+impl Engine {
+    /// Writes what is in memory to block files. If it fails, all stays in memory and in the log, and the next
+    /// call goes on with it. Answers whether there was anything to write.
+    pub fn flush(&self) -> Result<bool, TelemetryError> {
+        let mut maintenance = self.maintenance.lock();
+        self.flush_with(&mut maintenance)
+    }
+
+    pub(super) fn flush_with(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
+        if self.state.read().frozen.is_none() && !self.freeze(maintenance)? {
+            return Ok(false);
+        }
+        let Some(frozen) = self.state.read().frozen.clone() else {
+            return Ok(false);
+        };
+        let number = maintenance.take_number();
+        let written = self.write_frozen(&frozen, number)?;
+
+        let mut manifest = maintenance.manifest.clone();
+        manifest.catalog = self.write_catalog(maintenance, &frozen)?;
+        manifest.next_number = maintenance.manifest.next_number;
+        manifest.log_floor = frozen.log_floor;
+        if written.is_some() {
+            manifest.files.push(FileEntry {
+                number,
+                order: frozen.order,
+            });
+        }
+        self.install(maintenance, manifest)?;
+        self.state.write().flushed(written);
+        self.remove_old_segments(frozen.log_floor);
+        Ok(true)
+    }
+
+    /// Writers go on in a new log segment and in empty heads.
+    fn freeze(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
+        let floor = {
+            let mut log = self.log.lock();
+            let floor = log.writer.rotate();
+            let frozen = self.state.write().freeze(floor);
+            self.log_bytes.store(0, Ordering::Relaxed);
+            if frozen {
+                return Ok(true);
+            }
+            floor
+        };
+        // Nothing in memory; the log may still hold droppings of retention, which the manifest knows as well.
+        if floor > maintenance.manifest.log_floor {
+            let manifest = Manifest {
+                log_floor: floor,
+                ..maintenance.manifest.clone()
+            };
+            self.install(maintenance, manifest)?;
+            self.remove_old_segments(floor);
+        }
+        Ok(false)
+    }
+
+    fn write_frozen(&self, frozen: &Frozen, number: u64) -> Result<Written, TelemetryError> {
+        let mut rewrite = Rewrite::new(self, number, frozen.order, self.config.block_samples, 1);
+        for place in &frozen.series {
+            let (id, view) = {
+                let state = self.state.read();
+                let Some(series) = state.get(*place) else {
+                    continue;
+                };
+                (series.id, state.frozen_view(*place))
+            };
+            rewrite.add(id, view)?;
+        }
+        rewrite.finish()
+    }
+
+    fn write_catalog(
+        &self,
+        maintenance: &mut Maintenance,
+        frozen: &Frozen,
+    ) -> Result<CatalogEntry, TelemetryError> {
+        let old = maintenance.manifest.catalog;
+        if frozen.entries.is_empty() && !maintenance.catalog_in_doubt {
+            return Ok(old);
+        }
+        let grown =
+            old.length > CATALOG_MIN && old.length > maintenance.catalog_base.saturating_mul(4);
+        if old.length > 0 && !grown && !maintenance.catalog_in_doubt {
+            maintenance.catalog_in_doubt = true;
+            return catalog::append(&*self.disk, old, &frozen.entries);
+        }
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).map_err(|error| TelemetryError::Failed(error.to_string()))?;
+        let fresh = CatalogEntry {
+            number: maintenance.take_number(),
+            length: 0,
+            frames: 0,
+            salt: u64::from_le_bytes(salt),
+        };
+        maintenance.catalog_in_doubt = true;
+        let entries = self.state.read().catalog_entries();
+        let written = catalog::append(&*self.disk, fresh, &entries)?;
+        maintenance.catalog_base = written.length;
+        Ok(written)
+    }
+
+    /// Makes `manifest` the truth, on disk and here.
+    pub(super) fn install(
+        &self,
+        maintenance: &mut Maintenance,
+        mut manifest: Manifest,
+    ) -> Result<(), TelemetryError> {
+        {
+            let state = self.state.read();
+            manifest.tombstones.clone_from(&state.tombstones);
+            manifest.next_order = state.next_order;
+            manifest.next_series = state.next_series();
+        }
+        manifest.next_number = manifest.next_number.max(maintenance.manifest.next_number);
+        manifest.write(&*self.disk)?;
+        maintenance.catalog_in_doubt = false;
+        let old = std::mem::replace(&mut maintenance.manifest, manifest);
+        if old.catalog.number != maintenance.manifest.catalog.number && old.catalog.length > 0 {
+            self.remove(&catalog::file_name(old.catalog.number));
+        }
+        Ok(())
+    }
+
+    fn remove_old_segments(&self, floor: u64) {
+        let Ok(names) = self.disk.list() else {
+            return;
+        };
+        for name in names {
+            if segment_number(&name).is_some_and(|number| number < floor) {
+                self.remove(&name);
+            }
+        }
+    }
+
+    /// Removes a file that no manifest names. What fails now is tried again when the store is opened.
+    pub(super) fn remove(&self, name: &str) {
+        if let Err(error) = self.disk.remove(name) {
+            tracing::warn!(file = name, %error, "cannot remove a telemetry file that is not needed any more");
+        }
+    }
+}
+
+impl Maintenance {
+    /// A number that no file bears.
+    pub(super) const fn take_number(&mut self) -> u64 {
+        let number = self.manifest.next_number;
+        self.manifest.next_number += 1;
+        number
+    }
+}

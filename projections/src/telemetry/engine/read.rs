@@ -1,0 +1,249 @@
+//! Questions to the store. Each takes its view under the lock and looks at samples without it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tellee_actors::ids::ChannelId;
+use tellee_actors::time::Timestamp;
+
+use super::Engine;
+use crate::telemetry::codec::block::Depth;
+use crate::telemetry::merge::load_part;
+use crate::telemetry::model::{
+    AggregateFunction, Aggregates, MessageQuery, Points, Sample, SeriesFilter, SeriesId,
+    SeriesInfo, SeriesKey, StoredMessage, TimeRange,
+};
+use crate::telemetry::query;
+use crate::telemetry::state::{Series, State, View};
+use crate::telemetry::store::TelemetryError;
+
+/// No answer of [`Engine::range`] is longer.
+const MAX_SAMPLES: usize = 10_000_000;
+
+fn matches(filter: &SeriesFilter, name_part: Option<&str>, key: &SeriesKey) -> bool {
+    filter
+        .channels
+        .as_ref()
+        .is_none_or(|channels| channels.contains(&key.channel))
+        && filter.thing.is_none_or(|thing| thing == key.thing)
+        && filter
+            .subtopic
+            .as_ref()
+            .is_none_or(|subtopic| *subtopic == key.subtopic)
+        && filter.name.as_ref().is_none_or(|name| *name == key.name)
+        && name_part.is_none_or(|part| key.name.to_lowercase().contains(part))
+}
+
+/// The series that match, in the order of their keys, with their places.
+fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, u32)> {
+    let name_part = filter
+        .name_contains
+        .as_ref()
+        .map(|part| part.to_lowercase());
+    let wanted =
+        |series: &Series| series.is_visible() && matches(filter, name_part.as_deref(), &series.key);
+    let mut places: Vec<(&SeriesKey, u32)> = Vec::new();
+    if let Some(channels) = &filter.channels {
+        for place in channels
+            .iter()
+            .flat_map(|channel| state.of_channel(*channel))
+        {
+            if let Some(series) = state.get(*place)
+                && wanted(series)
+            {
+                places.push((&series.key, *place));
+            }
+        }
+    } else {
+        places.extend(
+            state
+                .all()
+                .filter(|(_, series)| wanted(series))
+                .map(|(place, series)| (&*series.key, place)),
+        );
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+struct Found {
+    info: SeriesInfo,
+    view: View,
+}
+
+fn found(state: &State, place: u32, series: &Series) -> Found {
+    let latest = series.latest.as_deref();
+    let info = SeriesInfo {
+        id: series.id,
+        key: SeriesKey::clone(&series.key),
+        unit: latest
+            .map(|latest| latest.unit.to_string())
+            .unwrap_or_default(),
+        protocol: latest
+            .map(|latest| latest.protocol.to_string())
+            .unwrap_or_default(),
+        latest: latest.map(|latest| latest.sample.clone()),
+        first_time: None,
+    };
+    Found {
+        info,
+        view: state.first_parts(place),
+    }
+}
+
+fn finish(found: Found) -> Result<SeriesInfo, TelemetryError> {
+    let first_time = query::first_time(found.view, TimeRange::ALL)?.map(Timestamp);
+    Ok(SeriesInfo {
+        first_time,
+        ..found.info
+    })
+}
+
+impl Engine {
+    pub fn view(&self, id: SeriesId, range: TimeRange) -> Result<View, TelemetryError> {
+        let state = self.state.read();
+        let (place, _) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+        Ok(state.view(place, range))
+    }
+
+    /// The series that match, in the order of their keys.
+    pub fn keys(&self, filter: &SeriesFilter) -> Vec<(SeriesId, Arc<SeriesKey>)> {
+        let state = self.state.read();
+        let places = matching(&state, filter);
+        places
+            .into_iter()
+            .filter_map(|(_, place)| {
+                state
+                    .get(place)
+                    .map(|series| (series.id, Arc::clone(&series.key)))
+            })
+            .collect()
+    }
+
+    pub fn series(
+        &self,
+        filter: &SeriesFilter,
+        offset: usize,
+        limit: usize,
+    ) -> Result<(Vec<SeriesInfo>, usize), TelemetryError> {
+        let state = self.state.read();
+        let places = matching(&state, filter);
+        let total = places.len();
+        let page: Vec<Found> = places
+            .into_iter()
+            .skip(offset)
+            .take(limit)
+            .filter_map(|(_, place)| Some(found(&state, place, state.get(place)?)))
+            .collect();
+        drop(state);
+        let infos = page.into_iter().map(finish).collect::<Result<_, _>>()?;
+        Ok((infos, total))
+    }
+
+    pub fn series_by_id(&self, id: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError> {
+        let found = {
+            let state = self.state.read();
+            let Some((place, series)) = state.by_id(id) else {
+                return Ok(None);
+            };
+            found(&state, place, series)
+        };
+        finish(found).map(Some)
+    }
+
+    pub fn latest(&self, ids: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError> {
+        let state = self.state.read();
+        let mut latest = Vec::with_capacity(ids.len());
+        for id in ids {
+            let (_, series) = state.by_id(*id).ok_or(TelemetryError::UnknownSeries(*id))?;
+            latest.push(series.latest.as_ref().map(|latest| latest.sample.clone()));
+        }
+        Ok(latest)
+    }
+
+    pub fn range(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
+        query::range(self.view(id, range)?, range, limit.min(MAX_SAMPLES))
+    }
+
+    pub fn points(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        max_points: usize,
+    ) -> Result<Points, TelemetryError> {
+        query::points::points(self.view(id, range)?, range, max_points.min(MAX_SAMPLES))
+    }
+
+    pub fn aggregate(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        every: Duration,
+        functions: &[AggregateFunction],
+    ) -> Result<Aggregates, TelemetryError> {
+        query::aggregate::aggregate(self.view(id, range)?, range, every, functions)
+    }
+
+    pub fn messages(
+        &self,
+        asked: &MessageQuery,
+    ) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
+        let series = {
+            let state = self.state.read();
+            let mut series: Vec<(Arc<SeriesKey>, View)> = state
+                .of_channel(asked.channel)
+                .iter()
+                .filter_map(|place| {
+                    let series = state.get(*place)?;
+                    let wanted =
+                        series.is_visible() && query::messages::matches_key(asked, &series.key);
+                    wanted.then(|| (Arc::clone(&series.key), state.view(*place, asked.range)))
+                })
+                .collect();
+            series.sort_by(|(left, _), (right, _)| left.cmp(right));
+            series
+        };
+        query::messages::messages(series, asked)
+    }
+
+    /// Reads every block there is. Answers how many there are, and how many samples they and memory hold, each
+    /// identity as often as it was written.
+    pub fn read_everything(&self) -> Result<(u64, u64), TelemetryError> {
+        let count = self.state.read().series_count();
+        let (mut blocks, mut samples) = (0, 0);
+        for place in 0..count as u32 {
+            let view = self.state.read().view(place, TimeRange::ALL);
+            for part in view {
+                blocks += u64::from(part.part.summary().is_some());
+                let columns = load_part(&part.part, Depth::All)?;
+                samples += columns.map_or(0, |columns| columns.len() as u64);
+            }
+        }
+        Ok((blocks, samples))
+    }
+
+    /// How many samples of `channel` lie before `before`.
+    pub fn count_before(
+        &self,
+        channel: ChannelId,
+        before: Timestamp,
+    ) -> Result<u64, TelemetryError> {
+        let range = TimeRange {
+            from: Timestamp::MIN,
+            to: before,
+        };
+        let places = self.state.read().of_channel(channel).to_vec();
+        let mut count = 0;
+        for place in places {
+            let view = self.state.read().view(place, range);
+            count += query::count(view, range)?;
+        }
+        Ok(count)
+    }
+}

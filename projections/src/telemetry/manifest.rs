@@ -1,0 +1,251 @@
+//! The manifest: which files make up the store. It is replaced as a whole, by rename, and holds its contents twice.
+
+use std::sync::Arc;
+
+use tellee_actors::ids::ChannelId;
+use uuid::Uuid;
+
+use super::codec::CodecError;
+use super::codec::bytes::{Reader, put_signed, put_varint};
+use super::damage::DamageLog;
+use super::disk::{Disk, failed, read_all};
+use super::store::TelemetryError;
+
+pub const NAME: &str = "manifest";
+const DRAFT: &str = "manifest.tmp";
+const MAGIC: &[u8; 8] = b"tellemfs";
+pub const FORMAT: u32 = 1;
+
+/// Samples of `channel` before `before` are gone from all files of an order up to `order`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tombstone {
+    pub channel: ChannelId,
+    pub before: i64,
+    pub order: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEntry {
+    pub number: u64,
+    pub order: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CatalogEntry {
+    pub number: u64,
+    /// Bytes that count; what lies behind them was not finished.
+    pub length: u64,
+    pub frames: u64,
+    pub salt: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// For the next file of any kind but the log.
+    pub next_number: u64,
+    pub next_order: u64,
+    pub next_series: u64,
+    /// Log segments before this one are in blocks.
+    pub log_floor: u64,
+    pub catalog: CatalogEntry,
+    pub files: Vec<FileEntry>,
+    pub tombstones: Vec<Tombstone>,
+}
+
+impl Manifest {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        for number in [
+            self.next_number,
+            self.next_order,
+            self.next_series,
+            self.log_floor,
+            self.catalog.number,
+            self.catalog.length,
+            self.catalog.frames,
+        ] {
+            put_varint(&mut body, number);
+        }
+        body.extend_from_slice(&self.catalog.salt.to_le_bytes());
+        put_varint(&mut body, self.files.len() as u64);
+        for file in &self.files {
+            put_varint(&mut body, file.number);
+            put_varint(&mut body, file.order);
+        }
+        put_varint(&mut body, self.tombstones.len() as u64);
+        for tombstone in &self.tombstones {
+            body.extend_from_slice(tombstone.channel.0.as_bytes());
+            put_signed(&mut body, tombstone.before);
+            put_varint(&mut body, tombstone.order);
+        }
+
+        let mut copy = Vec::with_capacity(body.len() + 24);
+        copy.extend_from_slice(MAGIC);
+        copy.extend_from_slice(&FORMAT.to_le_bytes());
+        copy.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        copy.extend_from_slice(&body);
+        let crc = crc32c::crc32c(&copy);
+        copy.extend_from_slice(&crc.to_le_bytes());
+        copy.extend_from_within(..);
+        copy
+    }
+
+    fn decode_copy(copy: &[u8]) -> Result<Self, CodecError> {
+        let (covered, crc) = copy.split_last_chunk::<4>().ok_or(CodecError::Short)?;
+        if crc32c::crc32c(covered) != u32::from_le_bytes(*crc) {
+            return Err(CodecError::Invalid("wrong checksum"));
+        }
+        let mut reader = Reader::new(covered);
+        if reader.array::<8>()? != *MAGIC {
+            return Err(CodecError::Invalid("no manifest"));
+        }
+        let format = reader.u32()?;
+        if format > FORMAT {
+            return Err(CodecError::Newer {
+                found: format,
+                known: FORMAT,
+            });
+        }
+        if reader.u32()? as usize != reader.remaining() {
+            return Err(CodecError::Invalid("wrong length"));
+        }
+        let mut manifest = Self {
+            next_number: reader.varint()?,
+            next_order: reader.varint()?,
+            next_series: reader.varint()?,
+            log_floor: reader.varint()?,
+            catalog: CatalogEntry {
+                number: reader.varint()?,
+                length: reader.varint()?,
+                frames: reader.varint()?,
+                salt: reader.u64()?,
+            },
+            files: Vec::new(),
+            tombstones: Vec::new(),
+        };
+        for _ in 0..reader.length()? {
+            manifest.files.push(FileEntry {
+                number: reader.varint()?,
+                order: reader.varint()?,
+            });
+        }
+        for _ in 0..reader.length()? {
+            manifest.tombstones.push(Tombstone {
+                channel: ChannelId(Uuid::from_bytes(reader.array()?)),
+                before: reader.signed()?,
+                order: reader.varint()?,
+            });
+        }
+        Ok(manifest)
+    }
+
+    /// The first whole copy; whether the other is damaged.
+    fn decode(bytes: &[u8]) -> Result<(Self, bool), CodecError> {
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        let (first, second) = (Self::decode_copy(first), Self::decode_copy(second));
+        match (first, second) {
+            (Err(newer @ CodecError::Newer { .. }), _)
+            | (_, Err(newer @ CodecError::Newer { .. })) => Err(newer),
+            (Ok(manifest), second) => Ok((manifest, second.is_err())),
+            (Err(_), Ok(manifest)) => Ok((manifest, true)),
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
+    /// The manifest on `disk`, if there is one.
+    pub fn read(disk: &dyn Disk, damages: &Arc<DamageLog>) -> Result<Option<Self>, TelemetryError> {
+        let bytes = match disk.open(NAME).and_then(|file| read_all(&*file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("cannot read the manifest", &error)),
+        };
+        match Self::decode(&bytes) {
+            Ok((manifest, damaged)) => {
+                if damaged {
+                    damages.report(NAME, 0, "one of its two copies is damaged");
+                }
+                Ok(Some(manifest))
+            }
+            Err(CodecError::Newer { found, known }) => Err(TelemetryError::Newer { found, known }),
+            Err(error) => Err(TelemetryError::Damaged {
+                file: NAME.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Puts this manifest in the place of the one before, at once. All files that it names must be durable, except
+    /// for their names in the folder: the folder is synced here, before and after.
+    pub fn write(&self, disk: &dyn Disk) -> Result<(), TelemetryError> {
+        let cannot = |error: std::io::Error| failed("cannot write the manifest", &error);
+        let draft = disk.create(DRAFT).map_err(cannot)?;
+        draft.write_all_at(&self.encode(), 0).map_err(cannot)?;
+        draft.sync().map_err(cannot)?;
+        disk.sync_folder().map_err(cannot)?;
+        disk.rename(DRAFT, NAME).map_err(cannot)?;
+        disk.sync_folder().map_err(cannot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            next_number: 7,
+            next_order: 5,
+            next_series: 300,
+            log_floor: 9,
+            catalog: CatalogEntry {
+                number: 6,
+                length: 1234,
+                frames: 3,
+                salt: u64::MAX,
+            },
+            files: vec![
+                FileEntry {
+                    number: 4,
+                    order: 2,
+                },
+                FileEntry {
+                    number: 5,
+                    order: 4,
+                },
+            ],
+            tombstones: vec![Tombstone {
+                channel: ChannelId(Uuid::from_u128(3)),
+                before: -5,
+                order: 4,
+            }],
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_leaves_one_whole_copy() {
+        let whole = manifest().encode();
+        assert_eq!(Manifest::decode(&whole), Ok((manifest(), false)));
+        for byte in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[byte] ^= 1 << bit;
+                assert_eq!(Manifest::decode(&damaged), Ok((manifest(), true)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_manifest_is_called_newer() {
+        let mut bytes = manifest().encode();
+        bytes.truncate(bytes.len() / 2);
+        bytes[8] = 2;
+        let end = bytes.len() - 4;
+        let crc = crc32c::crc32c(&bytes[..end]);
+        bytes[end..].copy_from_slice(&crc.to_le_bytes());
+        bytes.extend_from_within(..);
+        assert_eq!(
+            Manifest::decode(&bytes),
+            Err(CodecError::Newer { found: 2, known: 1 })
+        );
+    }
+}

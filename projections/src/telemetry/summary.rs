@@ -1,0 +1,232 @@
+//! What is known of a block without decoding it.
+
+use super::columns::{Columns, Values};
+use super::model::Quality;
+
+/// Count, mean and spread of numbers, mergeable without loss of precision (Chan, Golub and LeVeque, 1979).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statistics {
+    /// How many of the samples are numbers (booleans count as 0 and 1).
+    pub count: u64,
+    pub sum: f64,
+    /// The sum of squared distances from the mean.
+    pub squares: f64,
+    pub min: f64,
+    pub max: f64,
+    pub first: f64,
+    pub last: f64,
+}
+
+impl Statistics {
+    pub const EMPTY: Self = Self {
+        count: 0,
+        sum: 0.0,
+        squares: 0.0,
+        min: f64::INFINITY,
+        max: f64::NEG_INFINITY,
+        first: 0.0,
+        last: 0.0,
+    };
+
+    /// Of `numbers` in order of time.
+    pub fn of(numbers: &[f64]) -> Self {
+        let (Some(&first), Some(&last)) = (numbers.first(), numbers.last()) else {
+            return Self::EMPTY;
+        };
+        // Four lanes break the chain of dependent additions.
+        let mut sums = [0.0_f64; 4];
+        let mut min = first;
+        let mut max = first;
+        let chunks = numbers.chunks_exact(4);
+        for &number in chunks.remainder() {
+            sums[0] += number;
+        }
+        for chunk in chunks {
+            for lane in 0..4 {
+                sums[lane] += chunk[lane];
+            }
+        }
+        for &number in numbers {
+            min = if number < min { number } else { min };
+            max = if number > max { number } else { max };
+        }
+        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        let mean = sum / numbers.len() as f64;
+        let mut squares = [0.0_f64; 4];
+        let chunks = numbers.chunks_exact(4);
+        for &number in chunks.remainder() {
+            squares[0] += (number - mean) * (number - mean);
+        }
+        for chunk in chunks {
+            for lane in 0..4 {
+                squares[lane] += (chunk[lane] - mean) * (chunk[lane] - mean);
+            }
+        }
+        let squares = (squares[0] + squares[1]) + (squares[2] + squares[3]);
+        Self {
+            count: numbers.len() as u64,
+            sum,
+            squares,
+            min,
+            max,
+            first,
+            last,
+        }
+    }
+
+    /// Adds `later`, whose samples all come after those of `self`.
+    pub fn merge(&mut self, later: &Self) {
+        if later.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = *later;
+            return;
+        }
+        let (left, right) = (self.count as f64, later.count as f64);
+        let distance = later.sum / right - self.sum / left;
+        self.squares += later.squares + distance * distance * left * right / (left + right);
+        self.count += later.count;
+        self.sum += later.sum;
+        self.min = self.min.min(later.min);
+        self.max = self.max.max(later.max);
+        self.last = later.last;
+    }
+
+    /// The mean; not a number if there is none.
+    pub fn mean(&self) -> f64 {
+        self.sum / self.count as f64
+    }
+
+    /// The sample standard deviation; 0 for a single number.
+    pub fn deviation(&self) -> f64 {
+        if self.count < 2 {
+            return 0.0;
+        }
+        (self.squares / (self.count - 1) as f64).max(0.0).sqrt()
+    }
+}
+
+/// The protocols that samples came by, one bit each; what is not listed shares the last bit.
+const PROTOCOLS: [&str; 7] = ["mqtt", "http", "ws", "influx", "ml", "coap", "edge"];
+const OTHER_PROTOCOL: u8 = 1 << 7;
+
+fn protocol_bit(protocol: &str) -> u8 {
+    PROTOCOLS
+        .iter()
+        .position(|known| *known == protocol)
+        .map_or(OTHER_PROTOCOL, |index| 1 << index)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    pub count: u32,
+    pub min_time: i64,
+    pub max_time: i64,
+    pub good: u32,
+    pub uncertain: u32,
+    pub protocols: u8,
+    pub numbers: Statistics,
+}
+
+impl Summary {
+    /// Of sorted columns that hold at least one sample.
+    pub fn of(columns: &Columns) -> Self {
+        let numbers = match &columns.values {
+            Values::Numbers(numbers) => Statistics::of(numbers),
+            Values::Any(values) => {
+                let numbers: Vec<f64> = values
+                    .iter()
+                    .filter_map(super::model::Value::as_number)
+                    .collect();
+                Statistics::of(&numbers)
+            }
+        };
+        let (min_time, max_time) = columns.span().unwrap_or((0, 0));
+        let count = columns.len() as u32;
+        let (good, uncertain) = match columns.qualities.constant().map(Quality) {
+            Some(quality) if quality.is_good() => (count, 0),
+            Some(quality) if quality.is_bad() => (0, 0),
+            Some(_) => (0, count),
+            None => {
+                let good = columns
+                    .qualities
+                    .iter()
+                    .filter(|quality| Quality(*quality).is_good())
+                    .count() as u32;
+                let bad = columns
+                    .qualities
+                    .iter()
+                    .filter(|quality| Quality(*quality).is_bad())
+                    .count() as u32;
+                (good, count - good - bad)
+            }
+        };
+        let protocols = columns
+            .dictionary
+            .iter()
+            .map(|origin| protocol_bit(&origin.protocol))
+            .fold(0, |all, bit| all | bit);
+        Self {
+            count,
+            min_time,
+            max_time,
+            good,
+            uncertain,
+            protocols,
+            numbers,
+        }
+    }
+
+    pub const fn bad(&self) -> u32 {
+        self.count - self.good - self.uncertain
+    }
+
+    /// Whether every sample came by `protocol`, none did, or one has to look.
+    pub fn came_by(&self, protocol: &str) -> Option<bool> {
+        let bit = protocol_bit(protocol);
+        if self.protocols & bit == 0 {
+            return Some(false);
+        }
+        (self.protocols == bit && bit != OTHER_PROTOCOL).then_some(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn merged_statistics_equal_those_of_the_whole(
+            left in prop::collection::vec(-1e6_f64..1e6, 0..50),
+            right in prop::collection::vec(-1e6_f64..1e6, 0..50),
+        ) {
+            let mut merged = Statistics::of(&left);
+            merged.merge(&Statistics::of(&right));
+            let whole: Vec<f64> = left.iter().chain(&right).copied().collect();
+            let direct = Statistics::of(&whole);
+            prop_assert_eq!(merged.count, direct.count);
+            prop_assert_eq!((merged.min, merged.max, merged.first, merged.last), (direct.min, direct.max, direct.first, direct.last));
+            prop_assert!((merged.sum - direct.sum).abs() <= 1e-6 * (1.0 + direct.sum.abs()));
+            prop_assert!((merged.deviation() - direct.deviation()).abs() <= 1e-6 * (1.0 + direct.deviation()));
+        }
+    }
+
+    #[test]
+    fn an_unlisted_protocol_has_to_be_looked_up() {
+        let summary = Summary {
+            count: 1,
+            min_time: 0,
+            max_time: 0,
+            good: 1,
+            uncertain: 0,
+            protocols: OTHER_PROTOCOL,
+            numbers: Statistics::EMPTY,
+        };
+        assert_eq!(summary.came_by("opcua"), None);
+        assert_eq!(summary.came_by("mqtt"), Some(false));
+    }
+}
