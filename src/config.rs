@@ -99,7 +99,6 @@ pub struct Eventstore {
 pub struct Ingest {
     pub node_budget: ByteSize,
     pub connection_budget: ByteSize,
-    pub commit_interval: Span,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,7 +167,6 @@ impl Default for Config {
             ingest: Ingest {
                 node_budget: ByteSize::mebibytes(64),
                 connection_budget: ByteSize::mebibytes(1),
-                commit_interval: Span::milliseconds(2),
             },
             alarms: Alarms {
                 max_lateness: Span::seconds(120),

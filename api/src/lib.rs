@@ -1,5 +1,6 @@
 //! The doors of Tellee: identity, REST, GraphQL, MQTT and the dashboard.
 
+mod access;
 pub mod caller;
 pub mod error;
 pub mod graphql;

@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 pub use models::{ModelHost, Training};
 pub use edge_devices::{Bootstrap, BootstrapChannel, NewEdgeDevice};
 pub use things::{CreatedThing, NewThing, ThingUpdate};
-pub use users::NewUser;
+pub use users::{NewUser, user_id};
 
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};

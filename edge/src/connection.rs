@@ -1,7 +1,7 @@
 //! What the edge is connected to: the model that the bootstrap content and the local file share.
 
 mod address;
-mod duration;
+pub(crate) mod duration;
 mod model;
 
 use serde::Deserialize;

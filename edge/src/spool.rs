@@ -13,7 +13,7 @@ mod store;
 
 pub use acks::AckSet;
 pub use disk::{Disk, FileDisk};
-pub use message::{ContentType, Gap, GapReason, SpoolMessage, StoredRecord};
+pub use message::{ContentType, Destination, Gap, GapReason, SpoolMessage, StoredRecord};
 pub use segment::{RECORD_HEAD_BYTES, SEGMENT_HEAD_BYTES};
 pub use service::{Fetched, SpoolHandle, SpoolService, Visible};
 pub use store::{Spool, SpoolLimits};

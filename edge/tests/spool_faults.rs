@@ -7,7 +7,7 @@ use std::io;
 
 use proptest::prelude::*;
 use tellee_edge::spool::{
-    ContentType, Disk, GapReason, Spool, SpoolLimits, SpoolMessage, StoredRecord,
+    ContentType, Destination, Disk, GapReason, Spool, SpoolLimits, SpoolMessage, StoredRecord,
 };
 
 /// Keeps apart what is durable and what a power cut may take.
@@ -145,6 +145,7 @@ const LIMITS: SpoolLimits = SpoolLimits {
 
 fn message(text: &str) -> StoredRecord {
     StoredRecord::Message(SpoolMessage {
+        destination: Destination::Data,
         subtopic: "pump".into(),
         content_type: ContentType::SenmlJson,
         newest_ns: 7,

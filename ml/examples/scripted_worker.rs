@@ -1,5 +1,5 @@
 //! A double of `tellee-ml-worker` for tests: answers by the protocol without libtorch, and misbehaves as its first argument
-//! says.
+//! says, or else the name that it is called by.
 //!
 //! Its "model" scores a window by the first value of its last sample: above 100 is abnormal.
 
@@ -12,17 +12,18 @@ use std::time::Duration;
 
 use tellee_ml::artifact::{self, MANIFEST_FORMAT, Manifest, SCORE_LIMIT, Scaling};
 use tellee_ml::protocol::{
-    Decoder, Failure, FailureCode, FrameLimits, Loaded, Reply, ReplyBody, Request, RequestBody, ScoreShape, Scored,
-    TrainReport, TrainSpec, ValidationReport, encode,
+    Decoder, Failure, FailureCode, FrameLimits, Loaded, Reply, ReplyBody, Request, RequestBody,
+    ScoreShape, Scored, TrainReport, TrainSpec, ValidationReport, encode,
 };
 
 const SIGNALS: usize = 2;
 
 fn main() {
-    let script = std::env::args().nth(1).unwrap_or_default();
+    let called = std::env::args().next().unwrap_or_default();
+    let script = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| called.rsplit('/').next().unwrap_or("").to_owned());
     match script.as_str() {
-        // Run by cargo among the tests, or by hand: nothing to do.
-        "" => return,
         "no-library" => process::exit(127),
         "crash-at-once" => process::exit(1),
         "silent" => loop {
@@ -47,13 +48,26 @@ fn main() {
             Ok(count) => decoder.feed(&buffer[..count]),
         }
         while let Ok(Some(frame)) = decoder.next_frame() {
-            let Ok(request) = frame.parse::<Request>() else { process::exit(4) };
-            misbehave(&script, &request.body);
+            let Ok(request) = frame.parse::<Request>() else {
+                process::exit(4)
+            };
+            misbehave(&script, &called, &request.body);
             let (body, payload) = answer(&script, &request.body, &frame.payload);
-            let Ok(bytes) = encode(&Reply { id: request.id, body }, &payload, &FrameLimits::default()) else {
+            let Ok(bytes) = encode(
+                &Reply {
+                    id: request.id,
+                    body,
+                },
+                &payload,
+                &FrameLimits::default(),
+            ) else {
                 process::exit(5)
             };
-            let half = if script == "torn-answer" && payload.len() > 1 { bytes.len() / 2 } else { bytes.len() };
+            let half = if script == "torn-answer" && payload.len() > 1 {
+                bytes.len() / 2
+            } else {
+                bytes.len()
+            };
             io::stdout().write_all(&bytes[..half]).ok();
             io::stdout().flush().ok();
             if half < bytes.len() {
@@ -64,7 +78,7 @@ fn main() {
 }
 
 /// Dies or hangs at the request that the script names.
-fn misbehave(script: &str, body: &RequestBody) {
+fn misbehave(script: &str, called: &str, body: &RequestBody) {
     let named = match body {
         RequestBody::Train { .. } => "train",
         RequestBody::Load { .. } => "load",
@@ -81,10 +95,9 @@ fn misbehave(script: &str, body: &RequestBody) {
             thread::sleep(Duration::from_secs(60));
         }
     }
-    // Dies the first time only: a file beside the artifacts remembers it.
-    if let Some(marker) = script.strip_prefix(&format!("abort-once-on-{named}:"))
-        && !Path::new(marker).exists()
-    {
+    // Dies the first time only: a file beside the name that it is called by remembers it.
+    let marker = format!("{called}.died");
+    if script == format!("abort-once-on-{named}") && !Path::new(&marker).exists() {
         fs::write(marker, b"").ok();
         process::abort();
     }
@@ -92,9 +105,14 @@ fn misbehave(script: &str, body: &RequestBody) {
 
 fn answer(script: &str, body: &RequestBody, payload: &[f32]) -> (ReplyBody, Vec<f32>) {
     let reply = match body {
-        RequestBody::Hello {} => ReplyBody::Hello { code_version: "double".into(), libtorch: "none".into() },
+        RequestBody::Hello {} => ReplyBody::Hello {
+            code_version: "double".into(),
+            libtorch: "none".into(),
+        },
         RequestBody::Train { spec, folder, rows } => train(spec, folder, *rows, payload),
-        RequestBody::Load { folder, artifact, .. } => match artifact::read(folder, Some(artifact)) {
+        RequestBody::Load {
+            folder, artifact, ..
+        } => match artifact::read(folder, Some(artifact)) {
             Ok(manifest) => ReplyBody::Loaded(Loaded {
                 signals: manifest.spec.signals.len() as u32,
                 window: manifest.spec.window,
@@ -104,13 +122,20 @@ fn answer(script: &str, body: &RequestBody, payload: &[f32]) -> (ReplyBody, Vec<
         },
         RequestBody::Unload { .. } => ReplyBody::Unloaded {},
         RequestBody::Score { batch, .. } => return score(*batch, payload),
-        RequestBody::Validate { .. } if script == "refuse-on-validate" => {
-            failed(FailureCode::Artifact, "scores depend on the size of the batch")
-        }
+        RequestBody::Validate { .. } if script == "refuse-on-validate" => failed(
+            FailureCode::Artifact,
+            "scores depend on the size of the batch",
+        ),
         RequestBody::Validate { .. } => ReplyBody::Validated(ValidationReport {
-            milliseconds: [(1, 0.1)].into(),
+            milliseconds: vec![(1, 0.1)],
             largest_difference: 0.0,
         }),
+        RequestBody::Ping {} if script == "tell-environment" => {
+            let variables: Vec<String> = std::env::vars()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            failed(FailureCode::Invalid, &variables.join("\n"))
+        }
         RequestBody::Ping {} => ReplyBody::Pong {},
         RequestBody::Shutdown {} => ReplyBody::ShuttingDown {},
     };
@@ -118,7 +143,10 @@ fn answer(script: &str, body: &RequestBody, payload: &[f32]) -> (ReplyBody, Vec<
 }
 
 fn failed(code: FailureCode, message: &str) -> ReplyBody {
-    ReplyBody::Failed(Failure { code, message: message.to_owned() })
+    ReplyBody::Failed(Failure {
+        code,
+        message: message.to_owned(),
+    })
 }
 
 fn train(spec: &TrainSpec, folder: &Path, rows: u32, payload: &[f32]) -> ReplyBody {
@@ -129,21 +157,35 @@ fn train(spec: &TrainSpec, folder: &Path, rows: u32, payload: &[f32]) -> ReplyBo
         let graph = artifact::graph_path(folder);
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&graph, b"no graph"))
-            .map_err(|source| artifact::ArtifactError::Write { path: graph.clone(), source })?;
+            .map_err(|source| artifact::ArtifactError::Write {
+                path: graph.clone(),
+                source,
+            })?;
         let manifest = Manifest {
             format: MANIFEST_FORMAT,
             code_version: "double".into(),
             libtorch: "none".into(),
             graph_sha256: artifact::hash_graph(folder)?,
             spec: spec.clone(),
-            scaling: vec![Scaling { centre: 0.0, scale: 1.0, wanders: false }; spec.signals.len()],
+            scaling: vec![
+                Scaling {
+                    centre: 0.0,
+                    scale: 1.0,
+                    wanders: false
+                };
+                spec.signals.len()
+            ],
             healthy_error: vec![1.0; spec.signals.len()],
             error_limit: 1.0,
         };
         artifact::write_manifest(folder, &manifest)
     };
     match write() {
-        Ok(artifact) => ReplyBody::Trained(TrainReport { artifact, score_limit: SCORE_LIMIT, metrics: [].into() }),
+        Ok(artifact) => ReplyBody::Trained(TrainReport {
+            artifact,
+            score_limit: SCORE_LIMIT,
+            metrics: [].into(),
+        }),
         Err(error) => failed(FailureCode::Artifact, &error.to_string()),
     }
 }
@@ -155,9 +197,16 @@ fn score(batch: u32, payload: &[f32]) -> (ReplyBody, Vec<f32>) {
         .map(|window| {
             let first = window[window.len().saturating_sub(SIGNALS)];
             let score = if first > 100.0 { 0.9 } else { 0.1 };
-            Scored { score, shares: vec![0.75, 0.25], expected: vec![50.0, 5.0] }
+            Scored {
+                score,
+                shares: vec![0.75, 0.25],
+                expected: vec![50.0, 5.0],
+            }
         })
         .collect();
-    let shape = ScoreShape { batch, signals: SIGNALS as u32 };
+    let shape = ScoreShape {
+        batch,
+        signals: SIGNALS as u32,
+    };
     (ReplyBody::Scored(shape), shape.pack(&results))
 }

@@ -67,9 +67,12 @@ pub struct Grid {
 impl Grid {
     /// A grid for `signals` signals. The period is taken as at least 1 ms, the tolerance as 1 to 1,000 periods.
     pub fn new(signals: usize, period: Duration, tolerance: Duration) -> Self {
-        let nanoseconds = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-        let period_ns = nanoseconds(period).clamp(1_000_000, i64::MAX / (2 * MAX_TOLERANCE_PERIODS));
-        let tolerance_ns = nanoseconds(tolerance).clamp(period_ns, period_ns * MAX_TOLERANCE_PERIODS);
+        let nanoseconds =
+            |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        let period_ns =
+            nanoseconds(period).clamp(1_000_000, i64::MAX / (2 * MAX_TOLERANCE_PERIODS));
+        let tolerance_ns =
+            nanoseconds(tolerance).clamp(period_ns, period_ns * MAX_TOLERANCE_PERIODS);
         Self {
             period_ns,
             tolerance_ns,
@@ -83,12 +86,17 @@ impl Grid {
     /// Takes a reading of signal number `signal`. Rows may be ready afterwards: call [`Grid::next_row`] until there is none.
     pub fn push(&mut self, signal: usize, reading: Reading) {
         let slot = self.slot(reading.time);
-        let Some(signal) = self.signals.get_mut(signal) else { return };
+        let Some(signal) = self.signals.get_mut(signal) else {
+            return;
+        };
         signal.newest = signal.newest.max(Some(reading.time));
         let next = *self.next.get_or_insert(slot);
         if slot < next {
             self.late += 1;
-            if signal.held.is_none_or(|held| held.order() <= reading.order()) {
+            if signal
+                .held
+                .is_none_or(|held| held.order() <= reading.order())
+            {
                 signal.held = Some(reading);
             }
             return;
@@ -101,8 +109,17 @@ impl Grid {
 
     /// The next row that is ready.
     pub fn next_row(&mut self) -> Option<Row> {
-        let newest = self.signals.iter().filter_map(|signal| signal.newest).max()?;
-        let all_past = self.signals.iter().map(|signal| signal.newest).min().flatten();
+        let newest = self
+            .signals
+            .iter()
+            .filter_map(|signal| signal.newest)
+            .max()?;
+        let all_past = self
+            .signals
+            .iter()
+            .map(|signal| signal.newest)
+            .min()
+            .flatten();
         let forced = newest.0.saturating_sub(self.tolerance_ns);
         let past = all_past.map_or(forced, |all_past| all_past.0.max(forced));
         self.row_until(past)
@@ -110,7 +127,11 @@ impl Grid {
 
     /// The next row up to the newest reading, ready or not: for the end of a range.
     pub fn next_row_at_end(&mut self) -> Option<Row> {
-        let newest = self.signals.iter().filter_map(|signal| signal.newest).max()?;
+        let newest = self
+            .signals
+            .iter()
+            .filter_map(|signal| signal.newest)
+            .max()?;
         self.row_until(newest.0)
     }
 
@@ -144,11 +165,19 @@ impl Grid {
             self.next = Some(slot + 1);
             if any || values.iter().any(|value| value.is_finite()) {
                 let after_gap = std::mem::take(&mut self.after_gap);
-                return Some(Row { time: Timestamp(time), values, after_gap });
+                return Some(Row {
+                    time: Timestamp(time),
+                    values,
+                    after_gap,
+                });
             }
             // Nothing here, and nothing is held: on to the next slot that holds something.
             self.after_gap = true;
-            let first = self.signals.iter().filter_map(|signal| signal.pending.keys().next()).min();
+            let first = self
+                .signals
+                .iter()
+                .filter_map(|signal| signal.pending.keys().next())
+                .min();
             self.next = Some(first.copied().unwrap_or(slot + 1).max(slot + 1));
             first?;
         }
@@ -157,7 +186,11 @@ impl Grid {
     /// The first slot whose time is not before `time`.
     const fn slot(&self, time: Timestamp) -> i64 {
         let floor = time.0.div_euclid(self.period_ns);
-        if time.0.rem_euclid(self.period_ns) == 0 { floor } else { floor + 1 }
+        if time.0.rem_euclid(self.period_ns) == 0 {
+            floor
+        } else {
+            floor + 1
+        }
     }
 }
 
@@ -171,7 +204,11 @@ mod tests {
     const TOLERANCE: Duration = Duration::from_secs(3);
 
     fn reading(milliseconds: i64, value: f64) -> Reading {
-        Reading { time: Timestamp::from_millis(milliseconds), seq: 0, value: Some(value) }
+        Reading {
+            time: Timestamp::from_millis(milliseconds),
+            seq: 0,
+            value: Some(value),
+        }
     }
 
     fn rows(grid: &mut Grid) -> Vec<Row> {
@@ -185,8 +222,13 @@ mod tests {
     #[test]
     fn a_row_holds_the_last_value_of_each_signal() {
         let mut grid = Grid::new(2, PERIOD, TOLERANCE);
-        for (signal, time, value) in [(0, 1_000, 1.0), (1, 900, 10.0), (0, 1_400, 2.0), (0, 1_900, 3.0), (1, 2_100, 20.0)]
-        {
+        for (signal, time, value) in [
+            (0, 1_000, 1.0),
+            (1, 900, 10.0),
+            (0, 1_400, 2.0),
+            (0, 1_900, 3.0),
+            (1, 2_100, 20.0),
+        ] {
             grid.push(signal, reading(time, value));
         }
         grid.push(0, reading(3_000, 4.0));
@@ -206,7 +248,10 @@ mod tests {
             grid.push(0, reading(second * 1_000, second as f64));
             all.extend(rows(&mut grid));
         }
-        assert_eq!(times(&all), [1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000]);
+        assert_eq!(
+            times(&all),
+            [1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000]
+        );
         assert!(all[3].is_complete());
         assert!(all[4].values[1].is_nan() && all[4].values[0] == 5.0);
     }
@@ -215,12 +260,24 @@ mod tests {
     fn a_bad_reading_is_missing_until_the_next_good_one() {
         let mut grid = Grid::new(1, PERIOD, TOLERANCE);
         grid.push(0, reading(1_000, 1.0));
-        grid.push(0, Reading { value: None, ..reading(2_000, 0.0) });
+        grid.push(
+            0,
+            Reading {
+                value: None,
+                ..reading(2_000, 0.0)
+            },
+        );
         grid.push(0, reading(4_000, 4.0));
         let rows = rows(&mut grid);
-        let values: Vec<Option<f32>> =
-            rows.iter().map(|row| row.values[0]).map(|value| value.is_finite().then_some(value)).collect();
-        assert_eq!((times(&rows), values), (vec![1_000, 2_000, 4_000], vec![Some(1.0), None, Some(4.0)]));
+        let values: Vec<Option<f32>> = rows
+            .iter()
+            .map(|row| row.values[0])
+            .map(|value| value.is_finite().then_some(value))
+            .collect();
+        assert_eq!(
+            (times(&rows), values),
+            (vec![1_000, 2_000, 4_000], vec![Some(1.0), None, Some(4.0)])
+        );
         assert!(rows[2].after_gap);
     }
 
@@ -250,10 +307,18 @@ mod tests {
     /// What the head of the file says, computed the slow way for readings in order of time.
     fn oracle(signals: usize, readings: &[(usize, Reading)]) -> Vec<(i64, Vec<Option<f32>>)> {
         let millis = |reading: &Reading| reading.time.as_millis();
-        let Some(first) = readings.iter().map(|(_, reading)| (millis(reading) + 999).div_euclid(1_000)).min() else {
+        let Some(first) = readings
+            .iter()
+            .map(|(_, reading)| (millis(reading) + 999).div_euclid(1_000))
+            .min()
+        else {
             return Vec::new();
         };
-        let last = readings.iter().map(|(_, reading)| millis(reading).div_euclid(1_000)).max().unwrap();
+        let last = readings
+            .iter()
+            .map(|(_, reading)| millis(reading).div_euclid(1_000))
+            .max()
+            .unwrap();
         let mut rows = Vec::new();
         for second in first..=last {
             let time = second * 1_000;
@@ -271,7 +336,9 @@ mod tests {
                         .map(|value| value as f32)
                 })
                 .collect();
-            let touched = readings.iter().any(|(_, reading)| (time - 999..=time).contains(&millis(reading)));
+            let touched = readings
+                .iter()
+                .any(|(_, reading)| (time - 999..=time).contains(&millis(reading)));
             if touched || values.iter().any(Option::is_some) {
                 rows.push((time, values));
             }
@@ -280,7 +347,11 @@ mod tests {
     }
 
     fn readings() -> impl Strategy<Value = Vec<(usize, Reading)>> {
-        let reading = (0_usize..3, 0_i64..40_000, proptest::option::weighted(0.9, -5_i32..5));
+        let reading = (
+            0_usize..3,
+            0_i64..40_000,
+            proptest::option::weighted(0.9, -5_i32..5),
+        );
         proptest::collection::vec(reading, 0..80).prop_map(|mut readings| {
             readings.sort_by_key(|(_, time, _)| *time);
             readings
@@ -288,7 +359,14 @@ mod tests {
                 .enumerate()
                 .map(|(seq, (signal, milliseconds, value))| {
                     let time = Timestamp::from_millis(milliseconds);
-                    (signal, Reading { time, seq: seq as u32, value: value.map(f64::from) })
+                    (
+                        signal,
+                        Reading {
+                            time,
+                            seq: seq as u32,
+                            value: value.map(f64::from),
+                        },
+                    )
                 })
                 .collect()
         })
@@ -297,7 +375,11 @@ mod tests {
     fn comparable(rows: Vec<Row>) -> Vec<(i64, Vec<Option<f32>>)> {
         rows.into_iter()
             .map(|row| {
-                let values = row.values.iter().map(|value| value.is_finite().then_some(*value)).collect();
+                let values = row
+                    .values
+                    .iter()
+                    .map(|value| value.is_finite().then_some(*value))
+                    .collect();
                 (row.time.as_millis(), values)
             })
             .collect()

@@ -7,10 +7,35 @@ pub mod artifact;
 pub mod protocol;
 
 #[cfg(feature = "server")]
+mod config;
+#[cfg(feature = "server")]
 mod grid;
 #[cfg(feature = "server")]
+mod models;
+#[cfg(feature = "server")]
 mod persistence;
+#[cfg(feature = "server")]
+mod runner;
+#[cfg(feature = "server")]
+mod scores;
+#[cfg(feature = "server")]
+mod service;
+#[cfg(feature = "server")]
+mod training;
 #[cfg(feature = "server")]
 mod window;
 #[cfg(feature = "server")]
 pub mod worker;
+
+#[cfg(feature = "server")]
+pub use config::MlConfig;
+#[cfg(feature = "server")]
+pub use models::{ModelEntry, ModelsError, ModelsView, RegistryModels};
+#[cfg(feature = "server")]
+pub use runner::{RunnerStatus, ScoreListener};
+#[cfg(feature = "server")]
+pub use scores::SCORE_PROTOCOL;
+#[cfg(feature = "server")]
+pub use service::{MlError, MlService, MlStatus, Seams, Training, TrainingStatus};
+#[cfg(feature = "server")]
+pub use training::{TrainError, TrainOptions, TrainRequest};

@@ -21,7 +21,12 @@ pub struct Persistence {
 impl Persistence {
     pub const fn new(needed: u32) -> Self {
         let needed = if needed == 0 { 1 } else { needed };
-        Self { needed, above: 0, below: 0, active: None }
+        Self {
+            needed,
+            above: 0,
+            below: 0,
+            active: None,
+        }
     }
 
     pub const fn observe(&mut self, is_above: bool) -> Option<Transition> {
@@ -41,7 +46,11 @@ impl Persistence {
             return None;
         }
         self.active = Some(is_above);
-        Some(if is_above { Transition::Raise } else { Transition::Return })
+        Some(if is_above {
+            Transition::Raise
+        } else {
+            Transition::Return
+        })
     }
 }
 
@@ -56,14 +65,26 @@ mod tests {
         scores
             .iter()
             .enumerate()
-            .filter_map(|(index, above)| persistence.observe(*above).map(|transition| (index, transition)))
+            .filter_map(|(index, above)| {
+                persistence
+                    .observe(*above)
+                    .map(|transition| (index, transition))
+            })
             .collect()
     }
 
     #[test]
     fn one_window_above_the_limit_is_no_alarm() {
-        let transitions = run(3, &[false, true, true, false, true, true, true, true, false, false, false]);
-        assert_eq!(transitions, [(6, Transition::Raise), (10, Transition::Return)]);
+        let transitions = run(
+            3,
+            &[
+                false, true, true, false, true, true, true, true, false, false, false,
+            ],
+        );
+        assert_eq!(
+            transitions,
+            [(6, Transition::Raise), (10, Transition::Return)]
+        );
     }
 
     #[test]

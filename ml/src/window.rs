@@ -25,7 +25,11 @@ pub struct Window {
 
 impl Window {
     pub fn new(length: usize, signals: usize) -> Self {
-        Self { length: length.max(1), signals, values: VecDeque::with_capacity(length * signals) }
+        Self {
+            length: length.max(1),
+            signals,
+            values: VecDeque::with_capacity(length * signals),
+        }
     }
 
     pub fn push(&mut self, row: &Row) -> WindowState {
@@ -55,15 +59,25 @@ mod tests {
     use super::*;
 
     fn row(values: &[f32], after_gap: bool) -> Row {
-        Row { time: Timestamp(0), values: values.to_vec(), after_gap }
+        Row {
+            time: Timestamp(0),
+            values: values.to_vec(),
+            after_gap,
+        }
     }
 
     #[test]
     fn a_window_moves_by_one_row() {
         let mut window = Window::new(2, 1);
         assert_eq!(window.push(&row(&[1.0], false)), WindowState::Filling);
-        assert_eq!(window.push(&row(&[2.0], false)), WindowState::Ready(vec![1.0, 2.0]));
-        assert_eq!(window.push(&row(&[3.0], false)), WindowState::Ready(vec![2.0, 3.0]));
+        assert_eq!(
+            window.push(&row(&[2.0], false)),
+            WindowState::Ready(vec![1.0, 2.0])
+        );
+        assert_eq!(
+            window.push(&row(&[3.0], false)),
+            WindowState::Ready(vec![2.0, 3.0])
+        );
     }
 
     #[test]
@@ -73,6 +87,9 @@ mod tests {
         assert_eq!(window.push(&row(&[f32::NAN], false)), WindowState::Unknown);
         assert_eq!(window.push(&row(&[2.0], false)), WindowState::Filling);
         assert_eq!(window.push(&row(&[3.0], true)), WindowState::Filling);
-        assert_eq!(window.push(&row(&[4.0], false)), WindowState::Ready(vec![3.0, 4.0]));
+        assert_eq!(
+            window.push(&row(&[4.0], false)),
+            WindowState::Ready(vec![3.0, 4.0])
+        );
     }
 }

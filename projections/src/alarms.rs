@@ -135,6 +135,11 @@ impl Alarms {
             .await
     }
 
+    /// The rules of all alarms that are not normal.
+    pub(crate) async fn standing_rules(&self) -> Result<Vec<AlarmRuleId>, StoreError> {
+        self.database.read(read::standing_rules).await
+    }
+
     pub(crate) async fn overdue_shelvings(
         &self,
         now: Timestamp,

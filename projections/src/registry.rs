@@ -405,6 +405,6 @@ fn find<R>(
 ) -> Result<Option<R>, Error> {
     connection
         .prepare_cached(&format!("SELECT * FROM {table} WHERE {condition} LIMIT 1"))?
-        .query_row(params_from_iter(values), |row| read(row))
+        .query_row(params_from_iter(values), read)
         .optional()
 }

@@ -1,5 +1,6 @@
 //! What the tests of this crate share: a node's read models over an event store in memory.
 
+pub(crate) mod doubles;
 pub(crate) mod history;
 
 use std::collections::BTreeMap;

@@ -29,10 +29,10 @@ use tellee_actors::time::SharedClock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use self::outbox::Deliveries;
-pub use self::rules::{Rule, RuleBook, Rules};
 use self::intake::Intake;
+pub use self::outbox::Deliveries;
 use self::outbox::Outbox;
+pub use self::rules::{Rule, RuleBook, Rules};
 use self::worker::Worker;
 use crate::Projections;
 use crate::access::Access;
@@ -53,7 +53,11 @@ pub struct AlarmWatchConfig {
 
 impl Default for AlarmWatchConfig {
     fn default() -> Self {
-        Self { workers: 2, queue_records: 65_536, tick: Duration::from_secs(1) }
+        Self {
+            workers: 2,
+            queue_records: 65_536,
+            tick: Duration::from_secs(1),
+        }
     }
 }
 
@@ -108,6 +112,12 @@ impl Shared {
     }
 }
 
+/// Ends when the watch is told to stop.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that nobody can tell any more; that is a stop too.
+    drop(stopping.wait_for(|stop| *stop).await);
+}
+
 impl AlarmWatch {
     pub fn start(
         directory: Arc<dyn Directory>,
@@ -137,8 +147,15 @@ impl AlarmWatch {
             tasks.spawn(worker.run(shared.stop.subscribe()));
             intakes.push(intake);
         }
-        tasks.spawn(shelving::expire(Arc::clone(&shared), shared.stop.subscribe()));
-        Arc::new(Self { shared, intakes, tasks: Mutex::new(tasks) })
+        tasks.spawn(shelving::expire(
+            Arc::clone(&shared),
+            shared.stop.subscribe(),
+        ));
+        Arc::new(Self {
+            shared,
+            intakes,
+            tasks: Mutex::new(tasks),
+        })
     }
 
     pub fn status(&self) -> AlarmWatchStatus {
@@ -174,12 +191,19 @@ impl LiveSink for AlarmWatch {
             return;
         }
         let rules = self.shared.rules.present();
-        if batch.records.iter().all(|record| rules.named(&record.name).is_empty()) {
+        if batch
+            .records
+            .iter()
+            .all(|record| rules.named(&record.name).is_empty())
+        {
             return;
         }
         let intake = &self.intakes[self.shared.worker_of(batch.thing)];
         if !intake.push(batch) {
-            self.shared.counters.passed_over.fetch_add(1, Ordering::Relaxed);
+            self.shared
+                .counters
+                .passed_over
+                .fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -78,10 +78,6 @@ pub const KEYS: &[Key] = &[
         "Bytes of messages in flight of one connection.",
     ),
     key(
-        "ingest.commit_interval",
-        "How long a group commit of telemetry gathers before it is written to disk.",
-    ),
-    key(
         "alarms.max_lateness",
         "A sample older than this on arrival fills history and raises no alarm.",
     ),

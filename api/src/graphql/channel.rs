@@ -52,7 +52,7 @@ impl Channel {
         let filter =
             ThingFilter { connection: Some(Connected::To(self.channel)), ..ThingFilter::default() };
         let page = Page::offset(0, THINGS);
-        let listing = platform.projections.registry().things(caller.organisation, &filter, page).await;
+        let listing = platform.projections.registry().things(caller.organisation, filter, page).await;
         Ok(listing.map_err(ApiError::from)?.rows.into_iter().map(Thing::from).collect())
     }
 }

@@ -101,7 +101,7 @@ impl Query {
             ..ThingFilter::default()
         };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().things(caller.organisation, &filter, page).await;
+        let listing = platform.projections.registry().things(caller.organisation, filter, page).await;
         Ok(ThingConnection::of(listing.map_err(ApiError::from)?, Thing::from))
     }
 
@@ -122,7 +122,7 @@ impl Query {
         let filter =
             ChannelFilter { name: name.filter(|name| !name.is_empty()), ..ChannelFilter::default() };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().channels(caller.organisation, &filter, page).await;
+        let listing = platform.projections.registry().channels(caller.organisation, filter, page).await;
         Ok(ChannelConnection::of(listing.map_err(ApiError::from)?, Channel::from))
     }
 
@@ -147,7 +147,7 @@ impl Query {
             ..EdgeDeviceFilter::default()
         };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().edge_devices(caller.organisation, &filter, page).await;
+        let listing = platform.projections.registry().edge_devices(caller.organisation, filter, page).await;
         Ok(EdgeDeviceConnection::of(listing.map_err(ApiError::from)?, EdgeDevice::from))
     }
 
@@ -298,7 +298,7 @@ impl Query {
         let thing = thing.as_ref().map(|thing| input_id(thing, "thing")).transpose()?;
         let filter = AlarmRuleFilter { thing, ..AlarmRuleFilter::default() };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().alarm_rules(caller.organisation, &filter, page).await;
+        let listing = platform.projections.registry().alarm_rules(caller.organisation, filter, page).await;
         Ok(AlarmRuleConnection::of(listing.map_err(ApiError::from)?, AlarmRule::from))
     }
 
@@ -321,7 +321,7 @@ impl Query {
         let thing = thing.as_ref().map(|thing| input_id(thing, "thing")).transpose()?;
         let filter = ModelFilter { thing, ..ModelFilter::default() };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().models(caller.organisation, &filter, page).await;
+        let listing = platform.projections.registry().models(caller.organisation, filter, page).await;
         Ok(ModelConnection::of(listing.map_err(ApiError::from)?, Model::from))
     }
 

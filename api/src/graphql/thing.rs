@@ -146,7 +146,7 @@ impl Thing {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let filter = ModelFilter { thing: Some(self.thing), ..ModelFilter::default() };
         let page = Page::offset(0, MODELS);
-        let listing = platform.projections.registry().models(caller.organisation, &filter, page).await;
+        let listing = platform.projections.registry().models(caller.organisation, filter, page).await;
         Ok(listing.map_err(ApiError::from)?.rows.into_iter().map(Model::from).collect())
     }
 

@@ -177,7 +177,7 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<
         thing_key_hash: query.text("mainflux_key").map(|key| hash_key(&key).0),
     };
     let registry = rest.platform.projections.registry();
-    let listing = registry.edge_devices(caller.organisation, &filter, Page::offset(offset, limit)).await?;
+    let listing = registry.edge_devices(caller.organisation, filter, Page::offset(offset, limit)).await?;
     let configs = listing.rows.into_iter().map(|row| view_of(row, String::new(), None)).collect();
     Ok(Json(ConfigsPage { total: listing.total, offset, limit, configs }))
 }

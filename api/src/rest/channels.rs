@@ -120,7 +120,7 @@ pub(super) async fn page_of(
     limit: u32,
 ) -> Result<ChannelsPage, ApiError> {
     let registry = rest.platform.projections.registry();
-    let listing = registry.channels(caller.organisation, &filter, page).await?;
+    let listing = registry.channels(caller.organisation, filter, page).await?;
     let channels = listing
         .rows
         .into_iter()

@@ -165,7 +165,7 @@ pub(super) async fn page_of(
     offset: u64,
     limit: u32,
 ) -> Result<ThingsPage, ApiError> {
-    let listing = rest.platform.projections.registry().things(caller.organisation, &filter, page).await?;
+    let listing = rest.platform.projections.registry().things(caller.organisation, filter, page).await?;
     let total = listing.total;
     let things = views(rest, caller, listing.rows).await?;
     Ok(ThingsPage { total, offset, limit, things })

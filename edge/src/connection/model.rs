@@ -286,11 +286,11 @@ pub enum Deadband {
 
 impl Point {
     pub fn kind_at(&self, address: Address) -> PointType {
-        self.kind.unwrap_or(if address.area.is_bits() {
-            PointType::Bool
-        } else {
-            PointType::U16
-        })
+        match self.kind {
+            Some(kind) => kind,
+            None if address.area.is_bits() => PointType::Bool,
+            None => PointType::U16,
+        }
     }
 
     /// Registers (or bits) that the point takes.

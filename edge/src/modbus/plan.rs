@@ -114,7 +114,7 @@ impl Block {
             .iter()
             .map(|&index| extents[index].end())
             .max()
-            .unwrap_or(u32::from(self.start));
+            .unwrap_or_else(|| u32::from(self.start));
         let count = u16::try_from(end - u32::from(start)).unwrap_or(u16::MAX);
         Self {
             area: self.area,

@@ -215,6 +215,8 @@ impl Poller {
         self.ask_refused_again(index);
         let mut records = Vec::new();
         let mut error = None;
+        let mut heard = false;
+        let mut silent = false;
         // A stack, first block on top, because a refused block is replaced by its halves.
         let mut work: Vec<Block> = std::mem::take(&mut self.groups[index].blocks);
         work.reverse();
@@ -225,13 +227,14 @@ impl Poller {
                 .await;
             let outcome = match outcome {
                 Ok(answer) => {
+                    heard = true;
                     self.collect(index, &block, &answer, time, &mut records);
                     BlockOutcome::Read
                 }
                 Err(ReadError::Exception(
                     ExceptionCode::IllegalDataAddress | ExceptionCode::IllegalDataValue,
                 )) => {
-                    self.heard(index);
+                    heard = true;
                     if let Some((left, right)) = block.split(&self.groups[index].extents) {
                         work.extend([right, left]);
                     } else {
@@ -242,6 +245,7 @@ impl Poller {
                 Err(fault) => {
                     let outcome = self.read_failed(index, &block, &fault);
                     error = Some(fault.to_string());
+                    silent |= fault.is_silent_unit();
                     outcome
                 }
             };
@@ -253,6 +257,7 @@ impl Poller {
         work.reverse();
         done.extend(work);
         self.groups[index].blocks = done;
+        self.judge(index, heard, silent);
         (records, error)
     }
 
@@ -294,7 +299,6 @@ impl Poller {
         time: i64,
         records: &mut Vec<Record>,
     ) {
-        self.heard(index);
         let group = &mut self.groups[index];
         let status = &mut self.devices[group.device].status;
         status.reads += 1;
@@ -333,11 +337,20 @@ impl Poller {
         }
     }
 
-    fn heard(&mut self, index: usize) {
+    /// A unit that answered anything in this poll is alive; one that said nothing too often is only probed.
+    fn judge(&mut self, index: usize, heard: bool, silent: bool) {
         let device = &mut self.devices[self.groups[index].device];
-        device.silent_polls = 0;
-        device.probe_at = None;
-        device.status.degraded = false;
+        if heard {
+            device.silent_polls = 0;
+            device.probe_at = None;
+            device.status.degraded = false;
+        } else if silent {
+            device.silent_polls += 1;
+            if device.silent_polls >= device.degrade_after {
+                device.probe_at = Some(Instant::now() + device.probe_every);
+                device.status.degraded = true;
+            }
+        }
     }
 
     fn read_failed(&mut self, index: usize, block: &Block, error: &ReadError) -> BlockOutcome {
@@ -345,20 +358,22 @@ impl Poller {
         for &point in &block.points {
             group.points[point].reporter.forget();
         }
-        let device = &mut self.devices[group.device];
-        device.status.failed_reads += 1;
-        if error.is_silent_unit() {
-            device.silent_polls += 1;
-            if device.silent_polls >= device.degrade_after {
-                device.probe_at = Some(Instant::now() + device.probe_every);
-                device.status.degraded = true;
-            }
-            return BlockOutcome::Stop;
+        self.devices[group.device].status.failed_reads += 1;
+        // Another block of the same unit would only wait for as long, or meet the same broken link.
+        let is_hopeless = error.is_unreachable()
+            || matches!(
+                error,
+                ReadError::Timeout(_)
+                    | ReadError::Transport(_)
+                    | ReadError::Exception(
+                        ExceptionCode::GatewayPathUnavailable | ExceptionCode::GatewayTargetDevice
+                    )
+            );
+        if is_hopeless {
+            BlockOutcome::Stop
+        } else {
+            BlockOutcome::Failed
         }
-        if error.is_unreachable() || matches!(error, ReadError::Transport(_)) {
-            return BlockOutcome::Stop;
-        }
-        BlockOutcome::Failed
     }
 
     fn refuse(&mut self, index: usize, point: usize) {

@@ -115,7 +115,7 @@ impl Transactor {
         Ok(())
     }
 
-    async fn open(&self) -> Result<Context, ReadError> {
+    async fn open(&mut self) -> Result<Context, ReadError> {
         let fault = |source| ReadError::Connect {
             address: self.address.clone(),
             source,

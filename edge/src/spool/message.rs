@@ -35,9 +35,19 @@ impl ContentType {
     }
 }
 
+/// Which of the device's channels a message is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Destination {
+    #[default]
+    Data,
+    /// The agent's own state. Dropped if there is no such channel.
+    Control,
+}
+
 /// One message, encoded for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolMessage {
+    pub destination: Destination,
     /// Elements joined by `/`; empty if none.
     pub subtopic: String,
     pub content_type: ContentType,
@@ -78,10 +88,11 @@ pub enum StoredRecord {
 
 const KIND_MESSAGE: u8 = 1;
 const KIND_GAP: u8 = 2;
+const KIND_CONTROL_MESSAGE: u8 = 3;
 
 impl StoredRecord {
     pub(crate) const fn is_kind(kind: u8) -> bool {
-        matches!(kind, KIND_MESSAGE | KIND_GAP)
+        matches!(kind, KIND_MESSAGE | KIND_GAP | KIND_CONTROL_MESSAGE)
     }
 
     /// Kind and payload.
@@ -96,7 +107,11 @@ impl StoredRecord {
                 out.push(message.content_type.code());
                 out.extend_from_slice(&message.newest_ns.to_le_bytes());
                 out.extend_from_slice(&message.body);
-                (KIND_MESSAGE, out)
+                let kind = match message.destination {
+                    Destination::Data => KIND_MESSAGE,
+                    Destination::Control => KIND_CONTROL_MESSAGE,
+                };
+                (kind, out)
             }
             // A struct of numbers and a word always becomes JSON.
             Self::Gap(gap) => (KIND_GAP, serde_json::to_vec(gap).unwrap_or_default()),
@@ -105,13 +120,18 @@ impl StoredRecord {
 
     pub(crate) fn decode(kind: u8, payload: &[u8]) -> Option<Self> {
         match kind {
-            KIND_MESSAGE => {
+            KIND_MESSAGE | KIND_CONTROL_MESSAGE => {
                 let (length, rest) = payload.split_first_chunk::<2>()?;
                 let (subtopic, rest) =
                     rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
                 let (&content_type, rest) = rest.split_first()?;
                 let (newest, body) = rest.split_first_chunk::<8>()?;
                 Some(Self::Message(SpoolMessage {
+                    destination: if kind == KIND_MESSAGE {
+                        Destination::Data
+                    } else {
+                        Destination::Control
+                    },
                     subtopic: String::from_utf8(subtopic.to_vec()).ok()?,
                     content_type: ContentType::from_code(content_type)?,
                     newest_ns: i64::from_le_bytes(*newest),

@@ -44,6 +44,7 @@ enum Command {
     },
     Acknowledge(u64),
     GiveUp(u64),
+    Flush(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -89,6 +90,16 @@ impl SpoolHandle {
         self.send(Command::GiveUp(seq)).await
     }
 
+    /// Writes everything down now.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn flush(&self) -> Result<(), SpoolError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Flush(reply)).await?;
+        answer.await.map_err(|_| SpoolError::Closed)
+    }
+
     /// Writes everything down and ends the thread.
     ///
     /// # Errors
@@ -97,6 +108,11 @@ impl SpoolHandle {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Stop(reply)).await?;
         answer.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Returns once the thread has ended.
+    pub async fn closed(&self) {
+        self.commands.closed().await;
     }
 
     pub fn visible(&self) -> watch::Receiver<Visible> {
@@ -202,7 +218,8 @@ impl<D: Disk> SpoolService<D> {
         match command {
             Command::Append(message) => {
                 self.spool.append(&StoredRecord::Message(message), now_ns);
-                self.commit_at.get_or_insert(Instant::now() + COMMIT_EVERY);
+                self.commit_at
+                    .get_or_insert_with(|| Instant::now() + COMMIT_EVERY);
                 if self.spool.pending_bytes() >= COMMIT_BYTES && self.spool.status().error.is_none()
                 {
                     self.commit_at = Some(Instant::now());
@@ -221,6 +238,11 @@ impl<D: Disk> SpoolService<D> {
             }
             Command::Acknowledge(seq) => self.spool.acknowledge(seq),
             Command::GiveUp(seq) => self.spool.give_up(seq, now_ns),
+            Command::Flush(reply) => {
+                self.commit();
+                // Whoever asked may be gone.
+                let _ = reply.send(());
+            }
             Command::Stop(_) => {}
         }
     }
@@ -295,7 +317,7 @@ impl<D: Disk> SpoolService<D> {
         }
         let now_ns = self.clock.now_ns();
         let first = status.acknowledged_upto + 1;
-        if !self.oldest.is_some_and(|(seq, _)| seq == first) {
+        if self.oldest.is_none_or(|(seq, _)| seq != first) {
             let (_, record) = self.spool.fetch(first, u64::MAX, now_ns).ok()??;
             let at_ns = match record {
                 StoredRecord::Message(message) => message.newest_ns,

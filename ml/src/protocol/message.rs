@@ -145,8 +145,8 @@ pub struct Loaded {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ValidationReport {
-    /// Batch size → milliseconds of one run after a first one.
-    pub milliseconds: BTreeMap<u32, f64>,
+    /// Batch size and milliseconds of one run after a first one.
+    pub milliseconds: Vec<(u32, f64)>,
     /// Largest difference between a window scored alone and the same window scored within a batch.
     pub largest_difference: f64,
 }
@@ -264,6 +264,50 @@ mod tests {
             let shape = ScoreShape { batch, signals };
             let fits = u128::from(batch) * (1 + 2 * u128::from(signals)) == length as u128 && signals > 0;
             prop_assert_eq!(shape.unpack(&vec![0.0; length]).is_some(), fits);
+        }
+    }
+
+    #[test]
+    fn replies_come_out_as_they_went_in() {
+        let bodies = [
+            ReplyBody::Hello {
+                code_version: "1".into(),
+                libtorch: "2".into(),
+            },
+            ReplyBody::Trained(TrainReport {
+                artifact: "ab".into(),
+                score_limit: 0.5,
+                metrics: BTreeMap::from([("epochs".into(), 3.0)]),
+            }),
+            ReplyBody::Loaded(Loaded {
+                signals: 1,
+                window: 2,
+                score_limit: 0.5,
+            }),
+            ReplyBody::Unloaded {},
+            ReplyBody::Scored(ScoreShape {
+                batch: 1,
+                signals: 2,
+            }),
+            ReplyBody::Validated(ValidationReport {
+                milliseconds: vec![(1, 0.5)],
+                largest_difference: 0.0,
+            }),
+            ReplyBody::Pong {},
+            ReplyBody::ShuttingDown {},
+            ReplyBody::Failed(Failure {
+                code: FailureCode::Artifact,
+                message: "no".into(),
+            }),
+        ];
+        for body in bodies {
+            let reply = Reply { id: 3, body };
+            let text = serde_json::to_string(&reply).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Reply>(&text).unwrap(),
+                reply,
+                "{text}"
+            );
         }
     }
 

@@ -53,15 +53,24 @@ impl Deaths {
     /// Counts a death at `now`. `chance` (0 to below 1) spreads the delays of many servers: half to one and a half of each.
     pub fn record(&mut self, policy: &RestartPolicy, now: Instant, chance: f64) -> Verdict {
         self.times.push_back(now);
-        while self.times.front().is_some_and(|time| now.duration_since(*time) > policy.window) {
+        while self
+            .times
+            .front()
+            .is_some_and(|time| now.duration_since(*time) > policy.window)
+        {
             self.times.pop_front();
         }
         if self.times.len() >= policy.deaths.max(1) {
             self.times.clear();
             return Verdict::Rest(policy.rest);
         }
-        let doublings = u32::try_from(self.times.len() - 1).unwrap_or(u32::MAX).min(16);
-        let delay = policy.first_delay.saturating_mul(1 << doublings).min(policy.longest_delay);
+        let doublings = u32::try_from(self.times.len() - 1)
+            .unwrap_or(u32::MAX)
+            .min(16);
+        let delay = policy
+            .first_delay
+            .saturating_mul(1 << doublings)
+            .min(policy.longest_delay);
         Verdict::RestartAfter(delay.mul_f64(0.5 + chance.clamp(0.0, 1.0)))
     }
 }
@@ -72,12 +81,24 @@ mod tests {
 
     #[test]
     fn delays_double_and_the_fifth_death_opens_the_breaker() {
-        let policy = RestartPolicy { longest_delay: Duration::from_millis(1_500), ..RestartPolicy::default() };
+        let policy = RestartPolicy {
+            longest_delay: Duration::from_millis(1_500),
+            ..RestartPolicy::default()
+        };
         let mut deaths = Deaths::default();
         let now = Instant::now();
         let verdicts: Vec<_> = (0..5).map(|_| deaths.record(&policy, now, 0.5)).collect();
         let delay = |milliseconds| Verdict::RestartAfter(Duration::from_millis(milliseconds));
-        assert_eq!(verdicts, [delay(500), delay(1_000), delay(1_500), delay(1_500), Verdict::Rest(policy.rest)]);
+        assert_eq!(
+            verdicts,
+            [
+                delay(500),
+                delay(1_000),
+                delay(1_500),
+                delay(1_500),
+                Verdict::Rest(policy.rest)
+            ]
+        );
         assert_eq!(deaths.record(&policy, now, 0.5), delay(500));
     }
 
@@ -88,7 +109,10 @@ mod tests {
         let start = Instant::now();
         for death in 0..50 {
             let now = start + policy.window * 2 * death;
-            assert_eq!(deaths.record(&policy, now, 0.0), Verdict::RestartAfter(policy.first_delay / 2));
+            assert_eq!(
+                deaths.record(&policy, now, 0.0),
+                Verdict::RestartAfter(policy.first_delay / 2)
+            );
         }
     }
 }

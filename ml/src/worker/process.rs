@@ -14,7 +14,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::protocol::{Decoder, Failure, Frame, FrameLimits, Reply, ReplyBody, Request, RequestBody, encode};
+use crate::protocol::{
+    Decoder, Failure, Frame, FrameLimits, Reply, ReplyBody, Request, RequestBody, encode,
+};
 
 /// How many calls may wait for answers of one worker.
 const WAITING_CALLS: usize = 64;
@@ -67,7 +69,9 @@ impl CallError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Failed(failure) => failure.code.is_retryable(),
-            Self::Died { .. } | Self::TimedOut | Self::Overloaded | Self::Unavailable { .. } => true,
+            Self::Died { .. } | Self::TimedOut | Self::Overloaded | Self::Unavailable { .. } => {
+                true
+            }
             Self::Unsendable { .. } => false,
         }
     }
@@ -97,27 +101,49 @@ impl Process {
     pub async fn start(launch: &Launch, hello: Duration) -> Result<Self, StartError> {
         if !launch.program.is_file() {
             return Err(StartError::Absent {
-                reason: format!("the model worker `{}` is not installed", launch.program.display()),
+                reason: format!(
+                    "the model worker `{}` is not installed",
+                    launch.program.display()
+                ),
             });
         }
         let (process, exit) = Self::spawn(launch)?;
         match process.call(RequestBody::Hello {}, &[], hello).await {
-            Ok((ReplyBody::Hello { code_version, libtorch }, _)) => {
-                tracing::info!(process = process.process_id, code_version, libtorch, "model worker started");
+            Ok((
+                ReplyBody::Hello {
+                    code_version,
+                    libtorch,
+                },
+                _,
+            )) => {
+                tracing::info!(
+                    process = process.process_id,
+                    code_version,
+                    libtorch,
+                    "model worker started"
+                );
                 Ok(process)
             }
-            Ok(_) => Err(StartError::Failed { reason: "the model worker did not answer hello with hello".to_owned() }),
+            Ok(_) => Err(StartError::Failed {
+                reason: "the model worker did not answer hello with hello".to_owned(),
+            }),
             Err(error) => {
                 process.kill();
-                let no_library = exit.await.is_ok_and(|status| status.code() == Some(EXIT_NO_LIBRARY));
+                let no_library = exit
+                    .await
+                    .is_ok_and(|status| status.code() == Some(EXIT_NO_LIBRARY));
                 if no_library {
                     let folder = launch.libtorch.as_ref().map_or_else(
                         || "the folders of the system".to_owned(),
                         |folder| format!("`{}`", folder.display()),
                     );
-                    return Err(StartError::Absent { reason: format!("libtorch was not found in {folder}") });
+                    return Err(StartError::Absent {
+                        reason: format!("libtorch was not found in {folder}"),
+                    });
                 }
-                Err(StartError::Failed { reason: error.to_string() })
+                Err(StartError::Failed {
+                    reason: error.to_string(),
+                })
             }
         }
     }
@@ -144,9 +170,12 @@ impl Process {
         let mut child = command.spawn().map_err(|error| StartError::Failed {
             reason: format!("`{}` cannot be started: {error}", launch.program.display()),
         })?;
-        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(StartError::Failed { reason: "the model worker has no pipes".to_owned() });
+            return Err(StartError::Failed {
+                reason: "the model worker has no pipes".to_owned(),
+            });
         };
 
         // As many places as calls: a sender never waits for long.
@@ -182,7 +211,9 @@ impl Process {
             *reason.lock() = Some(why.clone());
             let calls = waiting.lock().take().unwrap_or_default();
             for call in calls.into_values() {
-                let _ = call.send(Err(CallError::Died { reason: why.clone() }));
+                let _ = call.send(Err(CallError::Died {
+                    reason: why.clone(),
+                }));
             }
             gone.cancel();
         });
@@ -191,27 +222,45 @@ impl Process {
 
     /// Asks the worker. After `deadline` and a little grace without an answer it is killed: it does one thing at a time.
     pub async fn call(&self, body: RequestBody, payload: &[f32], deadline: Duration) -> Answer {
-        let _permit = self.permits.try_acquire().map_err(|_| CallError::Overloaded)?;
+        let _permit = self
+            .permits
+            .try_acquire()
+            .map_err(|_| CallError::Overloaded)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        let frame = encode(&Request { id, deadline_ms, body }, payload, &FrameLimits::default())
-            .map_err(|error| CallError::Unsendable { reason: error.to_string() })?;
+        let frame = encode(
+            &Request {
+                id,
+                deadline_ms,
+                body,
+            },
+            payload,
+            &FrameLimits::default(),
+        )
+        .map_err(|error| CallError::Unsendable {
+            reason: error.to_string(),
+        })?;
         let (sender, answer) = oneshot::channel();
         match self.waiting.lock().as_mut() {
             Some(waiting) => waiting.insert(id, sender),
             None => return Err(self.death()),
         };
-        let _forget = Forget { waiting: &self.waiting, id };
+        let _forget = Forget {
+            waiting: &self.waiting,
+            id,
+        };
         let exchange = async {
             if self.frames.send(frame).await.is_err() {
                 return Err(self.death());
             }
             answer.await.unwrap_or_else(|_| Err(self.death()))
         };
-        timeout(deadline.saturating_add(GRACE), exchange).await.unwrap_or_else(|_| {
-            self.kill();
-            Err(CallError::TimedOut)
-        })
+        timeout(deadline.saturating_add(GRACE), exchange)
+            .await
+            .unwrap_or_else(|_| {
+                self.kill();
+                Err(CallError::TimedOut)
+            })
     }
 
     /// Ends the process at once.
@@ -231,7 +280,11 @@ impl Process {
     }
 
     fn death(&self) -> CallError {
-        let reason = self.reason.lock().clone().unwrap_or_else(|| "it is ending".to_owned());
+        let reason = self
+            .reason
+            .lock()
+            .clone()
+            .unwrap_or_else(|| "it is ending".to_owned());
         CallError::Died { reason }
     }
 }
@@ -256,7 +309,11 @@ impl Drop for Forget<'_> {
     }
 }
 
-async fn write_frames(mut stdin: ChildStdin, mut frames: mpsc::Receiver<Vec<u8>>, kill: CancellationToken) {
+async fn write_frames(
+    mut stdin: ChildStdin,
+    mut frames: mpsc::Receiver<Vec<u8>>,
+    kill: CancellationToken,
+) {
     while let Some(frame) = frames.recv().await {
         let written = async {
             stdin.write_all(&frame).await?;
@@ -275,7 +332,9 @@ async fn read_replies(mut stdout: ChildStdout, waiting: Waiting) -> String {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match stdout.read(&mut buffer).await {
-            Ok(0) if decoder.is_within_frame() => return "its answer ended in the middle".to_owned(),
+            Ok(0) if decoder.is_within_frame() => {
+                return "its answer ended in the middle".to_owned();
+            }
             Ok(0) => return "it closed its output".to_owned(),
             Ok(count) => decoder.feed(&buffer[..count]),
             Err(error) => return error.to_string(),
@@ -296,7 +355,10 @@ async fn read_replies(mut stdout: ChildStdout, waiting: Waiting) -> String {
 
 fn hand_over(frame: Frame, waiting: &Waiting) -> Result<(), String> {
     let reply: Reply = frame.parse().map_err(|error| error.to_string())?;
-    let call = waiting.lock().as_mut().and_then(|waiting| waiting.remove(&reply.id));
+    let call = waiting
+        .lock()
+        .as_mut()
+        .and_then(|waiting| waiting.remove(&reply.id));
     // Nobody waits: the caller gave up before.
     let Some(call) = call else { return Ok(()) };
     let answer = match reply.body {
@@ -310,7 +372,11 @@ fn hand_over(frame: Frame, waiting: &Waiting) -> Result<(), String> {
 /// Kills what still runs, waits for its end and puts together why.
 async fn end(mut child: Child, why: Option<String>, exited: oneshot::Sender<ExitStatus>) -> String {
     // A worker that ends by itself closes its output first; its exit code is worth a moment.
-    if why.is_some() && timeout(Duration::from_millis(200), child.wait()).await.is_err() {
+    if why.is_some()
+        && timeout(Duration::from_millis(200), child.wait())
+            .await
+            .is_err()
+    {
         let _ = child.start_kill();
     }
     if why.is_none() {
@@ -331,7 +397,11 @@ async fn log_lines(stderr: ChildStderr, process: Option<u32>) {
     let mut line = Vec::new();
     loop {
         line.clear();
-        match (&mut reader).take(MAX_LOG_LINE).read_until(b'\n', &mut line).await {
+        match (&mut reader)
+            .take(MAX_LOG_LINE)
+            .read_until(b'\n', &mut line)
+            .await
+        {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }

@@ -20,13 +20,21 @@ use crate::protocol::{ReplyBody, RequestBody};
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum WorkerState {
     /// The program or libtorch is not installed. Looked for again from time to time.
-    Absent { reason: String },
+    Absent {
+        reason: String,
+    },
     Starting,
     Ready,
     /// It died and is started again at `until`.
-    BackingOff { until: Timestamp, reason: String },
+    BackingOff {
+        until: Timestamp,
+        reason: String,
+    },
     /// It died too often. One more try at `until`, or when told to.
-    Broken { until: Timestamp, reason: String },
+    Broken {
+        until: Timestamp,
+        reason: String,
+    },
     /// Tellee is stopping.
     Stopped,
 }
@@ -56,7 +64,9 @@ impl WorkerHandle {
         deadline: Duration,
     ) -> Result<(ReplyBody, Vec<f32>), CallError> {
         let Some(live) = self.live.load_full() else {
-            return Err(CallError::Unavailable { reason: self.why_not() });
+            return Err(CallError::Unavailable {
+                reason: self.why_not(),
+            });
         };
         live.process.call(body, payload, deadline).await
     }
@@ -89,7 +99,10 @@ impl WorkerHandle {
 
     /// The operating system's number of the worker's process.
     pub fn process_id(&self) -> Option<u32> {
-        self.live.load().as_ref().and_then(|live| live.process.process_id())
+        self.live
+            .load()
+            .as_ref()
+            .and_then(|live| live.process.process_id())
     }
 
     fn why_not(&self) -> String {
@@ -107,9 +120,14 @@ impl WorkerHandle {
 pub enum Message {
     Start,
     /// The delay before start number `plan` is over.
-    StartPlanned { plan: u64 },
+    StartPlanned {
+        plan: u64,
+    },
     Started(Result<Process, StartError>),
-    Gone { generation: u64, reason: String },
+    Gone {
+        generation: u64,
+        reason: String,
+    },
     Stop,
 }
 
@@ -139,10 +157,20 @@ pub struct Memory {
 
 impl Supervisor {
     /// Starts the actor, which starts the worker. Returns at once: the worker may come up later, or never.
-    pub async fn start(launch: Launch, policy: RestartPolicy, clock: SharedClock) -> Result<WorkerHandle, SpawnErr> {
+    pub async fn start(
+        launch: Launch,
+        policy: RestartPolicy,
+        clock: SharedClock,
+    ) -> Result<WorkerHandle, SpawnErr> {
         let live = Arc::new(ArcSwapOption::empty());
         let (sender, state) = watch::channel(WorkerState::Starting);
-        let arguments = Arguments { launch, policy, clock, live: Arc::clone(&live), state: sender };
+        let arguments = Arguments {
+            launch,
+            policy,
+            clock,
+            live: Arc::clone(&live),
+            state: sender,
+        };
         let (actor, _) = Actor::spawn(None, Self, arguments).await?;
         Ok(WorkerHandle { live, state, actor })
     }
@@ -160,7 +188,13 @@ impl Actor for Supervisor {
         arguments: Arguments,
     ) -> Result<Memory, ActorProcessingErr> {
         myself.cast(Message::Start)?;
-        Ok(Memory { arguments, deaths: Deaths::default(), generation: 0, starting: false, plan: 0 })
+        Ok(Memory {
+            arguments,
+            deaths: Deaths::default(),
+            generation: 0,
+            starting: false,
+            plan: 0,
+        })
     }
 
     async fn handle(
@@ -214,18 +248,26 @@ impl Memory {
         match result {
             Ok(process) => {
                 self.generation += 1;
-                let live = Arc::new(Live { generation: self.generation, process });
+                let live = Arc::new(Live {
+                    generation: self.generation,
+                    process,
+                });
                 self.arguments.live.store(Some(Arc::clone(&live)));
                 self.arguments.state.send_replace(WorkerState::Ready);
                 let myself = myself.clone();
                 tokio::spawn(async move {
                     let reason = live.process.gone().await;
-                    let _ = myself.cast(Message::Gone { generation: live.generation, reason });
+                    let _ = myself.cast(Message::Gone {
+                        generation: live.generation,
+                        reason,
+                    });
                 });
             }
             Err(StartError::Absent { reason }) => {
                 tracing::warn!(reason, "models are off");
-                self.arguments.state.send_replace(WorkerState::Absent { reason });
+                self.arguments
+                    .state
+                    .send_replace(WorkerState::Absent { reason });
                 self.plan_start(myself, self.arguments.policy.absent);
             }
             Err(StartError::Failed { reason }) => {
@@ -236,7 +278,9 @@ impl Memory {
     }
 
     fn died(&mut self, myself: &ActorRef<Message>, reason: String) {
-        let verdict = self.deaths.record(&self.arguments.policy, Instant::now(), chance());
+        let verdict = self
+            .deaths
+            .record(&self.arguments.policy, Instant::now(), chance());
         let (Verdict::RestartAfter(delay) | Verdict::Rest(delay)) = verdict;
         let until = self.arguments.clock.now().saturating_add(delay);
         self.arguments.state.send_replace(match verdict {

@@ -1,25 +1,36 @@
 //! Until when somebody waits for an answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tellee_ml::protocol::{Failure, FailureCode};
 
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline(Option<Instant>);
+#[derive(Debug, Clone)]
+pub struct Deadline {
+    /// `None`: as good as never.
+    end: Option<Instant>,
+    ended: Arc<AtomicBool>,
+}
 
 impl Deadline {
-    pub fn after(start: Instant, budget: Duration) -> Self {
-        Self(start.checked_add(budget))
+    /// `budget` after `start`, or when `ended` is set.
+    pub fn after(start: Instant, budget: Duration, ended: Arc<AtomicBool>) -> Self {
+        Self {
+            end: start.checked_add(budget),
+            ended,
+        }
     }
 
     /// An error if nobody waits any more.
-    pub fn check(self) -> Result<(), Failure> {
-        if self.0.is_some_and(|end| Instant::now() >= end) {
-            return Err(Failure {
-                code: FailureCode::DeadlineExceeded,
-                message: "the deadline passed before the work was done".to_owned(),
-            });
+    pub fn check(&self) -> Result<(), Failure> {
+        let passed = self.end.is_some_and(|end| Instant::now() >= end);
+        if !passed && !self.ended.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        Ok(())
+        Err(Failure {
+            code: FailureCode::DeadlineExceeded,
+            message: "the deadline passed before the work was done".to_owned(),
+        })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use tellee_ml::protocol::{
@@ -22,18 +24,32 @@ const MAX_MODELS: usize = 1_024;
 #[derive(Debug, Default)]
 pub struct Handler {
     models: HashMap<Uuid, (u32, Model)>,
+    /// The server is gone.
+    ended: Arc<AtomicBool>,
 }
 
 /// A reply and its payload.
 pub type Answer = (Reply, Vec<f32>);
 
 impl Handler {
+    /// Without models. Work ends soon after `ended` is set.
+    pub fn new(ended: Arc<AtomicBool>) -> Self {
+        Self {
+            models: HashMap::new(),
+            ended,
+        }
+    }
+
     /// Answers one request that was read at `arrived`. A panic within libtorch's bindings is a failure of this request alone.
     pub fn handle(&mut self, request: Request, payload: &[f32], arrived: Instant) -> Answer {
         let id = request.id;
-        let deadline = Deadline::after(arrived, Duration::from_millis(request.deadline_ms));
+        let deadline = Deadline::after(
+            arrived,
+            Duration::from_millis(request.deadline_ms),
+            Arc::clone(&self.ended),
+        );
         let result = catch_unwind(AssertUnwindSafe(|| {
-            self.answer(request.body, payload, deadline)
+            self.answer(request.body, payload, &deadline)
         }));
         let (body, payload) = match result {
             Ok(Ok(answer)) => answer,
@@ -56,7 +72,7 @@ impl Handler {
         &mut self,
         body: RequestBody,
         payload: &[f32],
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<(ReplyBody, Vec<f32>), Failure> {
         deadline.check()?;
         let reply = match body {

@@ -16,6 +16,7 @@ mod tests;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tellee_ml::protocol::{ReplyBody, RequestBody};
 
@@ -44,27 +45,31 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tellee-ml-worker: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(3)
         }
     }
 }
 
-/// Answers requests until one says to shut down. The end of stdin ends the process at once, even in mid-training.
+/// Answers requests until one says to shut down, or stdin ends.
 fn serve() -> anyhow::Result<()> {
     let requests = pipe::read_requests();
     let mut output = io::stdout().lock();
-    let mut handler = Handler::default();
-    while let Ok(incoming) = requests.recv() {
+    let mut handler = Handler::new(Arc::clone(&requests.ended));
+    while let Ok(incoming) = requests.incoming.recv() {
         let last = matches!(incoming.request.body, RequestBody::Shutdown {});
         let (reply, payload) =
             handler.handle(incoming.request, &incoming.payload, incoming.arrived);
         if let ReplyBody::Failed(failure) = &reply.body {
             eprintln!("request {} failed: {failure}", reply.id);
         }
-        pipe::write_reply(&mut output, &reply, &payload)?;
+        if let Err(error) = pipe::write_reply(&mut output, &reply, &payload) {
+            // Who does not read answers any more has closed stdin too, or is about to.
+            eprintln!("request {} could not be answered: {error}", reply.id);
+            return Ok(());
+        }
         if last {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    requests.end()
 }

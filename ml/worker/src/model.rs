@@ -1,6 +1,5 @@
 //! A loaded artifact, ready to score.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -132,14 +131,14 @@ impl Model {
     /// Runs the model at each batch size and compares each window scored alone with the same in a batch. A graph that holds
     /// the batch size of its training in it fails here, or kills this process; never the one that serves.
     pub fn validate(&self, batches: &[u32]) -> Result<ValidationReport, Failure> {
-        let mut milliseconds = BTreeMap::new();
+        let mut milliseconds = Vec::with_capacity(batches.len());
         let mut largest_difference = 0.0_f64;
         for &batch in batches {
             let windows = self.typical_windows(batch);
             let together = self.score(&windows, batch)?;
             let start = Instant::now();
             self.score(&windows, batch)?;
-            milliseconds.insert(batch, start.elapsed().as_secs_f64() * 1e3);
+            milliseconds.push((batch, start.elapsed().as_secs_f64() * 1e3));
 
             for (window, together) in windows.chunks(self.window * self.signals).zip(&together) {
                 for alone in self.score(window, 1)? {

@@ -31,7 +31,7 @@ pub fn train(
     spec: &TrainSpec,
     rows: &[f32],
     folder: &Path,
-    deadline: Deadline,
+    deadline: &Deadline,
 ) -> Result<TrainReport, Failure> {
     check(spec, rows)?;
     let signals = spec.signals.len();
@@ -203,9 +203,10 @@ fn fit(
     spec: &TrainSpec,
     fitted: &[f32],
     held_out: &[f32],
-    deadline: Deadline,
+    deadline: &Deadline,
 ) -> Result<Fit, Failure> {
     let inputs = spec.signals.len() * spec.window as usize;
+    let count = fitted.len() / inputs;
     let (hidden, bottleneck) = layer_sizes(spec, inputs);
     let mut random = Random::seeded(spec.seed);
     let mut store = nn::VarStore::new(Device::Cpu);
@@ -239,15 +240,14 @@ fn fit(
     let mut result = (0, f64::INFINITY, f64::INFINITY);
     let mut epochs = 0;
     for epoch in 1..=spec.max_epochs {
-        deadline.check()?;
         let training_error = epoch_of_training(
             &network,
             &mut optimizer,
             &fitted,
-            i64::from(spec.batch),
-            &mut random,
-        )
-        .map_err(runtime_failure)?;
+            &random.order(count),
+            spec.batch as usize,
+            deadline,
+        )?;
         let held_out_error = mean_squared_error(&network, &held_out).map_err(runtime_failure)?;
         epochs = epoch;
         if !held_out_error.is_finite() {
@@ -292,30 +292,39 @@ fn layer_sizes(spec: &TrainSpec, inputs: usize) -> (i64, i64) {
     (hidden, bottleneck)
 }
 
+/// Trains on all windows once, in this order; gives the mean error on the way.
 fn epoch_of_training(
     network: &Autoencoder,
     optimizer: &mut nn::Optimizer,
     windows: &Tensor,
-    batch: i64,
-    random: &mut Random,
-) -> Result<f64, TchError> {
-    let count = windows.size()[0];
-    let order = Tensor::f_from_slice(&random.order(count as usize))?;
+    order: &[i64],
+    batch: usize,
+    deadline: &Deadline,
+) -> Result<f64, Failure> {
     let mut sum = 0.0;
-    let mut start = 0;
-    while start < count {
-        let length = batch.min(count - start);
-        let batch = windows.f_index_select(0, &order.f_narrow(0, start, length)?)?;
-        let loss = network
-            .forward(&batch)?
-            .f_mse_loss(&batch, Reduction::Mean)?;
-        optimizer.zero_grad();
-        loss.f_backward()?;
-        optimizer.step();
-        sum += loss.f_double_value(&[])? * length as f64;
-        start += length;
+    for batch in order.chunks(batch) {
+        deadline.check()?;
+        let loss = step(network, optimizer, windows, batch).map_err(runtime_failure)?;
+        sum += loss * batch.len() as f64;
     }
-    Ok(sum / count as f64)
+    Ok(sum / order.len() as f64)
+}
+
+/// One step on the windows of these numbers; gives their mean error before it.
+fn step(
+    network: &Autoencoder,
+    optimizer: &mut nn::Optimizer,
+    windows: &Tensor,
+    batch: &[i64],
+) -> Result<f64, TchError> {
+    let batch = windows.f_index_select(0, &Tensor::f_from_slice(batch)?)?;
+    let loss = network
+        .forward(&batch)?
+        .f_mse_loss(&batch, Reduction::Mean)?;
+    optimizer.zero_grad();
+    loss.f_backward()?;
+    optimizer.step();
+    loss.f_double_value(&[])
 }
 
 fn mean_squared_error(network: &Autoencoder, windows: &Tensor) -> Result<f64, TchError> {

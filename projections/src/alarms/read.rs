@@ -223,6 +223,15 @@ pub(super) fn of_rule(
         .collect()
 }
 
+pub(super) fn standing_rules(
+    connection: &Connection,
+) -> Result<Vec<tellee_actors::ids::AlarmRuleId>, Error> {
+    connection
+        .prepare_cached("SELECT DISTINCT rule FROM alarms WHERE rank < 3")?
+        .query_map([], |row| get_id(row, "rule"))?
+        .collect()
+}
+
 /// Alarms whose shelving ended before `now`, the longest over first.
 pub(super) fn overdue_shelvings(
     connection: &Connection,

@@ -121,8 +121,10 @@ impl Step {
     fn thing(self) -> thing::Event {
         let mut metadata = serde_json::Map::new();
         metadata.insert("salt".to_owned(), json!(self.salt));
-        let device_type =
-            (self.salt % 2 == 0).then(|| DeviceTypeId(id(EntityKind::DeviceType, self.salt % 3)));
+        let device_type = self
+            .salt
+            .is_multiple_of(2)
+            .then(|| DeviceTypeId(id(EntityKind::DeviceType, self.salt % 3)));
         let details = thing::Details {
             name: self.name(),
             metadata,

@@ -20,7 +20,10 @@ use crate::telemetry::MessageBatch;
 pub(super) enum Work {
     Batch(Arc<MessageBatch>),
     /// Samples of `thing` from `from` on are to be read from the telemetry store.
-    CatchUp { thing: ThingId, from: Timestamp },
+    CatchUp {
+        thing: ThingId,
+        from: Timestamp,
+    },
 }
 
 #[derive(Debug)]
@@ -41,7 +44,11 @@ struct Queue {
 impl Intake {
     /// A queue for `capacity` records.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, queue: Mutex::default(), wake: Notify::new() }
+        Self {
+            capacity,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+        }
     }
 
     /// False: the batch was passed over and will be read from the store.
@@ -81,6 +88,12 @@ impl Intake {
             }
             self.wake.notified().await;
         }
+    }
+
+    /// Pieces of work that wait.
+    pub(super) fn len(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.batches.len() + queue.passed_over.len()
     }
 
     pub(super) fn records(&self) -> usize {

@@ -77,12 +77,21 @@ impl Outbox {
     }
 
     /// Puts `command` behind what waits for `alarm`; waits while too much waits in all.
-    pub(super) async fn send(&self, alarm: AlarmId, organisation: OrganisationId, command: alarm::Command) {
+    pub(super) async fn send(
+        &self,
+        alarm: AlarmId,
+        organisation: OrganisationId,
+        command: alarm::Command,
+    ) {
         let context = context(command_id(alarm, &command), organisation);
         let Ok(room) = Arc::clone(&self.inner.room).acquire_owned().await else {
             return;
         };
-        let letter = Letter { command: Command::Alarm(command), context, _room: room };
+        let letter = Letter {
+            command: Command::Alarm(command),
+            context,
+            _room: room,
+        };
         let mut queues = self.inner.queues.lock();
         if let Some(queue) = queues.get_mut(&alarm) {
             queue.push_back(letter);
@@ -134,7 +143,9 @@ impl Inner {
                 let Ok(_speaker) = self.speakers.acquire().await else {
                     return;
                 };
-                self.directory.ask(alarm.into(), letter.command.clone(), letter.context.clone()).await
+                self.directory
+                    .ask(alarm.into(), letter.command.clone(), letter.context.clone())
+                    .await
             };
             let error = match answer {
                 Ok(_) => {
@@ -151,7 +162,9 @@ impl Inner {
             self.retries.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(%alarm, %error, "an alarm could not be told yet");
             let wait = match error {
-                AskError::Overloaded { retry_after } => retry_after.clamp(FIRST_PAUSE, LONGEST_PAUSE),
+                AskError::Overloaded { retry_after } => {
+                    retry_after.clamp(FIRST_PAUSE, LONGEST_PAUSE)
+                }
                 _ => pause,
             };
             tokio::time::sleep(wait).await;
@@ -164,7 +177,9 @@ impl Inner {
 const fn is_final(error: &AskError) -> bool {
     matches!(
         error,
-        AskError::Rejected(_) | AskError::RevisionMismatch { .. } | AskError::Store(StoreError::IdTaken { .. })
+        AskError::Rejected(_)
+            | AskError::RevisionMismatch { .. }
+            | AskError::Store(StoreError::IdTaken { .. })
     )
 }
 
@@ -182,7 +197,10 @@ pub(super) fn context(command_id: CommandId, organisation: OrganisationId) -> Co
 pub(super) fn command_id(alarm: AlarmId, command: &alarm::Command) -> CommandId {
     let key = match command {
         alarm::Command::Activate { activation, .. } => {
-            format!("{alarm}/activate/{:?}/{}", activation.cause, activation.source_time.0)
+            format!(
+                "{alarm}/activate/{:?}/{}",
+                activation.cause, activation.source_time.0
+            )
         }
         alarm::Command::Return { source_time, .. } => format!("{alarm}/return/{}", source_time.0),
         other => format!("{alarm}/{other:?}"),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use tellee_actors::domain::alarm_watch::Standing;
+use tellee_actors::domain::alarm;
+use tellee_actors::domain::alarm_watch::{Outcome, Standing};
 use tellee_actors::ids::{AlarmRuleId, ThingId};
 
 use super::rules::{Rule, Rules};
@@ -20,7 +21,9 @@ impl Worker {
         if self.rules_pending {
             match self.reconcile().await {
                 Ok(()) => {}
-                Err(error) => tracing::warn!(%error, "the alarm watch cannot follow its rules yet; it tries again"),
+                Err(error) => {
+                    tracing::warn!(%error, "the alarm watch cannot follow its rules yet; it tries again")
+                }
             }
         }
         if self.placeholders_as_of != self.shared.access.epoch() {
@@ -31,7 +34,12 @@ impl Worker {
 
     async fn reconcile(&mut self) -> Result<(), WorkError> {
         let rules = self.shared.rules.present();
-        let changed = self.changed(&rules);
+        let mut changed = self.changed(&rules);
+        if !self.started {
+            // Rules that went while nobody watched.
+            let standing = self.shared.alarms.standing_rules().await?;
+            changed.extend(standing.into_iter().filter(|id| rules.get(*id).is_none()));
+        }
         self.sync_series_of(&changed, &rules).await;
         for rule in changed.iter().filter_map(|id| rules.get(*id)) {
             if rule.definition.enabled {
@@ -42,16 +50,28 @@ impl Worker {
         for id in &changed {
             self.end_what_nobody_watches(*id).await?;
         }
-        self.known = rules.iter().map(|rule| (rule.id, Arc::clone(rule))).collect();
+        self.started = true;
+        self.known = rules
+            .iter()
+            .map(|rule| (rule.id, Arc::clone(rule)))
+            .collect();
         self.rules_pending = self.shared.rules.present().version() != rules.version();
         Ok(())
     }
 
     fn changed(&self, rules: &Rules) -> Vec<AlarmRuleId> {
-        let gone = self.known.keys().filter(|id| rules.get(**id).is_none()).copied();
+        let gone = self
+            .known
+            .keys()
+            .filter(|id| rules.get(**id).is_none())
+            .copied();
         let new = rules
             .iter()
-            .filter(|rule| self.known.get(&rule.id).is_none_or(|known| !Arc::ptr_eq(known, rule)))
+            .filter(|rule| {
+                self.known
+                    .get(&rule.id)
+                    .is_none_or(|known| !Arc::ptr_eq(known, rule))
+            })
             .map(|rule| rule.id);
         gone.chain(new).collect()
     }
@@ -64,7 +84,12 @@ impl Worker {
             .flatten()
             .map(|rule| rule.definition.scope.series.clone())
             .collect();
-        let keys: Vec<SeriesKey> = self.series.keys().filter(|key| names.contains(&key.name)).cloned().collect();
+        let keys: Vec<SeriesKey> = self
+            .series
+            .keys()
+            .filter(|key| names.contains(&key.name))
+            .cloned()
+            .collect();
         for key in keys {
             self.sync(key, false).await;
         }
@@ -85,6 +110,8 @@ impl Worker {
             let (found, _) = self.shared.telemetry.series(&filter, offset, PAGE).await?;
             offset += found.len();
             let last_page = found.len() < PAGE;
+            // What is queued is older than what was just read, and must not be overtaken by it.
+            self.work_off().await;
             for info in found {
                 if !self.is_mine(info.key.thing) || !rule.watches(&info.key, &self.shared.access) {
                     continue;
@@ -117,7 +144,10 @@ impl Worker {
                     && let Some(key) = self.placeholder(rule, thing)
                 {
                     self.placeholders.insert((rule.id, thing), key.clone());
-                    let fresh = || Series { placeholder: true, ..Series::default() };
+                    let fresh = || Series {
+                        placeholder: true,
+                        ..Series::default()
+                    };
                     self.series.entry(key.clone()).or_insert_with(fresh);
                     self.sync(key, false).await;
                 }
@@ -126,10 +156,12 @@ impl Worker {
     }
 
     fn watched_pairs(&self) -> HashSet<(AlarmRuleId, ThingId)> {
-        let pairs = self
-            .series
-            .iter()
-            .flat_map(|(key, series)| series.watched.iter().map(move |watched| (watched.rule.id, key.thing)));
+        let pairs = self.series.iter().flat_map(|(key, series)| {
+            series
+                .watched
+                .iter()
+                .map(move |watched| (watched.rule.id, key.thing))
+        });
         pairs.collect()
     }
 
@@ -149,7 +181,9 @@ impl Worker {
     /// Where the series would come: the channel of the rule, or else the first that the thing is connected to.
     fn placeholder(&self, rule: &Rule, thing: ThingId) -> Option<SeriesKey> {
         let scope = &rule.definition.scope;
-        let channel = scope.channel.or_else(|| self.shared.access.thing_channels(thing).first().copied())?;
+        let channel = scope
+            .channel
+            .or_else(|| self.shared.access.thing_channels(thing).first().copied())?;
         Some(SeriesKey {
             channel,
             thing,
@@ -162,19 +196,23 @@ impl Worker {
     async fn end_what_nobody_watches(&mut self, rule: AlarmRuleId) -> Result<(), WorkError> {
         let alarms = self.shared.alarms.of_rule(rule).await?;
         for alarm in alarms {
-            if !self.is_mine(alarm.source.thing) || self.is_watched(&alarm) || self.ended.contains_key(&alarm.id) {
+            if !self.is_mine(alarm.source.thing)
+                || self.is_watched(&alarm)
+                || self.ended.contains_key(&alarm.id)
+            {
                 continue;
             }
             let Some(outcome) = end_of(&Standing::of(&alarm.state), self.shared.clock.now()) else {
                 continue;
             };
-            let command = match outcome {
-                tellee_actors::domain::alarm_watch::Outcome::Return { source_time, value } => {
-                    tellee_actors::domain::alarm::Command::Return { source_time, value }
-                }
-                tellee_actors::domain::alarm_watch::Outcome::Activate { .. } => continue,
+            let Outcome::Return { source_time, value } = outcome else {
+                continue;
             };
-            self.shared.outbox.send(alarm.id, alarm.organisation, command).await;
+            let command = alarm::Command::Return { source_time, value };
+            self.shared
+                .outbox
+                .send(alarm.id, alarm.organisation, command)
+                .await;
         }
         Ok(())
     }
@@ -188,6 +226,11 @@ impl Worker {
             name: &source.series,
         };
         let series = self.series.get(&key);
-        series.is_some_and(|series| series.watched.iter().any(|watched| watched.alarm == alarm.id))
+        series.is_some_and(|series| {
+            series
+                .watched
+                .iter()
+                .any(|watched| watched.alarm == alarm.id)
+        })
     }
 }

@@ -104,7 +104,11 @@ impl Rules {
                 .or_default()
                 .push(Arc::clone(rule));
         }
-        Self { version, by_series, by_id: by_id.clone() }
+        Self {
+            version,
+            by_series,
+            by_id: by_id.clone(),
+        }
     }
 }
 

@@ -99,8 +99,16 @@ impl Watched {
     }
 
     pub(super) fn sample(&mut self, evidence: Evidence) -> Vec<Outcome> {
-        let Evidence { time, received_at, value, good, historical } = evidence;
-        let outcomes = self.evaluator.sample(time, received_at, value, good, historical);
+        let Evidence {
+            time,
+            received_at,
+            value,
+            good,
+            historical,
+        } = evidence;
+        let outcomes = self
+            .evaluator
+            .sample(time, received_at, value, good, historical);
         self.remember(&outcomes);
         outcomes
     }
@@ -121,7 +129,12 @@ impl Watched {
     fn remember(&mut self, outcomes: &[Outcome]) {
         for outcome in outcomes {
             match *outcome {
-                Outcome::Activate { cause, priority, source_time, .. } => {
+                Outcome::Activate {
+                    cause,
+                    priority,
+                    source_time,
+                    ..
+                } => {
                     self.standing.abnormal = Some(Severity { cause, priority });
                     if cause != Cause::Deadman {
                         self.standing.newest = self.standing.newest.max(Some(source_time));
@@ -143,12 +156,17 @@ pub(super) fn alarm_of(rule: &Rule, key: &SeriesKey) -> AlarmId {
 /// The return of a standing condition, at the newest source time that its alarm knows: later samples stay newer than it.
 /// Scores are the business of their model.
 pub(super) fn end_of(standing: &Standing, now: Timestamp) -> Option<Outcome> {
-    let severity = standing.abnormal.filter(|severity| severity.cause != Cause::Score)?;
+    let severity = standing
+        .abnormal
+        .filter(|severity| severity.cause != Cause::Score)?;
     let source_time = match severity.cause {
         Cause::Deadman => now,
         _ => standing.newest.unwrap_or(now),
     };
-    Some(Outcome::Return { source_time, value: None })
+    Some(Outcome::Return {
+        source_time,
+        value: None,
+    })
 }
 
 #[cfg(test)]
@@ -165,11 +183,22 @@ mod tests {
             subtopic: "a.b".to_owned(),
             name: "pressure".to_owned(),
         };
-        let reference =
-            SeriesRef { channel: key.channel, thing: key.thing, subtopic: &key.subtopic, name: &key.name };
+        let reference = SeriesRef {
+            channel: key.channel,
+            thing: key.thing,
+            subtopic: &key.subtopic,
+            name: &key.name,
+        };
         assert_eq!(reference.to_key(), key);
-        let map = HashMap::from([(key.clone(), 1)]);
+        let mut map: HashMap<SeriesKey, i32> = HashMap::new();
+        map.insert(key.clone(), 1);
         assert_eq!(map.get(&reference), Some(&1));
-        assert_eq!(map.get(&SeriesRef { name: "flow", ..reference }), None);
+        assert_eq!(
+            map.get(&SeriesRef {
+                name: "flow",
+                ..reference
+            }),
+            None
+        );
     }
 }

@@ -8,7 +8,7 @@ use tellee_actors::ids::CommandId;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::{Shared, outbox};
+use super::{Shared, outbox, stopped};
 
 /// Shelvings ended in one tick.
 const AT_ONCE: u32 = 100;
@@ -18,7 +18,7 @@ pub(super) async fn expire(shared: Arc<Shared>, mut stopping: watch::Receiver<bo
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stopping) => return,
             _ = ticks.tick() => expire_overdue(&shared).await,
         }
     }
@@ -26,7 +26,11 @@ pub(super) async fn expire(shared: Arc<Shared>, mut stopping: watch::Receiver<bo
 
 /// What fails is still overdue at the next tick.
 async fn expire_overdue(shared: &Shared) {
-    let overdue = match shared.alarms.overdue_shelvings(shared.clock.now(), AT_ONCE).await {
+    let overdue = match shared
+        .alarms
+        .overdue_shelvings(shared.clock.now(), AT_ONCE)
+        .await
+    {
         Ok(overdue) => overdue,
         Err(error) => {
             tracing::warn!(%error, "shelvings cannot be read");
@@ -34,7 +38,11 @@ async fn expire_overdue(shared: &Shared) {
         }
     };
     for row in overdue {
-        let until = row.state.shelved.as_ref().map_or(0, |shelving| shelving.until.0);
+        let until = row
+            .state
+            .shelved
+            .as_ref()
+            .map_or(0, |shelving| shelving.until.0);
         let key = format!("{}/expire/{}/{until}", row.id, row.revision);
         let context = outbox::context(CommandId::from_key("alarm_watch", &key), row.organisation);
         let command = Command::Alarm(alarm::Command::ExpireShelving);

@@ -13,10 +13,10 @@ use tellee_actors::time::Timestamp;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::Shared;
 use super::intake::{Intake, Work};
 use super::rules::Rule;
 use super::series::{Evidence, Series, SeriesRef, Versions, Watched, alarm_of};
+use super::{Shared, stopped};
 use crate::telemetry::{MessageBatch, Sample, SeriesFilter, SeriesKey, TelemetryError, TimeRange};
 
 /// Pause before a read that failed is tried again.
@@ -40,6 +40,8 @@ pub(super) struct Worker {
     /// The access epoch at the last look for series that never came.
     pub placeholders_as_of: u64,
     pub rules_pending: bool,
+    /// Whether a reconciliation has succeeded since the start.
+    pub started: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,7 @@ impl Worker {
             ended: HashMap::new(),
             placeholders_as_of: 0,
             rules_pending: true,
+            started: false,
         }
     }
 
@@ -78,7 +81,7 @@ impl Worker {
         loop {
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stopping) => break,
                 _ = rules.changed() => {
                     self.rules_pending = true;
                     self.reconcile_or_wait().await;
@@ -91,6 +94,16 @@ impl Worker {
             }
         }
         while let Some(work) = intake.try_next() {
+            self.work(work).await;
+        }
+    }
+
+    /// Does what is queued at this moment.
+    pub(super) async fn work_off(&mut self) {
+        for _ in 0..self.intake.len() {
+            let Some(work) = self.intake.try_next() else {
+                return;
+            };
             self.work(work).await;
         }
     }
@@ -144,25 +157,41 @@ impl Worker {
 
     pub(super) async fn evaluate(&mut self, key: SeriesRef<'_>, evidence: Evidence, unit: &str) {
         let versions = self.shared.versions();
-        let present = self.series.get(&key).is_some_and(|series| series.versions == versions && !series.placeholder);
+        let present = self
+            .series
+            .get(&key)
+            .is_some_and(|series| series.versions == versions && !series.placeholder);
         if !present {
             self.sync(key.to_key(), true).await;
         }
-        let Some(series) = self.series.get_mut(&key) else { return };
+        let Some(series) = self.series.get_mut(&key) else {
+            return;
+        };
         if series.watched.is_empty() {
             return;
         }
-        self.shared.counters.evaluated.fetch_add(1, Ordering::Relaxed);
+        self.shared
+            .counters
+            .evaluated
+            .fetch_add(1, Ordering::Relaxed);
         if !unit.is_empty() && series.unit != unit {
             unit.clone_into(&mut series.unit);
         }
         let mut found = Vec::new();
         for (index, watched) in series.watched.iter_mut().enumerate() {
-            found.extend(watched.sample(evidence).into_iter().map(|outcome| (index, outcome)));
+            found.extend(
+                watched
+                    .sample(evidence)
+                    .into_iter()
+                    .map(|outcome| (index, outcome)),
+            );
         }
         for (index, outcome) in found {
-            let Some(series) = self.series.get(&key) else { return };
-            self.send(&series.watched[index], &series.unit, outcome).await;
+            let Some(series) = self.series.get(&key) else {
+                return;
+            };
+            self.send(&series.watched[index], &series.unit, outcome)
+                .await;
         }
     }
 
@@ -170,7 +199,8 @@ impl Worker {
     pub(super) async fn sync(&mut self, key: SeriesKey, came: bool) {
         let versions = self.shared.versions();
         let rules = self.shared.rules.present();
-        let mut wanted: Vec<Arc<Rule>> = rules.watching(&key, &self.shared.access).cloned().collect();
+        let mut wanted: Vec<Arc<Rule>> =
+            rules.watching(&key, &self.shared.access).cloned().collect();
         let mut series = self.series.remove(&key).unwrap_or_default();
         let mut kept = Vec::with_capacity(wanted.len());
         for mut watched in std::mem::take(&mut series.watched) {
@@ -209,7 +239,13 @@ impl Worker {
     }
 
     /// A new evaluator from `standing`. What the rule, as it is now, does not say any more ends at once.
-    async fn begin(&self, rule: Arc<Rule>, key: &SeriesKey, standing: Standing, unit: &str) -> Watched {
+    async fn begin(
+        &self,
+        rule: Arc<Rule>,
+        key: &SeriesKey,
+        standing: Standing,
+        unit: &str,
+    ) -> Watched {
         let mut watched = Watched::new(rule, key, standing);
         if standing.abnormal.is_some() {
             for outcome in watched.tick(self.shared.clock.now()) {
@@ -230,7 +266,9 @@ impl Worker {
     }
 
     async fn end_placeholder(&mut self, key: &SeriesKey, rule: AlarmRuleId) {
-        let Some(mut series) = self.series.remove(key) else { return };
+        let Some(mut series) = self.series.remove(key) else {
+            return;
+        };
         for mut watched in std::mem::take(&mut series.watched) {
             if watched.rule.id == rule {
                 self.end(&mut watched, &series.unit).await;
@@ -250,7 +288,9 @@ impl Worker {
         }
         loop {
             let error = match self.shared.alarms.present(alarm).await {
-                Ok(row) => return Some(row.map(|row| Standing::of(&row.state)).unwrap_or_default()),
+                Ok(row) => {
+                    return Some(row.map(|row| Standing::of(&row.state)).unwrap_or_default());
+                }
                 Err(error) => WorkError::Store(error),
             };
             if self.is_over(&error) {
@@ -267,13 +307,19 @@ impl Worker {
         for (key, series) in &mut self.series {
             for (index, watched) in series.watched.iter_mut().enumerate() {
                 if watched.rule.definition.deadman.is_some() {
-                    found.extend(watched.tick(now).into_iter().map(|outcome| (key.clone(), index, outcome)));
+                    found.extend(
+                        watched
+                            .tick(now)
+                            .into_iter()
+                            .map(|outcome| (key.clone(), index, outcome)),
+                    );
                 }
             }
         }
         for (key, index, outcome) in found {
             if let Some(series) = self.series.get(&key) {
-                self.send(&series.watched[index], &series.unit, outcome).await;
+                self.send(&series.watched[index], &series.unit, outcome)
+                    .await;
             }
         }
     }
@@ -284,7 +330,10 @@ impl Worker {
             _ => unit.to_owned(),
         };
         let command = outcome.into_command(&watched.rule.definition, watched.source.clone(), &unit);
-        self.shared.outbox.send(watched.alarm, watched.rule.organisation, command).await;
+        self.shared
+            .outbox
+            .send(watched.alarm, watched.rule.organisation, command)
+            .await;
     }
 
     /// The unit that an engineer gave the series: on the thing, or else on its device type.
@@ -301,12 +350,18 @@ impl Worker {
         {
             tags.extend(device_type.tags);
         }
-        tags.into_iter().find(|tag| tag.series == source.series).map(|tag| tag.unit).unwrap_or_default()
+        tags.into_iter()
+            .find(|tag| tag.series == source.series)
+            .map(|tag| tag.unit)
+            .unwrap_or_default()
     }
 
     /// Reads what the queue passed over from the store and evaluates it in order.
     async fn catch_up(&mut self, thing: ThingId, from: Timestamp) -> Result<(), WorkError> {
-        let filter = SeriesFilter { thing: Some(thing), ..SeriesFilter::default() };
+        let filter = SeriesFilter {
+            thing: Some(thing),
+            ..SeriesFilter::default()
+        };
         let mut offset = 0;
         loop {
             let (found, _) = self.shared.telemetry.series(&filter, offset, PAGE).await?;
@@ -315,7 +370,8 @@ impl Worker {
             let rules = self.shared.rules.present();
             for info in found {
                 if !rules.named(&info.key.name).is_empty() {
-                    self.catch_up_series(&info.key, info.id, &info.unit, from).await?;
+                    self.catch_up_series(&info.key, info.id, &info.unit, from)
+                        .await?;
                 }
             }
             if last_page {
@@ -332,16 +388,26 @@ impl Worker {
         mut from: Timestamp,
     ) -> Result<(), WorkError> {
         loop {
-            let range = TimeRange { from, to: Timestamp::MAX };
+            let range = TimeRange {
+                from,
+                to: Timestamp::MAX,
+            };
             let samples = self.shared.telemetry.range(id, range, PAGE).await?;
             for sample in &samples {
                 self.stored_sample(key, sample, unit).await;
             }
-            self.shared.counters.caught_up.fetch_add(samples.len() as u64, Ordering::Relaxed);
+            self.shared
+                .counters
+                .caught_up
+                .fetch_add(samples.len() as u64, Ordering::Relaxed);
             match samples.last() {
                 // Samples of one time beyond a page would never be passed; one nanosecond further is past them.
                 Some(last) if samples.len() == PAGE => {
-                    from = if last.time == from { Timestamp(from.0.saturating_add(1)) } else { last.time };
+                    from = if last.time == from {
+                        Timestamp(from.0.saturating_add(1))
+                    } else {
+                        last.time
+                    };
                 }
                 _ => return Ok(()),
             }
@@ -349,8 +415,12 @@ impl Worker {
     }
 
     pub(super) async fn stored_sample(&mut self, key: &SeriesKey, sample: &Sample, unit: &str) {
-        let reference =
-            SeriesRef { channel: key.channel, thing: key.thing, subtopic: &key.subtopic, name: &key.name };
+        let reference = SeriesRef {
+            channel: key.channel,
+            thing: key.thing,
+            subtopic: &key.subtopic,
+            name: &key.name,
+        };
         let evidence = Evidence {
             time: sample.time,
             received_at: sample.received_at,
@@ -364,6 +434,9 @@ impl Worker {
 
 impl Shared {
     pub(super) fn versions(&self) -> Versions {
-        Versions { rules: self.rules.present().version(), access: self.access.epoch() }
+        Versions {
+            rules: self.rules.present().version(),
+            access: self.access.epoch(),
+        }
     }
 }

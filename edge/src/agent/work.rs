@@ -1,0 +1,146 @@
+//! What runs under one config: pollers, batcher and uplink.
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{AgentError, STOP_TIMEOUT};
+use crate::batcher::run_batcher;
+use crate::bootstrap::DeviceConfig;
+use crate::clock::SharedClock;
+use crate::config::{Config, Credentials};
+use crate::modbus::Poller;
+use crate::spool::SpoolHandle;
+use crate::status::StatusBoard;
+use crate::uplink::{UplinkConfig, run_uplink};
+
+const REPORTS: usize = 256;
+const MQTT_PORT: u16 = 1883;
+
+pub(super) struct Work {
+    stop_pollers: watch::Sender<bool>,
+    stop_uplink: watch::Sender<bool>,
+    /// Pollers, and the batcher, which ends after them.
+    sources: Vec<JoinHandle<()>>,
+    uplink: JoinHandle<()>,
+}
+
+impl Work {
+    pub(super) fn start(
+        config: &Config,
+        credentials: &Credentials,
+        device: &DeviceConfig,
+        spool: &SpoolHandle,
+        clock: &SharedClock,
+        status: &StatusBoard,
+        refresh: mpsc::Sender<()>,
+    ) -> Result<Self, AgentError> {
+        status.update(|board| board.connections.clear());
+        let stop_pollers = watch::Sender::new(false);
+        let stop_uplink = watch::Sender::new(false);
+        let (reports, gathered) = mpsc::channel(REPORTS);
+        let mut sources = Vec::new();
+        for connection in &device.connections {
+            let poller = Poller::new(connection, clock.clone(), status.clone())?;
+            sources.push(tokio::spawn(
+                poller.run(reports.clone(), stop_pollers.subscribe()),
+            ));
+        }
+        let batcher = run_batcher(gathered, spool.clone(), config.uplink.payload);
+        sources.push(tokio::spawn(async move {
+            if let Err(error) = batcher.await {
+                tracing::error!(%error, "samples are no longer kept");
+            }
+        }));
+        let uplink = UplinkConfig {
+            mqtt: mqtt_address(config, credentials, device),
+            client_id: format!("tellee-edge-{}", device.thing),
+            thing: device.thing.clone(),
+            key: device.key.clone(),
+            data_channel: device.data_channel.clone(),
+            control_channel: device.control_channel.clone(),
+            window: config.uplink.window,
+            keep_alive: config.uplink.keep_alive,
+            ack_timeout: config.uplink.ack_timeout,
+            backfill_bytes_per_second: config.uplink.backfill_kib_per_s.saturating_mul(1024),
+        };
+        let uplink = tokio::spawn(run_uplink(
+            uplink,
+            spool.clone(),
+            clock.clone(),
+            status.clone(),
+            refresh,
+            stop_uplink.subscribe(),
+        ));
+        Ok(Self {
+            stop_pollers,
+            stop_uplink,
+            sources,
+            uplink,
+        })
+    }
+
+    /// Sources first, so that what they read is in the spool before the uplink says goodbye.
+    pub(super) async fn stop(self, spool: &SpoolHandle) {
+        self.stop_pollers.send_replace(true);
+        let sources_end = async {
+            for source in self.sources {
+                // A task that panicked has said so on stderr.
+                let _ = source.await;
+            }
+            spool.flush().await
+        };
+        if timeout(STOP_TIMEOUT, sources_end).await.is_err() {
+            tracing::warn!("pollers did not end in time");
+        }
+        self.stop_uplink.send_replace(true);
+        let mut uplink = self.uplink;
+        if timeout(STOP_TIMEOUT, &mut uplink).await.is_err() {
+            tracing::warn!("uplink did not end in time");
+            uplink.abort();
+        }
+    }
+}
+
+/// The agent's own setting, else the content's, else the server's host.
+fn mqtt_address(config: &Config, credentials: &Credentials, device: &DeviceConfig) -> String {
+    if let Some(mqtt) = config.uplink.mqtt.as_ref().or(device.mqtt.as_ref()) {
+        return mqtt.clone();
+    }
+    let authority = credentials.server.trim_start_matches("http://");
+    let authority = authority.split('/').next().unwrap_or(authority);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    format!("{host}:{MQTT_PORT}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mqtt_address_follows_the_server_unless_told() {
+        let device = DeviceConfig {
+            thing: "t".into(),
+            key: "k".into(),
+            data_channel: "c".into(),
+            control_channel: None,
+            mqtt: None,
+            connections: Vec::new(),
+        };
+        let address = |server: &str| {
+            let credentials = Credentials {
+                server: server.into(),
+                external_id: "x".into(),
+                external_key: "y".into(),
+            };
+            mqtt_address(&Config::default(), &credentials, &device)
+        };
+        assert_eq!(address("http://10.0.0.1:8080"), "10.0.0.1:1883");
+        assert_eq!(address("http://plant/base"), "plant:1883");
+        assert_eq!(address("http://[::1]:8080"), "[::1]:1883");
+        assert_eq!(address("http://[::1]"), "[::1]:1883");
+    }
+}

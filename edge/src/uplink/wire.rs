@@ -1,0 +1,86 @@
+//! MQTT 5 packets over a TCP stream.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rumqttc::v5::mqttbytes::Error as PacketError;
+use rumqttc::v5::mqttbytes::v5::Packet;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// The platform sends us acknowledgements only.
+const MAX_INCOMING_BYTES: u32 = 64 * 1024;
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error("connection lost: {0}")]
+    Io(#[from] io::Error),
+    #[error("platform closed the connection")]
+    Closed,
+    #[error("platform takes nothing for {0:?}")]
+    Stalled(Duration),
+    #[error("platform sent an invalid packet: {0}")]
+    Packet(PacketError),
+}
+
+pub(crate) struct Wire {
+    stream: TcpStream,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+}
+
+impl Wire {
+    pub(crate) async fn connect(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            incoming: BytesMut::new(),
+            outgoing: BytesMut::new(),
+        })
+    }
+
+    /// Puts a packet into the buffer. Fails only for a packet that MQTT cannot express or the platform does not take.
+    pub(crate) fn queue(
+        &mut self,
+        packet: &Packet,
+        max_packet_bytes: Option<u32>,
+    ) -> Result<(), PacketError> {
+        packet
+            .write(&mut self.outgoing, max_packet_bytes)
+            .map(|_| ())
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
+        if self.outgoing.is_empty() {
+            return Ok(());
+        }
+        let written = timeout(WRITE_TIMEOUT, self.stream.write_all(&self.outgoing)).await;
+        self.outgoing.clear();
+        match written {
+            Ok(written) => Ok(written?),
+            Err(_) => Err(WireError::Stalled(WRITE_TIMEOUT)),
+        }
+    }
+
+    /// The next packet. Cancel-safe.
+    pub(crate) async fn read(&mut self) -> Result<Packet, WireError> {
+        loop {
+            match Packet::read(&mut self.incoming, Some(MAX_INCOMING_BYTES)) {
+                Ok(packet) => return Ok(packet),
+                Err(PacketError::InsufficientBytes(_)) => {}
+                Err(error) => return Err(WireError::Packet(error)),
+            }
+            if self.stream.read_buf(&mut self.incoming).await? == 0 {
+                return Err(WireError::Closed);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The data folder: one tellee at a time, for its owner only.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use fs4::fs_std::FileExt as _;
+
+use crate::failure::Failure;
+
+/// A data folder that this process holds. Let go when dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder if it is not there, and takes its lock.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let unusable = |error: io::Error| {
+            Failure::DataFolder(format!(
+                "data folder `{}` cannot be used: {error}; give another with --data-dir or mend its rights",
+                path.display()
+            ))
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(unusable)?;
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("LOCK"))
+            .map_err(unusable)?;
+        if !lock.try_lock_exclusive().map_err(unusable)? {
+            return Err(Failure::DataFolder(format!(
+                "data folder `{}` is in use by another tellee; stop that one or give another with --data-dir",
+                path.display()
+            )));
+        }
+        lock.set_len(0).map_err(unusable)?;
+        writeln!(lock, "{}", std::process::id()).map_err(unusable)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events.db")
+    }
+
+    pub fn telemetry(&self) -> PathBuf {
+        self.path.join("telemetry")
+    }
+
+    pub fn models(&self) -> PathBuf {
+        self.path.join("models")
+    }
+
+    pub fn secrets(&self) -> PathBuf {
+        self.path.join("secrets")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_held_by_one_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let held = DataFolder::open(&path).unwrap();
+        let second = DataFolder::open(&path).unwrap_err();
+        assert_eq!(second.exit_code(), 3);
+        assert!(second.to_string().contains("in use"), "{second}");
+        drop(held);
+        DataFolder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_a_file_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("file");
+        fs::write(&path, "").unwrap();
+        assert_eq!(DataFolder::open(&path).unwrap_err().exit_code(), 3);
+    }
+}
