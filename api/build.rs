@@ -7,10 +7,14 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=TELLEE_WEB_DIST");
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    let dist = env::var_os("TELLEE_WEB_DIST").map_or_else(|| manifest.join("../web/dist"), PathBuf::from);
+    let dist =
+        env::var_os("TELLEE_WEB_DIST").map_or_else(|| manifest.join("../web/dist"), PathBuf::from);
     // Watch the folder above as well: the dashboard may be built for the first time later.
     if let Some(parent) = dist.parent() {
-        println!("cargo::rerun-if-changed={}", parent.join("package-lock.json").display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            parent.join("package-lock.json").display()
+        );
     }
     println!("cargo::rerun-if-changed={}", dist.display());
 
@@ -20,13 +24,19 @@ fn main() -> io::Result<()> {
     }
     files.sort();
     let mut code = String::from("pub static ASSETS: &[Asset] = &[\n");
-    for (name, path) in files.iter().filter(|(name, _)| !name.ends_with(".br") && !name.ends_with(".gz")) {
+    for (name, path) in files
+        .iter()
+        .filter(|(name, _)| !name.ends_with(".br") && !name.ends_with(".gz"))
+    {
         let packed = |suffix: &str| {
             let wanted = format!("{name}{suffix}");
             files
                 .iter()
                 .find(|(other, _)| *other == wanted)
-                .map_or_else(|| "None".to_owned(), |(_, path)| format!("Some(include_bytes!({path:?}))"))
+                .map_or_else(
+                    || "None".to_owned(),
+                    |(_, path)| format!("Some(include_bytes!({path:?}))"),
+                )
         };
         let _ = writeln!(
             code,

@@ -89,7 +89,11 @@ enum ClusterCommand {
 
 impl ConfigArgs {
     pub fn load(&self) -> Result<Config, Failure> {
-        ServeArgs { common: self.clone(), ..ServeArgs::default() }.load()
+        ServeArgs {
+            common: self.clone(),
+            ..ServeArgs::default()
+        }
+        .load()
     }
 }
 
@@ -118,7 +122,10 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(command),
         Command::Cluster(ClusterCommand::Status(args)) => {
             let config = args.load()?;
-            println!("node {}: alone (no `cluster.seeds`)", crate::node::node_name(&config));
+            println!(
+                "node {}: alone (no `cluster.seeds`)",
+                crate::node::node_name(&config)
+            );
             Ok(())
         }
         Command::Migrate(args) => rebuild::migrate(&args),

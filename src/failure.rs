@@ -37,10 +37,12 @@ impl Failure {
     /// The event store could not be opened or read.
     pub fn events(error: &StoreError) -> Self {
         match error {
-            StoreError::Newer { .. } => {
-                Self::DataFolder(format!("{error}; start a newer tellee or restore an older backup"))
+            StoreError::Newer { .. } => Self::DataFolder(format!(
+                "{error}; start a newer tellee or restore an older backup"
+            )),
+            StoreError::Damaged(_) => {
+                Self::DataFolder(format!("{error}; restore a backup with `tellee restore`"))
             }
-            StoreError::Damaged(_) => Self::DataFolder(format!("{error}; restore a backup with `tellee restore`")),
             StoreError::DiskFull => Self::DataFolder(format!("{error}; make room and start again")),
             _ => Self::DataFolder(format!("the event store cannot be used: {error}")),
         }
@@ -49,13 +51,15 @@ impl Failure {
     /// The telemetry store could not be opened or read.
     pub fn telemetry(error: &TelemetryError) -> Self {
         match error {
-            TelemetryError::Newer { .. } => {
-                Self::DataFolder(format!("{error}; start a newer tellee or restore an older backup"))
+            TelemetryError::Newer { .. } => Self::DataFolder(format!(
+                "{error}; start a newer tellee or restore an older backup"
+            )),
+            TelemetryError::Damaged { .. } => Self::DataFolder(format!(
+                "{error}; see `tellee store check`, restore a backup with `tellee restore`"
+            )),
+            TelemetryError::DiskFull => {
+                Self::DataFolder(format!("{error}; make room and start again"))
             }
-            TelemetryError::Damaged { .. } => {
-                Self::DataFolder(format!("{error}; see `tellee store check`, restore a backup with `tellee restore`"))
-            }
-            TelemetryError::DiskFull => Self::DataFolder(format!("{error}; make room and start again")),
             _ => Self::DataFolder(format!("the telemetry store cannot be used: {error}")),
         }
     }

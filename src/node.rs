@@ -25,7 +25,6 @@ use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 use tellee_ml::MlService;
 use tellee_projections::Projections;
 use tellee_projections::live::LiveHub;
-use tellee_projections::telemetry::TelemetryStore;
 use tellee_projections::watch::{AlarmWatch, AlarmWatchConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,12 +57,18 @@ pub struct Node {
 
 impl Node {
     /// Opens the stores and starts everything. Returns when both listeners answer.
-    pub async fn start(config: &Config, folder: DataFolder, listeners: Listeners) -> Result<Self, Failure> {
+    pub async fn start(
+        config: &Config,
+        folder: DataFolder,
+        listeners: Listeners,
+    ) -> Result<Self, Failure> {
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let vault = Vault::open(&folder.secrets()).map_err(|error| Failure::DataFolder(error.to_string()))?;
+        let vault = Vault::open(&folder.secrets())
+            .map_err(|error| Failure::DataFolder(error.to_string()))?;
         let vault = Arc::new(vault);
         let stores = Stores::open(&folder, &clock).await?;
-        let failed = |what: &'static str| move |error: &dyn std::fmt::Display| Failure::other(what, error);
+        let failed =
+            |what: &'static str| move |error: &dyn std::fmt::Display| Failure::other(what, error);
         let projections =
             Projections::start(stores.events(), stores.database.clone(), Arc::clone(&clock))
                 .await
@@ -85,11 +90,22 @@ impl Node {
             &projections,
             stores.telemetry(),
             Arc::clone(&clock),
-            AlarmWatchConfig { lateness: config.alarms.max_lateness.duration(), ..AlarmWatchConfig::default() },
+            AlarmWatchConfig {
+                lateness: config.alarms.max_lateness.duration(),
+                ..AlarmWatchConfig::default()
+            },
         );
         live.add_sink(Arc::<AlarmWatch>::clone(&watch));
-        let (host, ml) =
-            models::start(config, &folder, &directory, &stores, &projections, &live, &clock).await;
+        let (host, ml) = models::start(
+            config,
+            &folder,
+            &directory,
+            &stores,
+            &projections,
+            &live,
+            &clock,
+        )
+        .await;
 
         let access: Arc<dyn AccessView> = Arc::clone(projections.access()) as Arc<dyn AccessView>;
         let node_budget = u32::try_from(config.ingest.node_budget.bytes()).unwrap_or(u32::MAX);
@@ -98,7 +114,10 @@ impl Node {
             stores.telemetry(),
             Arc::clone(&live),
             Arc::clone(&clock),
-            IngestLimits { bytes_in_flight: node_budget, ..IngestLimits::default() },
+            IngestLimits {
+                bytes_in_flight: node_budget,
+                ..IngestLimits::default()
+            },
         );
         let broker = Broker::new(Arc::clone(&ingest), mqtt_config(config));
         let setup_code = first_user::pending_setup(&projections, folder.path()).await?;
@@ -137,16 +156,43 @@ impl Node {
             max_body: config.http.max_body.as_usize(),
             max_connections: config.http.max_connections as usize,
         };
-        let rest = Rest { platform: Arc::clone(&platform), ingest, metrics };
+        let rest = Rest {
+            platform: Arc::clone(&platform),
+            ingest,
+            metrics,
+        };
         let routes = rest::router(rest)
-            .merge(graphql::router(Arc::clone(&platform), config.http.allowed_origins.clone()))
+            .merge(graphql::router(
+                Arc::clone(&platform),
+                config.http.allowed_origins.clone(),
+            ))
             .merge(web::router());
         let routes = http::finish(routes, &limits);
         tasks.spawn(http::serve(listeners.http, routes, limits, stop.clone()));
         tasks.spawn(mqtt::serve(Arc::clone(&broker), listeners.mqtt));
-        tasks.spawn(retention::run(stores.telemetry(), projections.clone(), clock, stop.clone()));
-        tasks.spawn(control::serve(control::bind(&folder)?, stores.clone(), folder.path().to_owned(), stop.clone()));
-        Ok(Self { folder, stores, projections, directory, watch, broker, ml, stop, tasks })
+        tasks.spawn(retention::run(
+            stores.telemetry(),
+            projections.clone(),
+            clock,
+            stop.clone(),
+        ));
+        tasks.spawn(control::serve(
+            control::bind(&folder)?,
+            stores.clone(),
+            folder.path().to_owned(),
+            stop.clone(),
+        ));
+        Ok(Self {
+            folder,
+            stores,
+            projections,
+            directory,
+            watch,
+            broker,
+            ml,
+            stop,
+            tasks,
+        })
     }
 
     /// Refuses new work, finishes what was taken, writes everything out and closes, within ten seconds.
@@ -162,11 +208,16 @@ impl Node {
             self.watch.stop(Duration::from_secs(2)).await;
             let report = self.directory.stop(Duration::from_secs(2)).await;
             if report.unanswered > 0 {
-                tracing::warn!(commands = report.unanswered, "commands were not answered in time");
+                tracing::warn!(
+                    commands = report.unanswered,
+                    "commands were not answered in time"
+                );
             }
             self.projections.stop().await;
         };
-        let in_time = tokio::time::timeout(STOP_DEADLINE - Duration::from_secs(2), orderly).await.is_ok();
+        let in_time = tokio::time::timeout(STOP_DEADLINE - Duration::from_secs(2), orderly)
+            .await
+            .is_ok();
         if !in_time {
             tracing::warn!("not everything ended in time; what was acknowledged is on disk");
         }

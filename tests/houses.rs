@@ -8,12 +8,24 @@ use serde_json::Value;
 /// Direct dependencies of our crates, normal and build, without those for tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--manifest-path"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+            "--manifest-path",
+        ])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .output()
         .expect("cargo metadata runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     packages
         .iter()
@@ -36,7 +48,10 @@ fn crates_import_only_what_lies_below_them() {
         ("tellee-senml", BTreeSet::from([])),
         ("tellee-cluster", BTreeSet::from(["tellee-actors"])),
         ("tellee-projections", BTreeSet::from(["tellee-actors"])),
-        ("tellee-ml", BTreeSet::from(["tellee-actors", "tellee-projections"])),
+        (
+            "tellee-ml",
+            BTreeSet::from(["tellee-actors", "tellee-projections"]),
+        ),
         ("tellee-ml-worker", BTreeSet::from(["tellee-ml"])),
         ("tellee-edge", BTreeSet::from(["tellee-senml"])),
         (

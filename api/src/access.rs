@@ -7,12 +7,17 @@ use crate::ingest::{AccessView, ThingAccess};
 
 impl AccessView for Access {
     fn thing_by_key_hash(&self, sha256: &[u8; 32]) -> Option<ThingAccess> {
-        Self::thing_by_key_hash(self, sha256)
-            .map(|found| ThingAccess { thing: found.thing, organisation: found.organisation })
+        Self::thing_by_key_hash(self, sha256).map(|found| ThingAccess {
+            thing: found.thing,
+            organisation: found.organisation,
+        })
     }
 
     fn thing(&self, thing: ThingId) -> Option<ThingAccess> {
-        Self::thing(self, thing).map(|found| ThingAccess { thing: found.thing, organisation: found.organisation })
+        Self::thing(self, thing).map(|found| ThingAccess {
+            thing: found.thing,
+            organisation: found.organisation,
+        })
     }
 
     fn may_use(&self, thing: ThingId, channel: ChannelId) -> bool {

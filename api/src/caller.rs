@@ -28,6 +28,10 @@ impl Caller {
 
     /// Whether the caller may do `action`; if not, the error names the least role that may.
     pub fn require(&self, action: Action) -> Result<(), ApiError> {
-        if allows(self.role, action) { Ok(()) } else { Err(ApiError::forbidden(least_role(action))) }
+        if allows(self.role, action) {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden(least_role(action)))
+        }
     }
 }

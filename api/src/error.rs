@@ -90,7 +90,10 @@ impl ErrorCode {
             Self::Unauthenticated | Self::TokenExpired => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
-            Self::AlreadyExists | Self::Conflict | Self::StaleOccurrence | Self::RevisionMismatch => 409,
+            Self::AlreadyExists
+            | Self::Conflict
+            | Self::StaleOccurrence
+            | Self::RevisionMismatch => 409,
             Self::InvalidInput | Self::MalformedMessage | Self::QueryTooComplex => 400,
             Self::UnsupportedMediaType => 415,
             Self::BodyTooLarge => 413,
@@ -130,7 +133,12 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, retry_after: None }
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+            retry_after: None,
+        }
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -152,13 +160,19 @@ impl ApiError {
     }
 
     pub fn forbidden(least_role: &str) -> Self {
-        Self::new(ErrorCode::Forbidden, format!("the role {least_role} is needed"))
+        Self::new(
+            ErrorCode::Forbidden,
+            format!("the role {least_role} is needed"),
+        )
     }
 
     /// Something broke on our side. What exactly goes to the log, not to the client.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a reason of ours");
-        Self::new(ErrorCode::Internal, "something went wrong on the server; its log says what")
+        Self::new(
+            ErrorCode::Internal,
+            "something went wrong on the server; its log says what",
+        )
     }
 }
 
@@ -168,9 +182,10 @@ impl From<Rejection> for ApiError {
         match rejection {
             Rejection::NotFound { .. } => Self::new(ErrorCode::NotFound, message),
             Rejection::AlreadyExists { .. } => Self::new(ErrorCode::AlreadyExists, message),
-            Rejection::Invalid { field, .. } => {
-                Self { field: Some(field), ..Self::new(ErrorCode::InvalidInput, message) }
-            }
+            Rejection::Invalid { field, .. } => Self {
+                field: Some(field),
+                ..Self::new(ErrorCode::InvalidInput, message)
+            },
             Rejection::Conflict { .. } => Self::new(ErrorCode::Conflict, message),
             Rejection::StaleOccurrence { .. } => Self::new(ErrorCode::StaleOccurrence, message),
             Rejection::Unsupported { .. } => Self::new(ErrorCode::InvalidInput, message),
@@ -184,9 +199,10 @@ impl From<AskError> for ApiError {
         match error {
             AskError::Rejected(rejection) => rejection.into(),
             AskError::RevisionMismatch { .. } => Self::new(ErrorCode::RevisionMismatch, message),
-            AskError::Overloaded { retry_after } => {
-                Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Overloaded, message) }
-            }
+            AskError::Overloaded { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(ErrorCode::Overloaded, message)
+            },
             AskError::TimedOut => Self::new(ErrorCode::TimedOut, message),
             AskError::Stopping => Self::new(ErrorCode::Stopping, message),
             AskError::Store(error) => error.into(),
@@ -199,7 +215,9 @@ impl From<AskError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::WrongRevision { .. } => Self::new(ErrorCode::RevisionMismatch, error.to_string()),
+            StoreError::WrongRevision { .. } => {
+                Self::new(ErrorCode::RevisionMismatch, error.to_string())
+            }
             StoreError::Overloaded => Self::overloaded(error.to_string()),
             StoreError::DiskFull => Self::new(ErrorCode::DiskFull, error.to_string()),
             StoreError::Closed => Self::new(ErrorCode::Stopping, "tellee is stopping"),
@@ -224,9 +242,10 @@ impl From<TelemetryError> for ApiError {
 impl From<PasswordError> for ApiError {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Length => {
-                Self { field: Some("password".to_owned()), ..Self::new(ErrorCode::InvalidInput, error.to_string()) }
-            }
+            PasswordError::Length => Self {
+                field: Some("password".to_owned()),
+                ..Self::new(ErrorCode::InvalidInput, error.to_string())
+            },
             PasswordError::Failed(_) => Self::internal(&error),
         }
     }
@@ -259,7 +278,10 @@ impl From<Throttled> for ApiError {
 
 impl ApiError {
     fn overloaded(message: String) -> Self {
-        Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(ErrorCode::Overloaded, message) }
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(ErrorCode::Overloaded, message)
+        }
     }
 }
 

@@ -34,7 +34,10 @@ pub fn finish(routes: Router, limits: &HttpLimits) -> Router {
     routes
         .fallback(|| async { ApiError::not_found("such path") })
         .method_not_allowed_fallback(|| async {
-            (StatusCode::METHOD_NOT_ALLOWED, ApiError::new(ErrorCode::NotFound, "this path does not take this method"))
+            (
+                StatusCode::METHOD_NOT_ALLOWED,
+                ApiError::new(ErrorCode::NotFound, "this path does not take this method"),
+            )
                 .into_response()
         })
         .layer(DefaultBodyLimit::max(limits.max_body))
@@ -43,8 +46,14 @@ pub fn finish(routes: Router, limits: &HttpLimits) -> Router {
 
 async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.insert(
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
@@ -53,7 +62,12 @@ async fn secure(mut response: Response) -> Response {
 }
 
 /// Serves until `stop`, then lets requests that were taken finish.
-pub async fn serve(listener: TcpListener, routes: Router, limits: HttpLimits, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    limits: HttpLimits,
+    stop: CancellationToken,
+) {
     let permits = Arc::new(Semaphore::new(limits.max_connections));
     let tasks = TaskTracker::new();
     loop {
@@ -86,7 +100,12 @@ pub async fn serve(listener: TcpListener, routes: Router, limits: HttpLimits, st
     tasks.wait().await;
 }
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, routes: Router, stop: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+    stop: CancellationToken,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "an HTTP connection went before it was served");
         return;

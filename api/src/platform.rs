@@ -19,13 +19,13 @@ use tellee_actors::event::Who;
 use tellee_actors::ids::{CommandId, EntityId, OrganisationId, Position, Revision};
 use tellee_actors::store::EventStore;
 use tellee_actors::time::SharedClock;
-use tellee_projections::live::LiveHub;
 use tellee_projections::Projections;
+use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::TelemetryStore;
 use tokio::sync::Mutex;
 
-pub use models::{ModelHost, Training};
 pub use edge_devices::{Bootstrap, BootstrapChannel, NewEdgeDevice};
+pub use models::{ModelHost, Training};
 pub use things::{CreatedThing, NewThing, ThingUpdate};
 pub use users::{NewUser, user_id};
 
@@ -80,10 +80,16 @@ impl Request {
     /// A request that a retry repeats: the key is the client's.
     pub fn keyed(caller: &Caller, idempotency_key: &str) -> Result<Self, ApiError> {
         if idempotency_key.is_empty() || idempotency_key.len() > 128 {
-            return Err(ApiError::invalid("idempotencyKey", "must have between 1 and 128 characters"));
+            return Err(ApiError::invalid(
+                "idempotencyKey",
+                "must have between 1 and 128 characters",
+            ));
         }
         let command_id = CommandId::from_key(&caller.user.to_string(), idempotency_key);
-        Ok(Self { command_id: Some(command_id), ..Self::default() })
+        Ok(Self {
+            command_id: Some(command_id),
+            ..Self::default()
+        })
     }
 
     pub fn expecting(mut self, revision: Option<Revision>) -> Self {
@@ -112,7 +118,9 @@ impl Platform {
         command: Command,
         request: &Request,
     ) -> Result<Accepted, ApiError> {
-        let accepted = self.ask_only(who, organisation, entity, command, request).await?;
+        let accepted = self
+            .ask_only(who, organisation, entity, command, request)
+            .await?;
         self.seen(accepted.position).await?;
         Ok(accepted)
     }
@@ -139,18 +147,22 @@ impl Platform {
 
     /// Waits until the projections have seen `position`, so that the answer shows what the command did.
     pub async fn seen(&self, position: Position) -> Result<(), ApiError> {
-        self.projections.wait_for(position, PROJECTION_TIMEOUT).await.map_err(|error| {
-            ApiError::new(
-                ErrorCode::TimedOut,
-                format!("the command was taken, but reading it back takes too long: {error}"),
-            )
-        })
+        self.projections
+            .wait_for(position, PROJECTION_TIMEOUT)
+            .await
+            .map_err(|error| {
+                ApiError::new(
+                    ErrorCode::TimedOut,
+                    format!("the command was taken, but reading it back takes too long: {error}"),
+                )
+            })
     }
 }
 
 impl Request {
     /// The id of the entity that this request makes: the same for a retry.
     pub fn entity(&self, kind: &str) -> uuid::Uuid {
-        self.command_id.map_or_else(uuid::Uuid::now_v7, |command| command.step(kind).0)
+        self.command_id
+            .map_or_else(uuid::Uuid::now_v7, |command| command.step(kind).0)
     }
 }

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
 
 /// One file of the dashboard, with what it is packed to.
-struct Asset {
+pub struct Asset {
     path: &'static str,
     plain: &'static [u8],
     brotli: Option<&'static [u8]>,
@@ -63,8 +63,15 @@ async fn index(headers: HeaderMap) -> Response {
 
 /// A file, or the page for one of its own addresses.
 async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    let is_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
-    if is_file { serve(&path, &headers) } else { serve("index.html", &headers) }
+    let is_file = path
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.contains('.'));
+    if is_file {
+        serve(&path, &headers)
+    } else {
+        serve("index.html", &headers)
+    }
 }
 
 fn serve(path: &str, headers: &HeaderMap) -> Response {
@@ -74,15 +81,29 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
         }
         return StatusCode::NOT_FOUND.into_response();
     };
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value == entry.etag.as_str());
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { body(entry, headers) };
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|value| value == entry.etag.as_str());
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        body(entry, headers)
+    };
     let head = response.headers_mut();
     insert(head, header::ETAG, &entry.etag);
     insert(head, header::VARY, "accept-encoding");
     // Names under assets/ carry a hash of their content.
-    let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     insert(head, header::CACHE_CONTROL, cache);
-    insert(head, header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    insert(
+        head,
+        header::CONTENT_SECURITY_POLICY,
+        CONTENT_SECURITY_POLICY,
+    );
     response
 }
 
@@ -91,7 +112,11 @@ fn body(entry: &Entry, headers: &HeaderMap) -> Response {
         headers
             .get(header::ACCEPT_ENCODING)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.split(',').any(|part| part.trim().split(';').next() == Some(encoding)))
+            .is_some_and(|value| {
+                value
+                    .split(',')
+                    .any(|part| part.trim().split(';').next() == Some(encoding))
+            })
     };
     let asset = entry.asset;
     let (bytes, encoding) = match (asset.brotli, asset.gzip) {
@@ -100,7 +125,11 @@ fn body(entry: &Entry, headers: &HeaderMap) -> Response {
         _ => (asset.plain, None),
     };
     let mut response = bytes.into_response();
-    insert(response.headers_mut(), header::CONTENT_TYPE, content_type(asset.path));
+    insert(
+        response.headers_mut(),
+        header::CONTENT_TYPE,
+        content_type(asset.path),
+    );
     if let Some(encoding) = encoding {
         insert(response.headers_mut(), header::CONTENT_ENCODING, encoding);
     }
@@ -109,8 +138,16 @@ fn body(entry: &Entry, headers: &HeaderMap) -> Response {
 
 fn page(html: &'static str) -> Response {
     let mut response = html.into_response();
-    insert(response.headers_mut(), header::CONTENT_TYPE, "text/html; charset=utf-8");
-    insert(response.headers_mut(), header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    insert(
+        response.headers_mut(),
+        header::CONTENT_TYPE,
+        "text/html; charset=utf-8",
+    );
+    insert(
+        response.headers_mut(),
+        header::CONTENT_SECURITY_POLICY,
+        CONTENT_SECURITY_POLICY,
+    );
     response
 }
 
@@ -145,7 +182,10 @@ mod tests {
         for path in ["", "alarms", "assets-of-the-plant/p-101"] {
             let response = file(Path(path.to_owned()), HeaderMap::new()).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
-            let policy = response.headers().get(header::CONTENT_SECURITY_POLICY).unwrap();
+            let policy = response
+                .headers()
+                .get(header::CONTENT_SECURITY_POLICY)
+                .unwrap();
             assert!(!policy.to_str().unwrap().contains("unsafe"));
         }
         let missing = file(Path("assets/none.js".to_owned()), HeaderMap::new()).await;

@@ -28,7 +28,7 @@ pub use embedded::EmbeddedTelemetryStore;
 pub use engine::{Access, Engine, StoreFigures};
 pub use export::{Rows, write_csv};
 pub use model::{
-    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample, SeriesFilter,
-    SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample,
+    SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
 };
 pub use store::{Appended, TelemetryError, TelemetryStore};

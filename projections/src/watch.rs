@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tellee_actors::domain::alarm_watch::LATENESS;
 use tellee_actors::entity::Directory;
 use tellee_actors::ids::ThingId;
 use tellee_actors::time::SharedClock;
@@ -49,6 +50,8 @@ pub struct AlarmWatchConfig {
     pub queue_records: usize,
     /// How often silence and shelving are looked at.
     pub tick: Duration,
+    /// A sample older than this when it came fills history and raises nothing.
+    pub lateness: Duration,
 }
 
 impl Default for AlarmWatchConfig {
@@ -57,6 +60,7 @@ impl Default for AlarmWatchConfig {
             workers: 2,
             queue_records: 65_536,
             tick: Duration::from_secs(1),
+            lateness: LATENESS,
         }
     }
 }

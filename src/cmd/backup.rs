@@ -30,8 +30,9 @@ pub struct RestoreArgs {
 
 pub fn backup(args: &BackupArgs) -> Result<(), Failure> {
     let config = args.common.load()?;
-    let to = std::path::absolute(&args.file)
-        .map_err(|error| Failure::Usage(format!("`{}` is no path: {error}", args.file.display())))?;
+    let to = std::path::absolute(&args.file).map_err(|error| {
+        Failure::Usage(format!("`{}` is no path: {error}", args.file.display()))
+    })?;
     if !config.data_dir.join("events.db").is_file() {
         return Err(Failure::DataFolder(format!(
             "data folder `{}` holds nothing to back up; give another with --data-dir",

@@ -66,10 +66,12 @@ pub fn run(args: DemoArgs) -> Result<(), Failure> {
 
 /// Runs until one of the processes ends.
 async fn play(args: &DemoArgs, processes: &mut Vec<Process>) -> Result<(), Failure> {
-    let folder = std::path::absolute(&args.folder)
-        .map_err(|error| Failure::Usage(format!("`{}` is no path: {error}", args.folder.display())))?;
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| Failure::DataFolder(format!("demo folder `{}`: {error}", folder.display())))?;
+    let folder = std::path::absolute(&args.folder).map_err(|error| {
+        Failure::Usage(format!("`{}` is no path: {error}", args.folder.display()))
+    })?;
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Failure::DataFolder(format!("demo folder `{}`: {error}", folder.display()))
+    })?;
     let account = plant::account(&folder)?;
     let tellee = program("tellee")?;
 
@@ -78,7 +80,12 @@ async fn play(args: &DemoArgs, processes: &mut Vec<Process>) -> Result<(), Failu
         tokio::process::Command::new(&tellee)
             .arg("serve")
             .args(["--data-dir".as_ref(), folder.join("data").as_os_str()])
-            .args(["--http", &args.http.to_string(), "--mqtt", &args.mqtt.to_string()])
+            .args([
+                "--http",
+                &args.http.to_string(),
+                "--mqtt",
+                &args.mqtt.to_string(),
+            ])
             .env("TELLEE_ADMIN_EMAIL", &account.email)
             .env("TELLEE_ADMIN_PASSWORD", &account.password),
         &folder.join("server.log"),
@@ -94,10 +101,17 @@ async fn play(args: &DemoArgs, processes: &mut Vec<Process>) -> Result<(), Failu
     simulator.args(["sim", "--listen", "127.0.0.1:0"]);
     match &args.csv {
         Some(file) => {
-            simulator.arg("--csv").arg(file).args(["--every", "1s", "--loop"]);
+            simulator
+                .arg("--csv")
+                .arg(file)
+                .args(["--every", "1s", "--loop"]);
         }
         None => {
-            let fault = format!("bearing-wear@{}ms,ramp={}ms", millis(args.fault_after), millis(args.fault_ramp));
+            let fault = format!(
+                "bearing-wear@{}ms,ramp={}ms",
+                millis(args.fault_after),
+                millis(args.fault_ramp)
+            );
             simulator.args(["--fault", &fault]);
         }
     }
@@ -142,8 +156,14 @@ fn announce(args: &DemoArgs, http: &str, account: &plant::Account, folder: &Path
     println!();
     if args.csv.is_none() {
         println!("  0 s            a healthy pump, P-101");
-        println!("  ~{} s          a model is trained on what it has seen", HEALTHY.as_secs());
-        println!("  {} s           the drive-end bearing begins to wear: watch the score, then the alarm", args.fault_after.duration().as_secs());
+        println!(
+            "  ~{} s          a model is trained on what it has seen",
+            HEALTHY.as_secs()
+        );
+        println!(
+            "  {} s           the drive-end bearing begins to wear: watch the score, then the alarm",
+            args.fault_after.duration().as_secs()
+        );
         println!();
     }
     println!("  logs           {}/*.log", folder.display());
@@ -163,12 +183,16 @@ async fn train_when_healthy(client: &Client, plant: &plant::Plant) {
 
 /// A program beside this one.
 fn program(name: &str) -> Result<PathBuf, Failure> {
-    let here = std::env::current_exe().map_err(|error| Failure::other("this program cannot be found", &error))?;
+    let here = std::env::current_exe()
+        .map_err(|error| Failure::other("this program cannot be found", &error))?;
     let path = here.with_file_name(name);
     if path.is_file() {
         return Ok(path);
     }
-    Err(Failure::Other(format!("`{}` is missing; build it with `cargo build --release`", path.display())))
+    Err(Failure::Other(format!(
+        "`{}` is missing; build it with `cargo build --release`",
+        path.display()
+    )))
 }
 
 const fn millis(span: Span) -> u128 {

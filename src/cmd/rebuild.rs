@@ -22,7 +22,10 @@ pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
         let on_terminal = std::io::stderr().is_terminal();
         let mut shown = u64::MAX;
         let rebuilt = rebuild(Arc::new(events), &database, |progress| {
-            let share = (progress.done.0 * 100).checked_div(progress.total.0).unwrap_or(100).min(100);
+            let share = (progress.done.0 * 100)
+                .checked_div(progress.total.0)
+                .unwrap_or(100)
+                .min(100);
             if share != shown {
                 shown = share;
                 draw(share, on_terminal);
@@ -33,7 +36,10 @@ pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
         if on_terminal {
             eprintln!();
         }
-        database.close().await.map_err(|error| Failure::events(&error))?;
+        database
+            .close()
+            .await
+            .map_err(|error| Failure::events(&error))?;
         println!(
             "{} events read up to position {}, {} skipped",
             rebuilt.events, rebuilt.position, rebuilt.skipped
@@ -61,14 +67,21 @@ pub fn migrate(args: &ConfigArgs) -> Result<(), Failure> {
         let clock: SharedClock = Arc::new(SystemClock::default());
         let folder = DataFolder::open(&config.data_dir)?;
         let (database, events) = open_events(&folder.events()).await?;
-        let projections = Projections::start(Arc::new(events), database.clone(), Arc::clone(&clock))
-            .await
-            .map_err(|error| Failure::events(&error))?;
+        let projections =
+            Projections::start(Arc::new(events), database.clone(), Arc::clone(&clock))
+                .await
+                .map_err(|error| Failure::events(&error))?;
         projections.stop().await;
         let telemetry = open_telemetry(&folder.telemetry(), &clock).await?;
         use tellee_projections::telemetry::TelemetryStore as _;
-        telemetry.close().await.map_err(|error| Failure::telemetry(&error))?;
-        database.close().await.map_err(|error| Failure::events(&error))?;
+        telemetry
+            .close()
+            .await
+            .map_err(|error| Failure::telemetry(&error))?;
+        database
+            .close()
+            .await
+            .map_err(|error| Failure::events(&error))?;
         println!("the data folder is in the format of this version");
         Ok(())
     })

@@ -47,7 +47,11 @@ pub struct SimArgs {
 impl SimArgs {
     fn into_config(self) -> Result<SimConfig, Failure> {
         let kind = self.csv.map_or(SimKind::Pump, SimKind::Csv);
-        let faults = self.fault.iter().map(|text| text.parse::<FaultSpec>()).collect::<Result<_, _>>();
+        let faults = self
+            .fault
+            .iter()
+            .map(|text| text.parse::<FaultSpec>())
+            .collect::<Result<_, _>>();
         Ok(SimConfig {
             listen: self.listen,
             seed: self.seed,
@@ -88,9 +92,11 @@ pub fn run(args: SimArgs) -> Result<(), Failure> {
             }
             stop.send_replace(true);
         });
-        sim::run(config, stopped).await.map_err(|error| match error {
-            SimError::Listen { .. } | SimError::Serve(_) => Failure::Other(error.to_string()),
-            _ => Failure::Usage(error.to_string()),
-        })
+        sim::run(config, stopped)
+            .await
+            .map_err(|error| match error {
+                SimError::Listen { .. } | SimError::Serve(_) => Failure::Other(error.to_string()),
+                _ => Failure::Usage(error.to_string()),
+            })
     })
 }

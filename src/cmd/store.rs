@@ -58,30 +58,44 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
     let report = check(&folder.telemetry()).map_err(|error| Failure::telemetry(&error))?;
     println!(
         "{} series, {} samples, {} blocks in {} files ({} bytes), log {} bytes",
-        report.series, report.samples, report.blocks, report.block_files, report.block_bytes, report.log_bytes
+        report.series,
+        report.samples,
+        report.blocks,
+        report.block_files,
+        report.block_bytes,
+        report.log_bytes
     );
     for damage in &report.damages {
-        println!("damaged: {damage}");
+        println!(
+            "damaged: `{}` at byte {}: {}",
+            damage.file, damage.offset, damage.reason
+        );
     }
     if report.is_whole() {
         return Ok(());
     }
-    Err(Failure::DataFolder("the telemetry store is damaged in the places above; all else can be read".to_owned()))
+    Err(Failure::DataFolder(
+        "the telemetry store is damaged in the places above; all else can be read".to_owned(),
+    ))
 }
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
     let config = args.common.load()?;
     let filter = SeriesFilter {
         channels: match &args.channel {
-            Some(channel) => Some(vec![
-                channel.parse().map_err(|_| Failure::Usage(format!("--channel `{channel}` is no id")))?,
-            ]),
+            Some(channel) => {
+                Some(vec![channel.parse().map_err(|_| {
+                    Failure::Usage(format!("--channel `{channel}` is no id"))
+                })?])
+            }
             None => None,
         },
         thing: match &args.thing {
-            Some(thing) => {
-                Some(thing.parse().map_err(|_| Failure::Usage(format!("--thing `{thing}` is no id")))?)
-            }
+            Some(thing) => Some(
+                thing
+                    .parse()
+                    .map_err(|_| Failure::Usage(format!("--thing `{thing}` is no id")))?,
+            ),
             None => None,
         },
         name: args.name.clone(),
@@ -95,17 +109,21 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         let clock: SharedClock = Arc::new(SystemClock::default());
         let folder = DataFolder::open(&config.data_dir)?;
         let store = open_telemetry(&folder.telemetry(), &clock).await?;
-        let rows = store.export(&filter, range).map_err(|error| Failure::telemetry(&error))?;
+        let rows = store
+            .export(&filter, range)
+            .map_err(|error| Failure::telemetry(&error))?;
         let failed = |error: std::io::Error| Failure::other("the export cannot be written", &error);
         let written = match &args.output {
             Some(path) => {
                 let file = std::fs::File::create(path).map_err(failed)?;
                 let mut writer = BufWriter::new(file);
-                let written = write_csv(rows, &mut writer).map_err(|error| Failure::telemetry(&error))?;
+                let written =
+                    write_csv(rows, &mut writer).map_err(|error| Failure::telemetry(&error))?;
                 writer.flush().map_err(failed)?;
                 written
             }
-            None => write_csv(rows, &mut std::io::stdout().lock()).map_err(|error| Failure::telemetry(&error))?,
+            None => write_csv(rows, &mut std::io::stdout().lock())
+                .map_err(|error| Failure::telemetry(&error))?,
         };
         eprintln!("{written} samples");
         Ok(())
@@ -113,10 +131,14 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
 }
 
 fn seconds(given: Option<f64>, flag: &str) -> Result<Option<Timestamp>, Failure> {
-    let Some(seconds) = given else { return Ok(None) };
+    let Some(seconds) = given else {
+        return Ok(None);
+    };
     let nanoseconds = seconds * 1e9;
     if !nanoseconds.is_finite() || nanoseconds.abs() >= i64::MAX as f64 {
-        return Err(Failure::Usage(format!("{flag} {seconds} lies outside the years 1677 to 2262")));
+        return Err(Failure::Usage(format!(
+            "{flag} {seconds} lies outside the years 1677 to 2262"
+        )));
     }
     Ok(Some(Timestamp(nanoseconds as i64)))
 }

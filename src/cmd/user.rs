@@ -50,8 +50,9 @@ pub fn run(command: UserCommand) -> Result<(), Failure> {
         let folder = DataFolder::open(&config.data_dir)?;
         let (database, events) = open_events(&folder.events()).await?;
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let directory = LocalDirectory::new(Arc::new(events), clock, LocalDirectoryConfig::default())
-            .map_err(|error| Failure::other("the entities cannot be started", &error))?;
+        let directory =
+            LocalDirectory::new(Arc::new(events), clock, LocalDirectoryConfig::default())
+                .map_err(|error| Failure::other("the entities cannot be started", &error))?;
         let password = Passwords::default()
             .hash(&password)
             .await
@@ -77,14 +78,27 @@ pub fn run(command: UserCommand) -> Result<(), Failure> {
         directory
             .ask(id.into(), Command::User(create), context())
             .await
-            .map_err(|error| Failure::Usage(format!("user `{}` cannot be made: {error}", args.email)))?;
-        let create = organisation::Command::Create { name: args.email.trim().to_lowercase() };
+            .map_err(|error| {
+                Failure::Usage(format!("user `{}` cannot be made: {error}", args.email))
+            })?;
+        let create = organisation::Command::Create {
+            name: args.email.trim().to_lowercase(),
+        };
         directory
-            .ask(organisation.into(), Command::Organisation(create), context())
+            .ask(
+                organisation.into(),
+                Command::Organisation(create),
+                context(),
+            )
             .await
-            .map_err(|error| Failure::Other(format!("the user's organisation cannot be made: {error}")))?;
+            .map_err(|error| {
+                Failure::Other(format!("the user's organisation cannot be made: {error}"))
+            })?;
         directory.stop(TIMEOUT).await;
-        database.close().await.map_err(|error| Failure::events(&error))?;
+        database
+            .close()
+            .await
+            .map_err(|error| Failure::events(&error))?;
         println!("{id}");
         Ok(())
     })

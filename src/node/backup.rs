@@ -27,7 +27,10 @@ const PLAIN_FOLDERS: [&str; 2] = ["models", "secrets"];
 /// Writes the archive to `to`, whole or not at all. Works while the stores are in use.
 pub async fn write(stores: &Stores, data_dir: &Path, to: &Path) -> Result<u64, Failure> {
     // Beside the target: on the same disk, so that the last step is a rename.
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = to
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let staging = parent.join(format!(".tellee-backup-{}", std::process::id()));
     let written = write_staged(stores, data_dir, to, &staging).await;
     if let Err(error) = fs::remove_dir_all(&staging)
@@ -38,14 +41,26 @@ pub async fn write(stores: &Stores, data_dir: &Path, to: &Path) -> Result<u64, F
     written
 }
 
-async fn write_staged(stores: &Stores, data_dir: &Path, to: &Path, staging: &Path) -> Result<u64, Failure> {
+async fn write_staged(
+    stores: &Stores,
+    data_dir: &Path,
+    to: &Path,
+    staging: &Path,
+) -> Result<u64, Failure> {
     let failed = |error: io::Error| Failure::other("the backup cannot be written", &error);
     fs::create_dir_all(staging).map_err(failed)?;
     fs::set_permissions(staging, fs::Permissions::from_mode(0o700)).map_err(failed)?;
     // Events last: what telemetry and models refer to is then in them.
     let telemetry = stores.embedded_telemetry();
-    telemetry.backup_to(&staging.join("telemetry")).await.map_err(|error| Failure::telemetry(&error))?;
-    stores.database.backup(&staging.join("events.db")).await.map_err(|error| Failure::events(&error))?;
+    telemetry
+        .backup_to(&staging.join("telemetry"))
+        .await
+        .map_err(|error| Failure::telemetry(&error))?;
+    stores
+        .database
+        .backup(&staging.join("events.db"))
+        .await
+        .map_err(|error| Failure::events(&error))?;
     let (data_dir, staging, to) = (data_dir.to_owned(), staging.to_owned(), to.to_owned());
     tokio::task::spawn_blocking(move || pack(&data_dir, &staging, &to))
         .await
@@ -54,11 +69,21 @@ async fn write_staged(stores: &Stores, data_dir: &Path, to: &Path, staging: &Pat
 }
 
 fn pack(data_dir: &Path, staging: &Path, to: &Path) -> io::Result<u64> {
-    let manifest = Manifest { format: FORMAT, version: VERSION.to_owned() };
-    fs::write(staging.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?)?;
+    let manifest = Manifest {
+        format: FORMAT,
+        version: VERSION.to_owned(),
+    };
+    fs::write(
+        staging.join(MANIFEST),
+        serde_json::to_vec_pretty(&manifest)?,
+    )?;
     let packed = staging.join("archive");
     // It holds the secrets.
-    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&packed)?;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&packed)?;
     let encoder = zstd::Encoder::new(BufWriter::new(file), LEVEL)?;
     let mut archive = tar::Builder::new(encoder);
     archive.follow_symlinks(false);
@@ -73,7 +98,9 @@ fn pack(data_dir: &Path, staging: &Path, to: &Path) -> io::Result<u64> {
     }
     let mut writer = archive.into_inner()?.finish()?;
     writer.flush()?;
-    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let file = writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     let bytes = file.metadata()?.len();
     fs::rename(&packed, to)?;
@@ -87,7 +114,9 @@ fn pack(data_dir: &Path, staging: &Path, to: &Path) -> io::Result<u64> {
 pub fn restore(archive: &Path, data_dir: &Path) -> Result<(), Failure> {
     let occupied = fs::read_dir(data_dir)
         .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
-        .map_err(|error| Failure::DataFolder(format!("data folder `{}`: {error}", data_dir.display())))?
+        .map_err(|error| {
+            Failure::DataFolder(format!("data folder `{}`: {error}", data_dir.display()))
+        })?
         .into_iter()
         .any(|entry| entry.file_name() != "LOCK");
     if occupied {
@@ -98,11 +127,21 @@ pub fn restore(archive: &Path, data_dir: &Path) -> Result<(), Failure> {
     }
     unpack(archive, data_dir).map_err(|error| {
         // Nothing partial is kept.
-        for name in ["events.db", "telemetry", MANIFEST].iter().chain(&PLAIN_FOLDERS) {
+        for name in ["events.db", "telemetry", MANIFEST]
+            .iter()
+            .chain(&PLAIN_FOLDERS)
+        {
             let path: PathBuf = data_dir.join(name);
-            let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            let _ = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
         }
-        Failure::Other(format!("backup `{}` cannot be restored: {error}", archive.display()))
+        Failure::Other(format!(
+            "backup `{}` cannot be restored: {error}",
+            archive.display()
+        ))
     })
 }
 
@@ -114,7 +153,10 @@ fn unpack(archive: &Path, data_dir: &Path) -> io::Result<()> {
     let manifest = fs::read(data_dir.join(MANIFEST))?;
     let manifest: Manifest = serde_json::from_slice(&manifest)?;
     if manifest.format > FORMAT {
-        let reason = format!("it was written by tellee {}, newer than this one", manifest.version);
+        let reason = format!(
+            "it was written by tellee {}, newer than this one",
+            manifest.version
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
     fs::remove_file(data_dir.join(MANIFEST))?;

@@ -33,7 +33,10 @@ pub enum Answer {
 pub fn bind(folder: &DataFolder) -> Result<UnixListener, Failure> {
     let path = folder.path().join(SOCKET);
     let unusable = |error: std::io::Error| {
-        Failure::DataFolder(format!("control socket `{}` cannot be made: {error}", path.display()))
+        Failure::DataFolder(format!(
+            "control socket `{}` cannot be made: {error}",
+            path.display()
+        ))
     };
     // We hold the lock, so a socket that is there is a dead server's.
     match std::fs::remove_file(&path) {
@@ -46,7 +49,12 @@ pub fn bind(folder: &DataFolder) -> Result<UnixListener, Failure> {
 }
 
 /// Answers one request after the other until `stop`.
-pub async fn serve(listener: UnixListener, stores: Stores, data_dir: PathBuf, stop: CancellationToken) {
+pub async fn serve(
+    listener: UnixListener,
+    stores: Stores,
+    data_dir: PathBuf,
+    stop: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -68,15 +76,21 @@ pub async fn serve(listener: UnixListener, stores: Stores, data_dir: PathBuf, st
 async fn answer(mut stream: UnixStream, stores: &Stores, data_dir: &Path) -> std::io::Result<()> {
     let mut line = String::new();
     let (reader, _) = stream.split();
-    BufReader::new(reader.take(LINE_LIMIT)).read_line(&mut line).await?;
+    BufReader::new(reader.take(LINE_LIMIT))
+        .read_line(&mut line)
+        .await?;
     let answer = match serde_json::from_str::<Ask>(&line) {
-        Err(error) => Answer::Failed { reason: format!("the request is malformed: {error}") },
+        Err(error) => Answer::Failed {
+            reason: format!("the request is malformed: {error}"),
+        },
         Ok(Ask::Backup { to }) => match backup::write(stores, data_dir, &to).await {
             Ok(bytes) => {
                 tracing::info!(file = %to.display(), bytes, "a backup was written");
                 Answer::Done { bytes }
             }
-            Err(failure) => Answer::Failed { reason: failure.to_string() },
+            Err(failure) => Answer::Failed {
+                reason: failure.to_string(),
+            },
         },
     };
     let mut text = serde_json::to_vec(&answer)?;
@@ -87,13 +101,23 @@ async fn answer(mut stream: UnixStream, stores: &Stores, data_dir: &Path) -> std
 /// Asks the server that holds `data_dir`.
 pub async fn ask(data_dir: &Path, ask: &Ask) -> Result<Answer, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::Other(format!("the server that holds `{}` does not answer: {error}", data_dir.display()))
+        Failure::Other(format!(
+            "the server that holds `{}` does not answer: {error}",
+            data_dir.display()
+        ))
     };
-    let mut stream = UnixStream::connect(data_dir.join(SOCKET)).await.map_err(failed)?;
-    let mut text = serde_json::to_vec(ask).map_err(|error| Failure::other("the request cannot be written", &error))?;
+    let mut stream = UnixStream::connect(data_dir.join(SOCKET))
+        .await
+        .map_err(failed)?;
+    let mut text = serde_json::to_vec(ask)
+        .map_err(|error| Failure::other("the request cannot be written", &error))?;
     text.push(b'\n');
     stream.write_all(&text).await.map_err(failed)?;
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).await.map_err(failed)?;
-    serde_json::from_str(&line).map_err(|error| Failure::other("the server's answer is malformed", &error))
+    BufReader::new(stream)
+        .read_line(&mut line)
+        .await
+        .map_err(failed)?;
+    serde_json::from_str(&line)
+        .map_err(|error| Failure::other("the server's answer is malformed", &error))
 }

@@ -12,7 +12,10 @@ use tellee_actors::time::SharedClock;
 use tellee_api::error::{ApiError, ErrorCode};
 use tellee_api::platform::{ModelHost, Training};
 use tellee_cluster::LocalDirectory;
-use tellee_ml::{MlConfig, MlService, RegistryModels, Seams, TrainError, TrainOptions, TrainRequest, WorkerState};
+use tellee_ml::worker::WorkerState;
+use tellee_ml::{
+    MlConfig, MlService, RegistryModels, Seams, TrainError, TrainOptions, TrainRequest,
+};
 use tellee_projections::Projections;
 use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::TimeRange;
@@ -35,7 +38,10 @@ pub async fn start(
     clock: &SharedClock,
 ) -> (Arc<dyn ModelHost>, Option<MlService>) {
     if !config.ml.enabled {
-        return (Arc::new(Absent("switched off by `ml.enabled`".to_owned())), None);
+        return (
+            Arc::new(Absent("switched off by `ml.enabled`".to_owned())),
+            None,
+        );
     }
     let hub = Arc::clone(live);
     let seams = Seams {
@@ -50,7 +56,10 @@ pub async fn start(
         Ok(service) => {
             live.add_sink(Arc::new(service.clone()));
             let directory: Arc<dyn Directory> = Arc::<LocalDirectory>::clone(directory);
-            let host = Host { service: service.clone(), directory };
+            let host = Host {
+                service: service.clone(),
+                directory,
+            };
             (Arc::new(host), Some(service))
         }
         Err(error) => {
@@ -66,7 +75,9 @@ fn worker(config: &Config) -> PathBuf {
         return config.ml.worker.clone();
     }
     let here = std::env::current_exe().ok();
-    here.as_deref().and_then(|program| program.parent()).map_or_else(|| PathBuf::from(WORKER), |folder| folder.join(WORKER))
+    here.as_deref()
+        .and_then(|program| program.parent())
+        .map_or_else(|| PathBuf::from(WORKER), |folder| folder.join(WORKER))
 }
 
 /// The folder of libtorch: as configured, `$LIBTORCH`, else where `make setup` puts it.
@@ -77,9 +88,11 @@ fn libtorch(config: &Config) -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("LIBTORCH") {
         return Some(PathBuf::from(folder));
     }
-    let cache = std::env::var_os("TELLEE_CACHE").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/tellee"))
-    })?;
+    let cache = std::env::var_os("TELLEE_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| {
+            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/tellee"))
+        })?;
     let folder = cache.join("libtorch-2.13.0");
     folder.is_dir().then_some(folder)
 }
@@ -94,7 +107,10 @@ impl ModelHost for Absent {
     }
 
     async fn train(&self, _training: Training) -> Result<(), ApiError> {
-        Err(ApiError::new(ErrorCode::MlUnavailable, format!("no model can be trained: {}", self.0)))
+        Err(ApiError::new(
+            ErrorCode::MlUnavailable,
+            format!("no model can be trained: {}", self.0),
+        ))
     }
 }
 
@@ -119,17 +135,28 @@ impl ModelHost for Host {
     async fn train(&self, training: Training) -> Result<(), ApiError> {
         let request = TrainRequest {
             model: training.model.id,
-            range: TimeRange { from: training.from, to: training.to },
-            options: TrainOptions { seed: Some(training.seed), ..TrainOptions::default() },
+            range: TimeRange {
+                from: training.from,
+                to: training.to,
+            },
+            options: TrainOptions {
+                seed: Some(training.seed),
+                ..TrainOptions::default()
+            },
             who: training.who.clone(),
         };
-        let taken = self.service.start_training(request).map_err(|error| refusal(&error))?;
+        let taken = self
+            .service
+            .start_training(request)
+            .map_err(|error| refusal(&error))?;
         let directory = Arc::clone(&self.directory);
         tokio::spawn(async move {
             let model = training.model.id;
             match taken.wait().await {
                 Ok(version) if training.promote => {
-                    let promote = Command::Model(model::Command::Promote { version: version.version });
+                    let promote = Command::Model(model::Command::Promote {
+                        version: version.version,
+                    });
                     let context = CommandContext {
                         command_id: CommandId::generate(),
                         who: training.who,
@@ -151,6 +178,10 @@ impl ModelHost for Host {
 }
 
 fn refusal(error: &TrainError) -> ApiError {
-    let code = if error.is_retryable() { ErrorCode::MlUnavailable } else { ErrorCode::Conflict };
+    let code = if error.is_retryable() {
+        ErrorCode::MlUnavailable
+    } else {
+        ErrorCode::Conflict
+    };
     ApiError::new(code, error.to_string())
 }

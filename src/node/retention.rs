@@ -35,7 +35,9 @@ pub async fn run(
             () = tokio::time::sleep(EVERY) => {}
         }
         for channel in projections.access().channels() {
-            let Some(age) = age(channel.retention) else { continue };
+            let Some(age) = age(channel.retention) else {
+                continue;
+            };
             let before = clock.now().saturating_sub(age);
             match telemetry.retain(channel.channel, before).await {
                 Ok(0) => {}

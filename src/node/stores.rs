@@ -21,7 +21,11 @@ impl Stores {
     pub async fn open(folder: &DataFolder, clock: &SharedClock) -> Result<Self, Failure> {
         let (database, events) = open_events(&folder.events()).await?;
         let telemetry = open_telemetry(&folder.telemetry(), clock).await?;
-        Ok(Self { database, events: Arc::new(events), telemetry: Arc::new(telemetry) })
+        Ok(Self {
+            database,
+            events: Arc::new(events),
+            telemetry: Arc::new(telemetry),
+        })
     }
 
     pub fn events(&self) -> Arc<dyn EventStore> {
@@ -39,19 +43,28 @@ impl Stores {
 
     /// Writes out what is in memory and closes both.
     pub async fn close(&self) -> Result<(), Failure> {
-        self.telemetry.close().await.map_err(|error| Failure::telemetry(&error))?;
-        self.database.close().await.map_err(|error| Failure::events(&error))
+        self.telemetry
+            .close()
+            .await
+            .map_err(|error| Failure::telemetry(&error))?;
+        self.database
+            .close()
+            .await
+            .map_err(|error| Failure::events(&error))
     }
 }
 
 /// Opens `events.db`.
 pub async fn open_events(path: &Path) -> Result<(Database, EmbeddedEventStore), Failure> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Database::open(&path, DatabaseConfig::default())).await;
+    let opened =
+        tokio::task::spawn_blocking(move || Database::open(&path, DatabaseConfig::default())).await;
     let database = opened
         .map_err(|error| Failure::other("the event store cannot be opened", &error))?
         .map_err(|error| Failure::events(&error))?;
-    let events = EmbeddedEventStore::new(database.clone()).await.map_err(|error| Failure::events(&error))?;
+    let events = EmbeddedEventStore::new(database.clone())
+        .await
+        .map_err(|error| Failure::events(&error))?;
     Ok((database, events))
 }
 

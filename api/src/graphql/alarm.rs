@@ -3,8 +3,8 @@
 use async_graphql::{ComplexObject, Context, ID, InputObject, Result, SimpleObject};
 use tellee_actors::ids::{AlarmId, AlarmRuleId, Position, ThingId};
 use tellee_projections::alarms::{
-    AlarmCounts as RowCounts, AlarmCursor, AlarmFilter as RowFilter, AlarmKpis as RowKpis, AlarmRow, JournalEntry,
-    JournalListing,
+    AlarmCounts as RowCounts, AlarmCursor, AlarmFilter as RowFilter, AlarmKpis as RowKpis,
+    AlarmRow, JournalEntry, JournalListing,
 };
 use tellee_projections::telemetry::{Quality as SampleQuality, SeriesFilter};
 
@@ -37,9 +37,15 @@ impl AlarmFilter {
             None => None,
         };
         Ok(RowFilter {
-            letters: self.states.map(|states| states.into_iter().map(Into::into).collect()),
-            priorities: self.priorities.map(|found| found.into_iter().map(Into::into).collect()),
-            classes: self.classes.map(|found| found.into_iter().map(Into::into).collect()),
+            letters: self
+                .states
+                .map(|states| states.into_iter().map(Into::into).collect()),
+            priorities: self
+                .priorities
+                .map(|found| found.into_iter().map(Into::into).collect()),
+            classes: self
+                .classes
+                .map(|found| found.into_iter().map(Into::into).collect()),
             thing,
             unacknowledged: self.unacknowledged,
         })
@@ -115,8 +121,12 @@ impl From<AlarmRow> for Alarm {
             subtopic: row.source.subtopic.clone(),
             series_name: row.source.series.clone(),
             occurrence: Long(state.occurrence),
-            message: activation.map(|now| now.message.clone()).unwrap_or_default(),
-            consequence: activation.map(|now| now.consequence.clone()).unwrap_or_default(),
+            message: activation
+                .map(|now| now.message.clone())
+                .unwrap_or_default(),
+            consequence: activation
+                .map(|now| now.consequence.clone())
+                .unwrap_or_default(),
             action: activation.map(|now| now.action.clone()).unwrap_or_default(),
             time_to_respond_ms: activation.and_then(|now| now.time_to_respond_ms).map(Long),
             value: activation.and_then(|now| now.value),
@@ -129,10 +139,19 @@ impl From<AlarmRow> for Alarm {
             returned_at: state.returned_at.map(DateTime),
             acknowledged_at: state.acknowledged_at.map(DateTime),
             re_alarm_count: Long(state.re_alarm_count),
-            shelved_until: state.shelved.as_ref().map(|shelving| DateTime(shelving.until)),
-            shelved_reason: state.shelved.as_ref().map(|shelving| shelving.reason.clone()),
+            shelved_until: state
+                .shelved
+                .as_ref()
+                .map(|shelving| DateTime(shelving.until)),
+            shelved_reason: state
+                .shelved
+                .as_ref()
+                .map(|shelving| shelving.reason.clone()),
             out_of_service_reason: state.out_of_service.as_ref().map(|out| out.reason.clone()),
-            suppressed_by: state.suppressed.as_ref().map(|suppression| suppression.by.clone()),
+            suppressed_by: state
+                .suppressed
+                .as_ref()
+                .map(|suppression| suppression.by.clone()),
             contributions: activation.map_or_else(Vec::new, |now| {
                 let each = now.contributions.iter().map(|part| Contribution {
                     series: part.series.clone(),
@@ -167,7 +186,11 @@ impl Alarm {
             name: Some(source.series.clone()),
             ..SeriesFilter::default()
         };
-        let (found, _) = platform(ctx)?.telemetry.series(&filter, 0, 1).await.map_err(ApiError::from)?;
+        let (found, _) = platform(ctx)?
+            .telemetry
+            .series(&filter, 0, 1)
+            .await
+            .map_err(ApiError::from)?;
         Ok(found.into_iter().next().map(Series::from))
     }
 
@@ -175,13 +198,19 @@ impl Alarm {
     async fn rule(&self, ctx: &Context<'_>) -> Result<Option<AlarmRule>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let rule: AlarmRuleId = self.row.source.rule;
-        let row = platform.projections.registry().alarm_rule(caller.organisation, rule).await;
+        let row = platform
+            .projections
+            .registry()
+            .alarm_rule(caller.organisation, rule)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(AlarmRule::from))
     }
 
     /// The e-mail address of who acknowledged the present occurrence.
     async fn acknowledged_by(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let Some(user) = self.row.state.acknowledged_by else { return Ok(None) };
+        let Some(user) = self.row.state.acknowledged_by else {
+            return Ok(None);
+        };
         let who = tellee_actors::event::Who::User(user);
         Ok(Some(who_name(platform(ctx)?, caller(ctx)?, &who).await?))
     }
@@ -219,7 +248,9 @@ pub async fn alarms_of(
     let filter = filter.unwrap_or_default().into_row_filter()?;
     let after = cursor::<AlarmCursor>(after.as_deref())?;
     let alarms = platform.projections.alarms();
-    let listing = alarms.alarms(caller.organisation, filter, after, bounded(first)?).await?;
+    let listing = alarms
+        .alarms(caller.organisation, filter, after, bounded(first)?)
+        .await?;
     Ok(AlarmConnection {
         page_info: PageInfo::new(listing.has_more, listing.end),
         total: Long(listing.total),
@@ -329,7 +360,11 @@ impl From<JournalListing> for AlarmJournalConnection {
         let end = listing.rows.last().map(|entry| entry.position);
         Self {
             page_info: PageInfo::new(listing.has_more, end),
-            nodes: listing.rows.into_iter().map(AlarmJournalEntry::from).collect(),
+            nodes: listing
+                .rows
+                .into_iter()
+                .map(AlarmJournalEntry::from)
+                .collect(),
         }
     }
 }
@@ -397,10 +432,10 @@ impl BadActor {
 
 impl From<RowKpis> for AlarmKpis {
     fn from(kpis: RowKpis) -> Self {
-        let buckets = kpis
-            .buckets
-            .into_iter()
-            .map(|bucket| AlarmBucket { start: DateTime(bucket.start), count: Long(bucket.count) });
+        let buckets = kpis.buckets.into_iter().map(|bucket| AlarmBucket {
+            start: DateTime(bucket.start),
+            count: Long(bucket.count),
+        });
         let bad_actors = kpis.bad_actors.into_iter().map(|actor| BadActor {
             message: actor.message,
             count: Long(actor.count),

@@ -109,9 +109,15 @@ impl AlarmRule {
     }
 
     async fn device_type(&self, ctx: &Context<'_>) -> Result<Option<DeviceType>> {
-        let Some(device_type) = self.scope.device_type else { return Ok(None) };
+        let Some(device_type) = self.scope.device_type else {
+            return Ok(None);
+        };
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let row = platform.projections.registry().device_type(caller.organisation, device_type).await;
+        let row = platform
+            .projections
+            .registry()
+            .device_type(caller.organisation, device_type)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(DeviceType::from))
     }
 }
@@ -164,13 +170,21 @@ pub struct AlarmRuleDefinitionInput {
 impl AlarmRuleDefinitionInput {
     pub fn into_definition(self) -> Result<Definition, ApiError> {
         let scope = Scope {
-            thing: self.thing.as_ref().map(|thing| id(thing, "definition.thing")).transpose()?,
+            thing: self
+                .thing
+                .as_ref()
+                .map(|thing| id(thing, "definition.thing"))
+                .transpose()?,
             device_type: self
                 .device_type
                 .as_ref()
                 .map(|device_type| id(device_type, "definition.deviceType"))
                 .transpose()?,
-            channel: self.channel.as_ref().map(|channel| id(channel, "definition.channel")).transpose()?,
+            channel: self
+                .channel
+                .as_ref()
+                .map(|channel| id(channel, "definition.channel"))
+                .transpose()?,
             subtopic: self.subtopic,
             series: self.series_name,
         };

@@ -49,16 +49,32 @@ impl Channel {
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn things(&self, ctx: &Context<'_>) -> Result<Vec<Thing>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter =
-            ThingFilter { connection: Some(Connected::To(self.channel)), ..ThingFilter::default() };
+        let filter = ThingFilter {
+            connection: Some(Connected::To(self.channel)),
+            ..ThingFilter::default()
+        };
         let page = Page::offset(0, THINGS);
-        let listing = platform.projections.registry().things(caller.organisation, filter, page).await;
-        Ok(listing.map_err(ApiError::from)?.rows.into_iter().map(Thing::from).collect())
+        let listing = platform
+            .projections
+            .registry()
+            .things(caller.organisation, filter, page)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .map(Thing::from)
+            .collect())
     }
 }
 
 /// The channel with this id, if it is of the caller's organisation.
 pub async fn channel_by_id(ctx: &Context<'_>, id: ChannelId) -> Result<Option<Channel>, ApiError> {
     let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-    Ok(platform.projections.registry().channel(caller.organisation, id).await?.map(Channel::from))
+    Ok(platform
+        .projections
+        .registry()
+        .channel(caller.organisation, id)
+        .await?
+        .map(Channel::from))
 }

@@ -9,17 +9,20 @@ use crate::error::ApiError;
 use crate::platform::Platform;
 
 pub fn platform<'context>(ctx: &Context<'context>) -> Result<&'context Arc<Platform>, ApiError> {
-    ctx.data::<Arc<Platform>>().map_err(|error| ApiError::internal(&error.message))
+    ctx.data::<Arc<Platform>>()
+        .map_err(|error| ApiError::internal(&error.message))
 }
 
 /// The signed-in user.
 pub fn caller<'context>(ctx: &Context<'context>) -> Result<&'context Caller, ApiError> {
-    ctx.data::<Caller>().map_err(|_| ApiError::unauthenticated())
+    ctx.data::<Caller>()
+        .map_err(|_| ApiError::unauthenticated())
 }
 
 /// An id of an input field. What is no id is the id of nothing.
 pub fn id<I: std::str::FromStr>(id: &ID, field: &str) -> Result<I, ApiError> {
-    id.parse().map_err(|_| ApiError::invalid(field, format!("`{}` is no id", id.as_str())))
+    id.parse()
+        .map_err(|_| ApiError::invalid(field, format!("`{}` is no id", id.as_str())))
 }
 
 /// An id to look something up by: `None` if it is none.

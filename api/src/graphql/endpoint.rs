@@ -51,7 +51,9 @@ pub fn router(platform: Arc<Platform>, allowed_origins: Vec<String>) -> axum::Ro
         sockets: Arc::default(),
         origins: Arc::new(allowed_origins),
     };
-    axum::Router::new().route("/graphql", get(open_socket).post(execute)).with_state(state)
+    axum::Router::new()
+        .route("/graphql", get(open_socket).post(execute))
+        .with_state(state)
 }
 
 async fn execute(State(graphql): State<GraphQl>, request: Request) -> HttpResponse {
@@ -63,15 +65,22 @@ async fn execute(State(graphql): State<GraphQl>, request: Request) -> HttpRespon
 
 /// A refusal of the whole request, in the shape of GraphQL and with the status of the error.
 fn refusal(error: &ApiError) -> HttpResponse {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut server_error = ServerError::new(error.message.clone(), None);
     extend(&mut server_error, error);
     (status, Json(Response::from_errors(vec![server_error]))).into_response()
 }
 
 async fn run(graphql: &GraphQl, request: Request) -> Result<Response, ApiError> {
-    let caller = http_caller(&graphql.platform, request.headers(), request.uri(), request.method())?;
-    let is_json = crate::rest::media_type(request.headers()).is_some_and(|kind| kind == "application/json");
+    let caller = http_caller(
+        &graphql.platform,
+        request.headers(),
+        request.uri(),
+        request.method(),
+    )?;
+    let is_json =
+        crate::rest::media_type(request.headers()).is_some_and(|kind| kind == "application/json");
     if !is_json {
         let reason = "the content type must be `application/json`";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, reason));
@@ -80,21 +89,39 @@ async fn run(graphql: &GraphQl, request: Request) -> Result<Response, ApiError> 
     let query: async_graphql::Request =
         serde_json::from_slice(&body).map_err(|error| ApiError::invalid("body", error))?;
     let execution = graphql.schema.execute(query.data(caller));
-    let response = tokio::time::timeout(QUERY_TIMEOUT, execution).await.map_err(|_| {
-        ApiError::new(ErrorCode::QueryTooComplex, "the request ran longer than 10 s and was given up")
-    })?;
+    let response = tokio::time::timeout(QUERY_TIMEOUT, execution)
+        .await
+        .map_err(|_| {
+            ApiError::new(
+                ErrorCode::QueryTooComplex,
+                "the request ran longer than 10 s and was given up",
+            )
+        })?;
     Ok(decorate(response))
 }
 
 async fn limited_body(request: Request) -> Result<Bytes, ApiError> {
-    let too_large = || ApiError::new(ErrorCode::BodyTooLarge, "a GraphQL request has at most 64 KiB");
+    let too_large = || {
+        ApiError::new(
+            ErrorCode::BodyTooLarge,
+            "a GraphQL request has at most 64 KiB",
+        )
+    };
     let declared = request.headers().get(header::CONTENT_LENGTH);
-    let declared = declared.and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    let declared = declared
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok());
     if declared.is_some_and(|length| length > BODY_LIMIT) {
         return Err(too_large());
     }
-    let body = Bytes::from_request(request, &()).await.map_err(|_| too_large())?;
-    if body.len() > BODY_LIMIT { Err(too_large()) } else { Ok(body) }
+    let body = Bytes::from_request(request, &())
+        .await
+        .map_err(|_| too_large())?;
+    if body.len() > BODY_LIMIT {
+        Err(too_large())
+    } else {
+        Ok(body)
+    }
 }
 
 fn http_caller(
@@ -124,7 +151,11 @@ fn decorate(mut response: Response) -> Response {
                 let limit = error.message.contains("too deep")
                     || error.message.contains("too complex")
                     || error.message.contains("recursion depth");
-                let code = if limit { ErrorCode::QueryTooComplex } else { ErrorCode::InvalidInput };
+                let code = if limit {
+                    ErrorCode::QueryTooComplex
+                } else {
+                    ErrorCode::InvalidInput
+                };
                 let own = ApiError::new(code, error.message.clone());
                 extend(error, &own);
             }
@@ -154,7 +185,10 @@ async fn open_socket(
         return error_response(&ApiError::new(ErrorCode::InvalidInput, reason));
     };
     if !own_page(&headers, &graphql.origins) {
-        return error_response(&ApiError::new(ErrorCode::Forbidden, "this origin may not open a socket here"));
+        return error_response(&ApiError::new(
+            ErrorCode::Forbidden,
+            "this origin may not open a socket here",
+        ));
     }
     // By header, query or cookie now, or by `connection_init` later.
     let early = match credential(&headers, &uri) {
@@ -171,11 +205,19 @@ async fn open_socket(
 
 /// Browsers say whose page opens the socket. Others say nothing and carry no cookie of ours.
 fn own_page(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
+    let Some(origin) = headers
+        .get(header::ORIGIN)
+        .and_then(|origin| origin.to_str().ok())
+    else {
         return !headers.contains_key(header::ORIGIN);
     };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let own = origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority == host);
     own || allowed.iter().any(|known| known == origin)
 }
 
@@ -194,7 +236,9 @@ async fn serve_socket(graphql: GraphQl, socket: WebSocket, early: Option<Caller>
         };
         std::future::ready(next)
     });
-    let input = input.filter(|bytes| std::future::ready(!bytes.is_empty())).boxed();
+    let input = input
+        .filter(|bytes| std::future::ready(!bytes.is_empty()))
+        .boxed();
     let server = async_graphql::http::WebSocket::new(
         graphql.schema.clone(),
         input,
@@ -234,8 +278,15 @@ async fn serve_socket(graphql: GraphQl, socket: WebSocket, early: Option<Caller>
                 sink.send(Message::text(text)).await
             }
             WsMessage::Close(code, reason) => {
-                let code = if reason == "Unauthorized" || code == 1002 { 4403 } else { code };
-                let frame = CloseFrame { code, reason: reason.into() };
+                let code = if reason == "Unauthorized" || code == 1002 {
+                    4403
+                } else {
+                    code
+                };
+                let frame = CloseFrame {
+                    code,
+                    reason: reason.into(),
+                };
                 let _ = sink.send(Message::Close(Some(frame))).await;
                 break;
             }
@@ -263,7 +314,10 @@ impl Seat {
         }
         *count += 1;
         drop(open);
-        Ok(Self { sockets: Arc::clone(sockets), user })
+        Ok(Self {
+            sockets: Arc::clone(sockets),
+            user,
+        })
     }
 }
 
@@ -307,7 +361,9 @@ fn admit(open: &Mutex<hashbrown::HashSet<String>>, text: &str) -> Option<Vec<u8>
 
 /// Frees the place of an operation that the server has ended.
 fn finished(open: &Mutex<hashbrown::HashSet<String>>, text: &str) {
-    let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else { return };
+    let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else {
+        return;
+    };
     if matches!(envelope.kind.as_ref(), "complete" | "error")
         && let Some(id) = envelope.id
     {
@@ -317,7 +373,15 @@ fn finished(open: &Mutex<hashbrown::HashSet<String>>, text: &str) {
 
 fn init_token(payload: &serde_json::Value) -> Option<String> {
     let object = payload.as_object()?;
-    let value = object.get("Authorization").or_else(|| object.get("authorization")).or_else(|| object.get("token"))?;
+    let value = object
+        .get("Authorization")
+        .or_else(|| object.get("authorization"))
+        .or_else(|| object.get("token"))?;
     let text = value.as_str()?;
-    Some(text.strip_prefix("Bearer ").unwrap_or(text).trim().to_owned())
+    Some(
+        text.strip_prefix("Bearer ")
+            .unwrap_or(text)
+            .trim()
+            .to_owned(),
+    )
 }

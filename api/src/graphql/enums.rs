@@ -9,7 +9,9 @@ use tellee_actors::domain::channel::RetentionClass;
 use tellee_actors::domain::edge_device::BootstrapState as DomainBootstrapState;
 use tellee_actors::domain::user::Role as DomainRole;
 use tellee_actors::ids::EntityKind as DomainEntityKind;
-use tellee_projections::telemetry::{AggregateFunction as DomainFunction, Quality as DomainQuality};
+use tellee_projections::telemetry::{
+    AggregateFunction as DomainFunction, Quality as DomainQuality,
+};
 
 /// An enumeration of the schema with the same members as one of the domain.
 macro_rules! mirrored {

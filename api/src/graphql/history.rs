@@ -27,7 +27,11 @@ pub struct Change {
 
 impl From<DomainChange> for Change {
     fn from(change: DomainChange) -> Self {
-        Self { path: change.path, before: change.before.map(Json), after: change.after.map(Json) }
+        Self {
+            path: change.path,
+            before: change.before.map(Json),
+            after: change.after.map(Json),
+        }
     }
 }
 
@@ -136,7 +140,10 @@ pub async fn history_of(
         by: event.meta.who,
         entity_id: entity,
     });
-    Ok(HistoryConnection { nodes: nodes.collect(), page_info: PageInfo::new(more, end) })
+    Ok(HistoryConnection {
+        nodes: nodes.collect(),
+        page_info: PageInfo::new(more, end),
+    })
 }
 
 pub async fn snapshot_at(
@@ -148,10 +155,17 @@ pub async fn snapshot_at(
     let moment = match (revision, time) {
         (Some(revision), None) => Moment::Revision(Revision(revision.0)),
         (None, Some(time)) => Moment::Time(time.0),
-        _ => return Err(ApiError::invalid("revision", "give either `revision` or `time`")),
+        _ => {
+            return Err(ApiError::invalid(
+                "revision",
+                "give either `revision` or `time`",
+            ));
+        }
     };
     let store = platform.events.as_ref();
-    let Some((revision, state)) = state_at(store, entity, moment).await? else { return Ok(None) };
+    let Some((revision, state)) = state_at(store, entity, moment).await? else {
+        return Ok(None);
+    };
     let last = history(store, entity, Revision(revision.0.saturating_sub(1)), 1).await?;
     let at = last.first().map_or(Timestamp(0), |event| event.at);
     Ok(Some(EntitySnapshot {
@@ -172,7 +186,10 @@ pub async fn diff_of(
 ) -> Result<Vec<Change>, ApiError> {
     let before = state_of(platform, entity, from).await?;
     let after = state_of(platform, entity, to).await?;
-    Ok(diff(&before, &after).into_iter().map(Change::from).collect())
+    Ok(diff(&before, &after)
+        .into_iter()
+        .map(Change::from)
+        .collect())
 }
 
 async fn state_of(platform: &Platform, entity: EntityId, revision: u64) -> Result<Value, ApiError> {

@@ -71,7 +71,13 @@ impl From<ModelRow> for Model {
             artifact: version.artifact,
             format: version.format,
             score_limit: version.score_limit,
-            metrics: Json(version.metrics.into_iter().map(|(name, value)| (name, value.into())).collect()),
+            metrics: Json(
+                version
+                    .metrics
+                    .into_iter()
+                    .map(|(name, value)| (name, value.into()))
+                    .collect(),
+            ),
             trained_from: DateTime(version.lineage.trained_from),
             trained_to: DateTime(version.lineage.trained_to),
             rows: Long(version.lineage.rows),
@@ -111,14 +117,20 @@ impl Model {
 
     /// The series that the score is written to, if there is one yet.
     async fn score(&self, ctx: &Context<'_>) -> Result<Option<Series>> {
-        let Some(signal) = self.definition.signals.first() else { return Ok(None) };
+        let Some(signal) = self.definition.signals.first() else {
+            return Ok(None);
+        };
         let filter = SeriesFilter {
             channels: Some(vec![signal.channel]),
             thing: Some(self.definition.thing),
             name: Some(self.definition.score_series.clone()),
             ..SeriesFilter::default()
         };
-        let (found, _) = platform(ctx)?.telemetry.series(&filter, 0, 1).await.map_err(ApiError::from)?;
+        let (found, _) = platform(ctx)?
+            .telemetry
+            .series(&filter, 0, 1)
+            .await
+            .map_err(ApiError::from)?;
         Ok(found.into_iter().next().map(Series::from))
     }
 }

@@ -58,11 +58,18 @@ fn request(
         return Err(ApiError::invalid("note", "is longer than 4096 bytes"));
     }
     let expected = expected_revision.map(|revision| Revision(revision.0));
-    Ok(Request::keyed(caller, idempotency_key)?.expecting(expected).with_note(note))
+    Ok(Request::keyed(caller, idempotency_key)?
+        .expecting(expected)
+        .with_note(note))
 }
 
 impl RemoveInput {
     fn request(&self, caller: &Caller) -> Result<Request, ApiError> {
-        request(caller, &self.idempotency_key, self.expected_revision, self.note.clone())
+        request(
+            caller,
+            &self.idempotency_key,
+            self.expected_revision,
+            self.note.clone(),
+        )
     }
 }

@@ -17,7 +17,10 @@ pub struct PageInfo {
 
 impl PageInfo {
     pub fn new(has_next_page: bool, end: Option<impl Display>) -> Self {
-        Self { has_next_page, end_cursor: end.map(|cursor| cursor.to_string()) }
+        Self {
+            has_next_page,
+            end_cursor: end.map(|cursor| cursor.to_string()),
+        }
     }
 }
 
@@ -25,7 +28,10 @@ impl PageInfo {
 pub fn first(first: i32) -> Result<u32, ApiError> {
     match u32::try_from(first) {
         Ok(first) if (1..=PAGE_LIMIT).contains(&first) => Ok(first),
-        _ => Err(ApiError::invalid("first", format!("must lie between 1 and {PAGE_LIMIT}"))),
+        _ => Err(ApiError::invalid(
+            "first",
+            format!("must lie between 1 and {PAGE_LIMIT}"),
+        )),
     }
 }
 

@@ -10,7 +10,8 @@ use tellee_projections::registry::{
 };
 
 use super::alarm::{
-    Alarm, AlarmConnection, AlarmCounts, AlarmFilter, AlarmJournalConnection, AlarmKpis, alarms_of, position,
+    Alarm, AlarmConnection, AlarmCounts, AlarmFilter, AlarmJournalConnection, AlarmKpis, alarms_of,
+    position,
 };
 use super::alarm_rule::AlarmRule;
 use super::channel::{Channel, channel_by_id};
@@ -19,13 +20,13 @@ use super::device_type::DeviceType;
 use super::edge_device::{EdgeDevice, UnknownDevice, UnknownDeviceConnection};
 use super::enums::{BootstrapState, EntityKind};
 use super::history::{
-    AuditConnection, Change, EntitySnapshot, HistoryConnection, HistoryEntry, diff_of, history_of, owned,
-    snapshot_at,
+    AuditConnection, Change, EntitySnapshot, HistoryConnection, HistoryEntry, diff_of, history_of,
+    owned, snapshot_at,
 };
 use super::model::Model;
 use super::page::{
-    AlarmRuleConnection, ChannelConnection, DeviceTypeConnection, EdgeDeviceConnection, ModelConnection, PageInfo,
-    ThingConnection, UserConnection, first as bounded, page,
+    AlarmRuleConnection, ChannelConnection, DeviceTypeConnection, EdgeDeviceConnection,
+    ModelConnection, PageInfo, ThingConnection, UserConnection, first as bounded, page,
 };
 use super::scalars::{DateTime, Long};
 use super::series::{Series, SeriesConnection, series_by_id, series_id, series_of};
@@ -60,9 +61,15 @@ impl Query {
     async fn me(&self, ctx: &Context<'_>) -> Result<Viewer> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let registry = platform.projections.registry();
-        let user = registry.user(caller.organisation, caller.user).await.map_err(ApiError::from)?;
+        let user = registry
+            .user(caller.organisation, caller.user)
+            .await
+            .map_err(ApiError::from)?;
         let user = user.ok_or_else(ApiError::unauthenticated)?;
-        let organisation = registry.organisation(caller.organisation).await.map_err(ApiError::from)?;
+        let organisation = registry
+            .organisation(caller.organisation)
+            .await
+            .map_err(ApiError::from)?;
         let organisation = organisation.ok_or_else(ApiError::unauthenticated)?;
         Ok(Viewer {
             id: user.id.to_string().into(),
@@ -80,7 +87,10 @@ impl Query {
             version: platform.version.to_owned(),
             node: platform.node.clone(),
             time: DateTime(platform.clock.now()),
-            ml: MlStatus { state: state.to_owned(), reason },
+            ml: MlStatus {
+                state: state.to_owned(),
+                reason,
+            },
         })
     }
 
@@ -101,12 +111,21 @@ impl Query {
             ..ThingFilter::default()
         };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().things(caller.organisation, filter, page).await;
-        Ok(ThingConnection::of(listing.map_err(ApiError::from)?, Thing::from))
+        let listing = platform
+            .projections
+            .registry()
+            .things(caller.organisation, filter, page)
+            .await;
+        Ok(ThingConnection::of(
+            listing.map_err(ApiError::from)?,
+            Thing::from,
+        ))
     }
 
     async fn thing(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Thing>> {
-        let Some(id) = look_up::<ThingId>(&id) else { return Ok(None) };
+        let Some(id) = look_up::<ThingId>(&id) else {
+            return Ok(None);
+        };
         Ok(thing_by_id(ctx, id).await?)
     }
 
@@ -119,15 +138,26 @@ impl Query {
         name: Option<String>,
     ) -> Result<ChannelConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter =
-            ChannelFilter { name: name.filter(|name| !name.is_empty()), ..ChannelFilter::default() };
+        let filter = ChannelFilter {
+            name: name.filter(|name| !name.is_empty()),
+            ..ChannelFilter::default()
+        };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().channels(caller.organisation, filter, page).await;
-        Ok(ChannelConnection::of(listing.map_err(ApiError::from)?, Channel::from))
+        let listing = platform
+            .projections
+            .registry()
+            .channels(caller.organisation, filter, page)
+            .await;
+        Ok(ChannelConnection::of(
+            listing.map_err(ApiError::from)?,
+            Channel::from,
+        ))
     }
 
     async fn channel(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Channel>> {
-        let Some(id) = look_up::<ChannelId>(&id) else { return Ok(None) };
+        let Some(id) = look_up::<ChannelId>(&id) else {
+            return Ok(None);
+        };
         Ok(channel_by_id(ctx, id).await?)
     }
 
@@ -147,14 +177,27 @@ impl Query {
             ..EdgeDeviceFilter::default()
         };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().edge_devices(caller.organisation, filter, page).await;
-        Ok(EdgeDeviceConnection::of(listing.map_err(ApiError::from)?, EdgeDevice::from))
+        let listing = platform
+            .projections
+            .registry()
+            .edge_devices(caller.organisation, filter, page)
+            .await;
+        Ok(EdgeDeviceConnection::of(
+            listing.map_err(ApiError::from)?,
+            EdgeDevice::from,
+        ))
     }
 
     async fn edge_device(&self, ctx: &Context<'_>, id: ID) -> Result<Option<EdgeDevice>> {
-        let Some(id) = look_up::<EdgeDeviceId>(&id) else { return Ok(None) };
+        let Some(id) = look_up::<EdgeDeviceId>(&id) else {
+            return Ok(None);
+        };
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let row = platform.projections.registry().edge_device(caller.organisation, id).await;
+        let row = platform
+            .projections
+            .registry()
+            .edge_device(caller.organisation, id)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(EdgeDevice::from))
     }
 
@@ -172,13 +215,24 @@ impl Query {
         let offset: u64 = super::page::cursor(after.as_deref())?.unwrap_or(0);
         if !caller.platform_administrator {
             let page_info = PageInfo::new(false, None::<u64>);
-            return Ok(UnknownDeviceConnection { nodes: Vec::new(), page_info, total: Long(0) });
+            return Ok(UnknownDeviceConnection {
+                nodes: Vec::new(),
+                page_info,
+                total: Long(0),
+            });
         }
-        let listing = platform.projections.unknown_devices().list(offset, limit).await;
+        let listing = platform
+            .projections
+            .unknown_devices()
+            .list(offset, limit)
+            .await;
         let listing = listing.map_err(ApiError::from)?;
         let end = offset + listing.rows.len() as u64;
         Ok(UnknownDeviceConnection {
-            page_info: PageInfo::new(end < listing.total, (!listing.rows.is_empty()).then_some(end)),
+            page_info: PageInfo::new(
+                end < listing.total,
+                (!listing.rows.is_empty()).then_some(end),
+            ),
             total: Long(listing.total),
             nodes: listing.rows.into_iter().map(UnknownDevice::from).collect(),
         })
@@ -193,8 +247,15 @@ impl Query {
     ) -> Result<DeviceTypeConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().device_types(caller.organisation, page).await;
-        Ok(DeviceTypeConnection::of(listing.map_err(ApiError::from)?, DeviceType::from))
+        let listing = platform
+            .projections
+            .registry()
+            .device_types(caller.organisation, page)
+            .await;
+        Ok(DeviceTypeConnection::of(
+            listing.map_err(ApiError::from)?,
+            DeviceType::from,
+        ))
     }
 
     /// `match` is a part of the name, without regard to case.
@@ -208,13 +269,30 @@ impl Query {
         #[graphql(default = 100)] first: i32,
         after: Option<String>,
     ) -> Result<SeriesConnection> {
-        let thing = thing.as_ref().map(|thing| input_id(thing, "thing")).transpose()?;
-        let channel = channel.as_ref().map(|channel| input_id(channel, "channel")).transpose()?;
-        Ok(series_of(platform(ctx)?, caller(ctx)?, thing, channel, part, first, after).await?)
+        let thing = thing
+            .as_ref()
+            .map(|thing| input_id(thing, "thing"))
+            .transpose()?;
+        let channel = channel
+            .as_ref()
+            .map(|channel| input_id(channel, "channel"))
+            .transpose()?;
+        Ok(series_of(
+            platform(ctx)?,
+            caller(ctx)?,
+            thing,
+            channel,
+            part,
+            first,
+            after,
+        )
+        .await?)
     }
 
     async fn series_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Series>> {
-        let Some(id) = series_id(&id) else { return Ok(None) };
+        let Some(id) = series_id(&id) else {
+            return Ok(None);
+        };
         Ok(series_by_id(platform(ctx)?, caller(ctx)?, id).await?)
     }
 
@@ -231,16 +309,26 @@ impl Query {
     }
 
     async fn alarm(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Alarm>> {
-        let Some(id) = look_up::<AlarmId>(&id) else { return Ok(None) };
+        let Some(id) = look_up::<AlarmId>(&id) else {
+            return Ok(None);
+        };
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let row = platform.projections.alarms().alarm(caller.organisation, id).await;
+        let row = platform
+            .projections
+            .alarms()
+            .alarm(caller.organisation, id)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(Alarm::from))
     }
 
     /// Per priority and state, for the tally of the header.
     async fn alarm_counts(&self, ctx: &Context<'_>) -> Result<AlarmCounts> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let counts = platform.projections.alarms().counts(caller.organisation).await;
+        let counts = platform
+            .projections
+            .alarms()
+            .counts(caller.organisation)
+            .await;
         Ok(counts.map_err(ApiError::from)?.into())
     }
 
@@ -259,20 +347,35 @@ impl Query {
     ) -> Result<AlarmJournalConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let query = JournalQuery {
-            alarm: alarm.as_ref().map(|alarm| input_id(alarm, "alarm")).transpose()?,
-            thing: thing.as_ref().map(|thing| input_id(thing, "thing")).transpose()?,
+            alarm: alarm
+                .as_ref()
+                .map(|alarm| input_id(alarm, "alarm"))
+                .transpose()?,
+            thing: thing
+                .as_ref()
+                .map(|thing| input_id(thing, "thing"))
+                .transpose()?,
             from: from.map(|from| from.0),
             to: to.map(|to| to.0),
             before: position(after.as_deref())?,
             limit: bounded(first)?,
         };
-        let listing = platform.projections.alarms().journal(caller.organisation, query).await;
+        let listing = platform
+            .projections
+            .alarms()
+            .journal(caller.organisation, query)
+            .await;
         Ok(listing.map_err(ApiError::from)?.into())
     }
 
     /// Figures of ISA-18.2 from `from`, inclusive, to `to`, exclusive, or now if that is earlier. At most 400 days.
     #[graphql(complexity = "50 + child_complexity")]
-    async fn alarm_kpis(&self, ctx: &Context<'_>, from: DateTime, to: DateTime) -> Result<AlarmKpis> {
+    async fn alarm_kpis(
+        &self,
+        ctx: &Context<'_>,
+        from: DateTime,
+        to: DateTime,
+    ) -> Result<AlarmKpis> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let to = to.0.min(platform.clock.now());
         if from.0 >= to {
@@ -281,7 +384,11 @@ impl Query {
         if to.0.saturating_sub(from.0.0) > KPI_RANGE_NS {
             return Err(ApiError::invalid("from", "lies more than 400 days before `to`").into());
         }
-        let kpis = platform.projections.alarms().kpis(caller.organisation, from.0, to).await;
+        let kpis = platform
+            .projections
+            .alarms()
+            .kpis(caller.organisation, from.0, to)
+            .await;
         Ok(kpis.map_err(ApiError::from)?.into())
     }
 
@@ -295,17 +402,36 @@ impl Query {
         thing: Option<ID>,
     ) -> Result<AlarmRuleConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let thing = thing.as_ref().map(|thing| input_id(thing, "thing")).transpose()?;
-        let filter = AlarmRuleFilter { thing, ..AlarmRuleFilter::default() };
+        let thing = thing
+            .as_ref()
+            .map(|thing| input_id(thing, "thing"))
+            .transpose()?;
+        let filter = AlarmRuleFilter {
+            thing,
+            ..AlarmRuleFilter::default()
+        };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().alarm_rules(caller.organisation, filter, page).await;
-        Ok(AlarmRuleConnection::of(listing.map_err(ApiError::from)?, AlarmRule::from))
+        let listing = platform
+            .projections
+            .registry()
+            .alarm_rules(caller.organisation, filter, page)
+            .await;
+        Ok(AlarmRuleConnection::of(
+            listing.map_err(ApiError::from)?,
+            AlarmRule::from,
+        ))
     }
 
     async fn alarm_rule(&self, ctx: &Context<'_>, id: ID) -> Result<Option<AlarmRule>> {
-        let Some(id) = look_up(&id) else { return Ok(None) };
+        let Some(id) = look_up(&id) else {
+            return Ok(None);
+        };
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let row = platform.projections.registry().alarm_rule(caller.organisation, id).await;
+        let row = platform
+            .projections
+            .registry()
+            .alarm_rule(caller.organisation, id)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(AlarmRule::from))
     }
 
@@ -318,17 +444,36 @@ impl Query {
         thing: Option<ID>,
     ) -> Result<ModelConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let thing = thing.as_ref().map(|thing| input_id(thing, "thing")).transpose()?;
-        let filter = ModelFilter { thing, ..ModelFilter::default() };
+        let thing = thing
+            .as_ref()
+            .map(|thing| input_id(thing, "thing"))
+            .transpose()?;
+        let filter = ModelFilter {
+            thing,
+            ..ModelFilter::default()
+        };
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().models(caller.organisation, filter, page).await;
-        Ok(ModelConnection::of(listing.map_err(ApiError::from)?, Model::from))
+        let listing = platform
+            .projections
+            .registry()
+            .models(caller.organisation, filter, page)
+            .await;
+        Ok(ModelConnection::of(
+            listing.map_err(ApiError::from)?,
+            Model::from,
+        ))
     }
 
     async fn model(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Model>> {
-        let Some(id) = look_up::<ModelId>(&id) else { return Ok(None) };
+        let Some(id) = look_up::<ModelId>(&id) else {
+            return Ok(None);
+        };
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let row = platform.projections.registry().model(caller.organisation, id).await;
+        let row = platform
+            .projections
+            .registry()
+            .model(caller.organisation, id)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(Model::from))
     }
 
@@ -342,8 +487,15 @@ impl Query {
     ) -> Result<UserConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let page = page(first, after.as_deref())?;
-        let listing = platform.projections.registry().users(caller.organisation, page).await;
-        Ok(UserConnection::of(listing.map_err(ApiError::from)?, User::from))
+        let listing = platform
+            .projections
+            .registry()
+            .users(caller.organisation, page)
+            .await;
+        Ok(UserConnection::of(
+            listing.map_err(ApiError::from)?,
+            User::from,
+        ))
     }
 
     /// Changes of one entity, oldest first, with what each changed.
@@ -409,7 +561,11 @@ impl Query {
             before: super::page::cursor::<u64>(after.as_deref())?.map(Position),
             limit: bounded(first)?,
         };
-        let listing = platform.projections.audit().entries(caller.organisation, query).await;
+        let listing = platform
+            .projections
+            .audit()
+            .entries(caller.organisation, query)
+            .await;
         let listing = listing.map_err(ApiError::from)?;
         let end = listing.rows.last().map(|row| row.position);
         let nodes = listing.rows.into_iter().map(|row| HistoryEntry {
@@ -422,6 +578,9 @@ impl Query {
             by: row.who,
             entity_id: row.entity,
         });
-        Ok(AuditConnection { nodes: nodes.collect(), page_info: PageInfo::new(listing.has_more, end) })
+        Ok(AuditConnection {
+            nodes: nodes.collect(),
+            page_info: PageInfo::new(listing.has_more, end),
+        })
     }
 }

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo,
+};
 use async_graphql::{ServerError, ServerResult, Value};
 
 use crate::caller::Caller;
@@ -117,12 +119,32 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
     ),
     ("Query", &["unknownDevices"], Rule::May(Action::Provision)),
     ("Query", &["users"], Rule::May(Action::ManageUsers)),
-    ("User", &["id", "email", "role", "disabled", "revision"], Rule::May(Action::ManageUsers)),
-    ("UserConnection", &["nodes", "pageInfo", "total"], Rule::May(Action::ManageUsers)),
-    ("UserPayload", &["user", "revision"], Rule::May(Action::ManageUsers)),
-    ("ThingPayload", &["thing", "revision"], Rule::May(Action::Provision)),
+    (
+        "User",
+        &["id", "email", "role", "disabled", "revision"],
+        Rule::May(Action::ManageUsers),
+    ),
+    (
+        "UserConnection",
+        &["nodes", "pageInfo", "total"],
+        Rule::May(Action::ManageUsers),
+    ),
+    (
+        "UserPayload",
+        &["user", "revision"],
+        Rule::May(Action::ManageUsers),
+    ),
+    (
+        "ThingPayload",
+        &["thing", "revision"],
+        Rule::May(Action::Provision),
+    ),
     ("ThingPayload", &["key"], Rule::May(Action::RevealKeys)),
-    ("ThingKeyPayload", &["thing", "revision", "key"], Rule::May(Action::RevealKeys)),
+    (
+        "ThingKeyPayload",
+        &["thing", "revision", "key"],
+        Rule::May(Action::RevealKeys),
+    ),
     (
         "Mutation",
         &[
@@ -144,7 +166,11 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
         ],
         Rule::May(Action::Provision),
     ),
-    ("Mutation", &["changeThingKey"], Rule::May(Action::RevealKeys)),
+    (
+        "Mutation",
+        &["changeThingKey"],
+        Rule::May(Action::RevealKeys),
+    ),
     // Provisioning or alarm rules, by the kind of the entity: the mutation itself asks.
     ("Mutation", &["rollBack"], Rule::May(Action::Read)),
     (
@@ -154,13 +180,29 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
     ),
     (
         "Mutation",
-        &["acknowledgeAlarms", "shelveAlarm", "unshelveAlarm", "commentAlarm", "resetAlarm"],
+        &[
+            "acknowledgeAlarms",
+            "shelveAlarm",
+            "unshelveAlarm",
+            "commentAlarm",
+            "resetAlarm",
+        ],
         Rule::May(Action::OperateAlarms),
     ),
-    ("Mutation", &["takeAlarmOutOfService", "returnAlarmToService"], Rule::May(Action::TakeOutOfService)),
     (
         "Mutation",
-        &["createModel", "trainModel", "promoteModelVersion", "retireModelVersion", "removeModel"],
+        &["takeAlarmOutOfService", "returnAlarmToService"],
+        Rule::May(Action::TakeOutOfService),
+    ),
+    (
+        "Mutation",
+        &[
+            "createModel",
+            "trainModel",
+            "promoteModelVersion",
+            "retireModelVersion",
+            "removeModel",
+        ],
         Rule::May(Action::ManageModels),
     ),
     (
@@ -169,7 +211,11 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
         Rule::May(Action::ManageUsers),
     ),
     ("Mutation", &["changePassword"], Rule::SignedIn),
-    ("Subscription", &["telemetry", "alarmChanges"], Rule::May(Action::Read)),
+    (
+        "Subscription",
+        &["telemetry", "alarmChanges"],
+        Rule::May(Action::Read),
+    ),
 ];
 
 /// The rule of a field; `None` if it has none.
@@ -211,9 +257,13 @@ impl Extension for Rules {
 }
 
 fn allowed(ctx: &ExtensionContext<'_>, parent_type: &str, field: &str) -> Result<(), ApiError> {
-    let caller = ctx.data_opt::<Caller>().ok_or_else(ApiError::unauthenticated)?;
+    let caller = ctx
+        .data_opt::<Caller>()
+        .ok_or_else(ApiError::unauthenticated)?;
     match rule(parent_type, field) {
-        None => Err(ApiError::internal(&format!("`{parent_type}.{field}` has no rule"))),
+        None => Err(ApiError::internal(&format!(
+            "`{parent_type}.{field}` has no rule"
+        ))),
         Some(Rule::SignedIn) => Ok(()),
         Some(Rule::May(action)) => caller.require(action),
     }
@@ -241,17 +291,30 @@ mod tests {
         let mut fields = std::collections::BTreeSet::new();
         for definition in &document.definitions {
             use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
-            let TypeSystemDefinition::Type(definition) = definition else { continue };
-            let TypeKind::Object(object) = &definition.node.kind else { continue };
+            let TypeSystemDefinition::Type(definition) = definition else {
+                continue;
+            };
+            let TypeKind::Object(object) = &definition.node.kind else {
+                continue;
+            };
             for field in &object.fields {
-                fields.insert((definition.node.name.node.to_string(), field.node.name.node.to_string()));
+                fields.insert((
+                    definition.node.name.node.to_string(),
+                    field.node.name.node.to_string(),
+                ));
             }
         }
         for (parent, field) in &fields {
-            assert!(rule(parent, field).is_some(), "`{parent}.{field}` has no rule: say who may read it");
+            assert!(
+                rule(parent, field).is_some(),
+                "`{parent}.{field}` has no rule: say who may read it"
+            );
         }
         for parent in READABLE_TYPES {
-            assert!(fields.iter().any(|(of, _)| of == parent), "`{parent}` is no type of the schema");
+            assert!(
+                fields.iter().any(|(of, _)| of == parent),
+                "`{parent}` is no type of the schema"
+            );
         }
         for (parent, names, _) in FIELD_RULES {
             for name in *names {

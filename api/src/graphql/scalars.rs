@@ -14,7 +14,9 @@ impl ScalarType for DateTime {
         let Value::String(text) = &value else {
             return Err(InputValueError::expected_type(value));
         };
-        let instant: Instant = text.parse().map_err(|error| InputValueError::custom(format!("{error}")))?;
+        let instant: Instant = text
+            .parse()
+            .map_err(|error| InputValueError::custom(format!("{error}")))?;
         let nanoseconds = i64::try_from(instant.as_nanosecond())
             .map_err(|_| InputValueError::custom("lies outside the years 1677 to 2262"))?;
         Ok(Self(Timestamp(nanoseconds)))
@@ -43,7 +45,9 @@ impl ScalarType for Long {
             Value::String(text) => text.parse().ok(),
             _ => None,
         };
-        number.map(Self).ok_or_else(|| InputValueError::custom("is no whole number from 0"))
+        number
+            .map(Self)
+            .ok_or_else(|| InputValueError::custom("is no whole number from 0"))
     }
 
     fn to_value(&self) -> Value {
@@ -73,7 +77,10 @@ mod tests {
     #[test]
     fn a_stamp_keeps_its_nanoseconds() {
         let stamp = DateTime(Timestamp(1_700_000_000_123_456_789));
-        assert_eq!(stamp.to_value(), Value::String("2023-11-14T22:13:20.123456789Z".to_owned()));
+        assert_eq!(
+            stamp.to_value(),
+            Value::String("2023-11-14T22:13:20.123456789Z".to_owned())
+        );
         assert_eq!(DateTime::parse(stamp.to_value()).unwrap(), stamp);
         let zoned = Value::String("2023-11-15T03:13:20.123456789+05:00".to_owned());
         assert_eq!(DateTime::parse(zoned).unwrap(), stamp);

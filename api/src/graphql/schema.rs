@@ -44,6 +44,9 @@ mod tests {
             std::fs::write(path, &sdl).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap();
-        assert!(committed == sdl, "api/schema.graphql is not what the code says; see the comment above");
+        assert!(
+            committed == sdl,
+            "api/schema.graphql is not what the code says; see the comment above"
+        );
     }
 }

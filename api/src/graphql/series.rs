@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_projections::telemetry::{
-    Points as StorePoints, Sample as StoreSample, SeriesFilter, SeriesId, SeriesInfo, SeriesKey, TimeRange, Value,
+    Points as StorePoints, Sample as StoreSample, SeriesFilter, SeriesId, SeriesInfo, SeriesKey,
+    TimeRange, Value,
 };
 
 use super::channel::{Channel, channel_by_id};
@@ -111,7 +112,11 @@ impl From<StorePoints> for Points {
         Self {
             t: points.times.into_iter().map(milliseconds).collect(),
             v: points.values,
-            q: points.qualities.into_iter().map(|quality| i32::from(quality.0)).collect(),
+            q: points
+                .qualities
+                .into_iter()
+                .map(|quality| i32::from(quality.0))
+                .collect(),
             samples: Long(points.samples),
             thinned: points.thinned,
         }
@@ -151,7 +156,10 @@ impl Series {
     /// The engineer's description, if the thing or its device type has one for this name.
     async fn tag(&self, ctx: &Context<'_>) -> Result<Option<Tag>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        Ok(platform.tag_of(caller, self.key.thing, &self.name).await?.map(Tag::from))
+        Ok(platform
+            .tag_of(caller, self.key.thing, &self.name)
+            .await?
+            .map(Tag::from))
     }
 
     /// Limits of the alarm rules that watch it.
@@ -188,7 +196,10 @@ impl Series {
         }
         let range = range(from, to)?;
         let budget = usize::try_from(max_points).unwrap_or(2);
-        let points = platform(ctx)?.telemetry.points(self.series, range, budget).await;
+        let points = platform(ctx)?
+            .telemetry
+            .points(self.series, range, budget)
+            .await;
         Ok(points.map_err(ApiError::from)?.into())
     }
 
@@ -200,24 +211,42 @@ impl Series {
         from: DateTime,
         to: DateTime,
         every: String,
-        #[graphql(default_with = "vec![AggregateFunction::Mean]")] functions: Vec<AggregateFunction>,
+        #[graphql(default_with = "vec![AggregateFunction::Mean]")] functions: Vec<
+            AggregateFunction,
+        >,
     ) -> Result<Aggregates> {
         let range = range(from, to)?;
         let every = interval(&every)?;
         let rows = (i128::from(range.to.0) - i128::from(range.from.0)) / every.as_nanos() as i128;
         if rows > MAX_ROWS {
-            return Err(ApiError::invalid("every", format!("gives more than {MAX_ROWS} rows")).into());
+            return Err(
+                ApiError::invalid("every", format!("gives more than {MAX_ROWS} rows")).into(),
+            );
         }
         if functions.is_empty() || functions.len() > MAX_FUNCTIONS {
-            return Err(ApiError::invalid("functions", "must name between 1 and 8 functions").into());
+            return Err(
+                ApiError::invalid("functions", "must name between 1 and 8 functions").into(),
+            );
         }
-        let wanted: Vec<_> = functions.iter().map(|function| (*function).into()).collect();
-        let found = platform(ctx)?.telemetry.aggregate(self.series, range, every, &wanted).await;
+        let wanted: Vec<_> = functions
+            .iter()
+            .map(|function| (*function).into())
+            .collect();
+        let found = platform(ctx)?
+            .telemetry
+            .aggregate(self.series, range, every, &wanted)
+            .await;
         let found = found.map_err(ApiError::from)?;
-        let columns = functions.into_iter().zip(found.columns).map(|(function, values)| AggregateColumn {
-            function,
-            v: values.into_iter().map(|value| value.is_finite().then_some(value)).collect(),
-        });
+        let columns = functions
+            .into_iter()
+            .zip(found.columns)
+            .map(|(function, values)| AggregateColumn {
+                function,
+                v: values
+                    .into_iter()
+                    .map(|value| value.is_finite().then_some(value))
+                    .collect(),
+            });
         Ok(Aggregates {
             t: found.starts.into_iter().map(milliseconds).collect(),
             columns: columns.collect(),
@@ -229,12 +258,20 @@ fn range(from: DateTime, to: DateTime) -> Result<TimeRange, ApiError> {
     if from >= to {
         return Err(ApiError::invalid("to", "must be later than `from`"));
     }
-    Ok(TimeRange { from: from.0, to: to.0 })
+    Ok(TimeRange {
+        from: from.0,
+        to: to.0,
+    })
 }
 
 /// `250ms`, `10s`, `15m`, `1h`, `1d`.
 fn interval(text: &str) -> Result<Duration, ApiError> {
-    let wrong = || ApiError::invalid("every", format!("`{text}` is no interval such as `10s`, `15m`, `1h` or `1d`"));
+    let wrong = || {
+        ApiError::invalid(
+            "every",
+            format!("`{text}` is no interval such as `10s`, `15m`, `1h` or `1d`"),
+        )
+    };
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let count: u64 = text[..digits].parse().map_err(|_| wrong())?;
     let unit_ms: u64 = match &text[digits..] {
@@ -245,7 +282,10 @@ fn interval(text: &str) -> Result<Duration, ApiError> {
         "d" => 86_400_000,
         _ => return Err(wrong()),
     };
-    let milliseconds = count.checked_mul(unit_ms).filter(|total| *total > 0).ok_or_else(wrong)?;
+    let milliseconds = count
+        .checked_mul(unit_ms)
+        .filter(|total| *total > 0)
+        .ok_or_else(wrong)?;
     if milliseconds > 366 * 86_400_000 {
         return Err(ApiError::invalid("every", "is longer than a year"));
     }
@@ -265,14 +305,18 @@ pub async fn series_of(
     let limit = usize::try_from(bounded(first)?).unwrap_or(1);
     let offset: usize = match &after {
         None => 0,
-        Some(text) => {
-            text.parse().map_err(|_| ApiError::invalid("after", format!("`{text}` is no cursor of this list")))?
-        }
+        Some(text) => text.parse().map_err(|_| {
+            ApiError::invalid("after", format!("`{text}` is no cursor of this list"))
+        })?,
     };
     let channels = match channel {
         Some(channel) => {
             let owner = platform.projections.access().channel_organisation(channel);
-            if owner == Some(caller.organisation) { vec![channel] } else { Vec::new() }
+            if owner == Some(caller.organisation) {
+                vec![channel]
+            } else {
+                Vec::new()
+            }
         }
         None => platform.channels_of(caller.organisation),
     };
@@ -297,8 +341,13 @@ pub async fn series_by_id(
     caller: &Caller,
     id: SeriesId,
 ) -> Result<Option<Series>, ApiError> {
-    let Some(info) = platform.telemetry.series_by_id(id).await? else { return Ok(None) };
-    let owner = platform.projections.access().channel_organisation(info.key.channel);
+    let Some(info) = platform.telemetry.series_by_id(id).await? else {
+        return Ok(None);
+    };
+    let owner = platform
+        .projections
+        .access()
+        .channel_organisation(info.key.channel);
     Ok((owner == Some(caller.organisation)).then(|| Series::from(info)))
 }
 
@@ -315,8 +364,21 @@ mod tests {
     fn intervals_are_read_and_bad_ones_name_themselves() {
         assert_eq!(interval("15m").unwrap(), Duration::from_secs(900));
         assert_eq!(interval("250ms").unwrap(), Duration::from_millis(250));
-        for text in ["", "m", "0s", "1w", "1", "-1s", "999999d", "18446744073709551615h"] {
-            assert_eq!(interval(text).unwrap_err().field.as_deref(), Some("every"), "{text}");
+        for text in [
+            "",
+            "m",
+            "0s",
+            "1w",
+            "1",
+            "-1s",
+            "999999d",
+            "18446744073709551615h",
+        ] {
+            assert_eq!(
+                interval(text).unwrap_err().field.as_deref(),
+                Some("every"),
+                "{text}"
+            );
         }
     }
 }

@@ -117,7 +117,10 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<AlarmChangeEvent>> + use<>> {
         let (platform, caller) = (Arc::clone(platform(ctx)?), *caller(ctx)?);
         let after: Option<Position> = position(after.as_deref())?;
-        let feed = platform.projections.alarms().changes(caller.organisation, after);
+        let feed = platform
+            .projections
+            .alarms()
+            .changes(caller.organisation, after);
         let state = Some((Box::pin(feed), platform, caller));
         Ok(stream::unfold(state, |state| async move {
             let (mut feed, platform, caller) = state?;
@@ -172,10 +175,18 @@ impl TelemetryFeed {
         let mut places = HashMap::with_capacity(series.len());
         let mut channels: Vec<ChannelId> = Vec::new();
         for (place, id) in series.iter().enumerate() {
-            let missing = || ApiError::invalid("series", format!("there is no series `{}`", id.as_str()));
+            let missing =
+                || ApiError::invalid("series", format!("there is no series `{}`", id.as_str()));
             let id = series_id(id).ok_or_else(missing)?;
-            let info = platform.telemetry.series_by_id(id).await?.ok_or_else(missing)?;
-            let owner = platform.projections.access().channel_organisation(info.key.channel);
+            let info = platform
+                .telemetry
+                .series_by_id(id)
+                .await?
+                .ok_or_else(missing)?;
+            let owner = platform
+                .projections
+                .access()
+                .channel_organisation(info.key.channel);
             if owner != Some(caller.organisation) {
                 return Err(missing());
             }
@@ -186,11 +197,25 @@ impl TelemetryFeed {
             places.insert(info.key, place);
         }
         // Subscribed before the newest samples are read, so that none between the two is missed.
-        let live = platform.live.subscribe(LiveFilter::Channels(channels), QUEUE);
-        let mut ticks = tokio::time::interval_at(Instant::now(), Duration::from_secs_f64(1.0 / max_hz));
+        let live = platform
+            .live
+            .subscribe(LiveFilter::Channels(channels), QUEUE);
+        let mut ticks =
+            tokio::time::interval_at(Instant::now(), Duration::from_secs_f64(1.0 / max_hz));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let newest = vec![None; ids.len()];
-        Ok(Self { platform, caller, ids, places, newest, fresh: HashMap::new(), live, lost: 0, ticks, first: true })
+        Ok(Self {
+            platform,
+            caller,
+            ids,
+            places,
+            newest,
+            fresh: HashMap::new(),
+            live,
+            lost: 0,
+            ticks,
+            first: true,
+        })
     }
 
     /// The next frame that is not empty; the first one may be.
@@ -221,7 +246,9 @@ impl TelemetryFeed {
                 subtopic: batch.subtopic.to_string(),
                 name: record.name.clone(),
             };
-            let Some(place) = self.places.get(&key).copied() else { continue };
+            let Some(place) = self.places.get(&key).copied() else {
+                continue;
+            };
             let fresh = Fresh {
                 time: record.time,
                 value: record.value.as_number(),

@@ -104,7 +104,11 @@ impl Thing {
         let ids = platform.projections.access().thing_channels(self.thing);
         let mut channels = Vec::with_capacity(ids.len());
         for id in ids.iter() {
-            let row = platform.projections.registry().channel(caller.organisation, *id).await;
+            let row = platform
+                .projections
+                .registry()
+                .channel(caller.organisation, *id)
+                .await;
             channels.extend(row.map_err(ApiError::from)?.map(Channel::from));
         }
         Ok(channels)
@@ -113,7 +117,11 @@ impl Thing {
     async fn edge_device(&self, ctx: &Context<'_>) -> Result<Option<EdgeDevice>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device = EdgeDeviceId(self.thing.0);
-        let row = platform.projections.registry().edge_device(caller.organisation, device).await;
+        let row = platform
+            .projections
+            .registry()
+            .edge_device(caller.organisation, device)
+            .await;
         Ok(row.map_err(ApiError::from)?.map(EdgeDevice::from))
     }
 
@@ -126,7 +134,16 @@ impl Thing {
         #[graphql(default = 100)] first: i32,
         after: Option<String>,
     ) -> Result<SeriesConnection> {
-        Ok(series_of(platform(ctx)?, caller(ctx)?, Some(self.thing), None, part, first, after).await?)
+        Ok(series_of(
+            platform(ctx)?,
+            caller(ctx)?,
+            Some(self.thing),
+            None,
+            part,
+            first,
+            after,
+        )
+        .await?)
     }
 
     #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
@@ -144,10 +161,22 @@ impl Thing {
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn models(&self, ctx: &Context<'_>) -> Result<Vec<Model>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter = ModelFilter { thing: Some(self.thing), ..ModelFilter::default() };
+        let filter = ModelFilter {
+            thing: Some(self.thing),
+            ..ModelFilter::default()
+        };
         let page = Page::offset(0, MODELS);
-        let listing = platform.projections.registry().models(caller.organisation, filter, page).await;
-        Ok(listing.map_err(ApiError::from)?.rows.into_iter().map(Model::from).collect())
+        let listing = platform
+            .projections
+            .registry()
+            .models(caller.organisation, filter, page)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .map(Model::from)
+            .collect())
     }
 
     /// Receive time of its newest message.
@@ -158,9 +187,21 @@ impl Thing {
     /// Its highest active alarm: unacknowledged first, then by priority.
     async fn worst_alarm(&self, ctx: &Context<'_>) -> Result<Option<Alarm>> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter = RowFilter { thing: Some(self.thing), ..RowFilter::default() };
-        let listing = platform.projections.alarms().alarms(caller.organisation, filter, None, 1).await;
-        Ok(listing.map_err(ApiError::from)?.rows.into_iter().next().map(Alarm::from))
+        let filter = RowFilter {
+            thing: Some(self.thing),
+            ..RowFilter::default()
+        };
+        let listing = platform
+            .projections
+            .alarms()
+            .alarms(caller.organisation, filter, None, 1)
+            .await;
+        Ok(listing
+            .map_err(ApiError::from)?
+            .rows
+            .into_iter()
+            .next()
+            .map(Alarm::from))
     }
 }
 
@@ -170,13 +211,24 @@ impl Thing {
         ctx: &Context<'_>,
     ) -> Result<Option<tellee_projections::registry::DeviceTypeRow>, ApiError> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let Some(id) = self.type_id else { return Ok(None) };
-        Ok(platform.projections.registry().device_type(caller.organisation, id).await?)
+        let Some(id) = self.type_id else {
+            return Ok(None);
+        };
+        Ok(platform
+            .projections
+            .registry()
+            .device_type(caller.organisation, id)
+            .await?)
     }
 }
 
 /// The thing with this id, if it is of the caller's organisation.
 pub async fn thing_by_id(ctx: &Context<'_>, id: ThingId) -> Result<Option<Thing>, ApiError> {
     let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-    Ok(platform.projections.registry().thing(caller.organisation, id).await?.map(Thing::from))
+    Ok(platform
+        .projections
+        .registry()
+        .thing(caller.organisation, id)
+        .await?
+        .map(Thing::from))
 }

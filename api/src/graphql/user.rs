@@ -14,7 +14,10 @@ pub struct Organisation {
 
 impl From<OrganisationRow> for Organisation {
     fn from(row: OrganisationRow) -> Self {
-        Self { id: row.id.to_string().into(), name: row.name }
+        Self {
+            id: row.id.to_string().into(),
+            name: row.name,
+        }
     }
 }
 

@@ -13,7 +13,11 @@ use crate::identity::Action;
 
 impl Platform {
     pub async fn alarm(&self, caller: &Caller, id: AlarmId) -> Result<AlarmRow, ApiError> {
-        let found = self.projections.alarms().alarm(caller.organisation, id).await?;
+        let found = self
+            .projections
+            .alarms()
+            .alarm(caller.organisation, id)
+            .await?;
         found.ok_or_else(|| ApiError::not_found("such alarm"))
     }
 
@@ -27,7 +31,14 @@ impl Platform {
     ) -> Result<Accepted, ApiError> {
         let row = self.alarm(caller, id).await?;
         caller.require(action(&command, &row))?;
-        self.ask(caller.who(), caller.organisation, id.into(), Command::Alarm(command), request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Alarm(command),
+            request,
+        )
+        .await
     }
 }
 
@@ -35,11 +46,21 @@ impl Platform {
 fn action(command: &alarm::Command, row: &AlarmRow) -> Action {
     match command {
         alarm::Command::Shelve { .. } => {
-            let highest = row.state.activation.as_ref().is_some_and(|now| now.priority == Priority::P1);
+            let highest = row
+                .state
+                .activation
+                .as_ref()
+                .is_some_and(|now| now.priority == Priority::P1);
             let again = row.state.shelved.is_some();
-            if highest || again { Action::ShelveAny } else { Action::OperateAlarms }
+            if highest || again {
+                Action::ShelveAny
+            } else {
+                Action::OperateAlarms
+            }
         }
-        alarm::Command::TakeOutOfService { .. } | alarm::Command::ReturnToService => Action::TakeOutOfService,
+        alarm::Command::TakeOutOfService { .. } | alarm::Command::ReturnToService => {
+            Action::TakeOutOfService
+        }
         _ => Action::OperateAlarms,
     }
 }

@@ -19,7 +19,11 @@ const PAIRS_LIMIT: usize = 10_000;
 impl Platform {
     /// The channel, if it is of the caller's organisation.
     pub async fn channel(&self, caller: &Caller, id: ChannelId) -> Result<ChannelRow, ApiError> {
-        let found = self.projections.registry().channel(caller.organisation, id).await?;
+        let found = self
+            .projections
+            .registry()
+            .channel(caller.organisation, id)
+            .await?;
         found.ok_or_else(|| ApiError::not_found("such channel"))
     }
 
@@ -36,9 +40,19 @@ impl Platform {
             (None, Some(command)) => ChannelId(command.step("channel").0),
             (None, None) => ChannelId::generate(),
         };
-        let command =
-            Command::Channel(channel::Command::Create { organisation: caller.organisation, details });
-        let accepted = self.ask(caller.who(), caller.organisation, id.into(), command, request).await?;
+        let command = Command::Channel(channel::Command::Create {
+            organisation: caller.organisation,
+            details,
+        });
+        let accepted = self
+            .ask(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                command,
+                request,
+            )
+            .await?;
         Ok((id, accepted))
     }
 
@@ -52,12 +66,18 @@ impl Platform {
         let command = request.id();
         let mut created = Vec::with_capacity(new.len());
         for (index, (id, details)) in new.into_iter().enumerate() {
-            let step = Request { command_id: Some(command.step(&index.to_string())), ..Request::default() };
+            let step = Request {
+                command_id: Some(command.step(&index.to_string())),
+                ..Request::default()
+            };
             match self.create_channel(caller, id, details, &step).await {
                 Ok((id, _)) => created.push(id),
                 Err(error) => {
                     for id in created {
-                        let undo = Request { command_id: Some(command.step(&format!("undo {id}"))), ..Request::default() };
+                        let undo = Request {
+                            command_id: Some(command.step(&format!("undo {id}"))),
+                            ..Request::default()
+                        };
                         if let Err(error) = self.remove_channel(caller, id, &undo).await {
                             tracing::warn!(channel = %id, %error, "a channel of a refused request could not be removed again");
                         }
@@ -78,7 +98,14 @@ impl Platform {
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::Provision)?;
         self.channel(caller, id).await?;
-        self.ask(caller.who(), caller.organisation, id.into(), Command::Channel(update), request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Channel(update),
+            request,
+        )
+        .await
     }
 
     pub async fn remove_channel(
@@ -90,7 +117,14 @@ impl Platform {
         caller.require(Action::Provision)?;
         self.channel(caller, id).await?;
         let command = Command::Channel(channel::Command::Remove);
-        self.ask(caller.who(), caller.organisation, id.into(), command, request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            command,
+            request,
+        )
+        .await
     }
 
     /// Connects each thing to each channel. All must be of the caller's organisation, or nothing is done.
@@ -103,7 +137,9 @@ impl Platform {
     ) -> Result<(), ApiError> {
         self.require_pairs(caller, channels, things).await?;
         let change = |things| channel::Command::Connect { things };
-        let last = self.change_connections(caller, channels, things, change, request).await?;
+        let last = self
+            .change_connections(caller, channels, things, change, request)
+            .await?;
         self.seen(last).await
     }
 
@@ -117,19 +153,40 @@ impl Platform {
     ) -> Result<(), ApiError> {
         self.require_pairs(caller, channels, things).await?;
         let change = |things| channel::Command::Disconnect { things };
-        let mut last = self.change_connections(caller, channels, things, change, request).await?;
+        let mut last = self
+            .change_connections(caller, channels, things, change, request)
+            .await?;
         for thing in things {
             let device = EdgeDeviceId(thing.0);
-            let row = self.projections.registry().edge_device(caller.organisation, device).await?;
+            let row = self
+                .projections
+                .registry()
+                .edge_device(caller.organisation, device)
+                .await?;
             let Some(row) = row else { continue };
-            let uses = channels.iter().any(|channel| row.config.channels.contains(channel));
+            let uses = channels
+                .iter()
+                .any(|channel| row.config.channels.contains(channel));
             if !uses || row.state == BootstrapState::Inactive {
                 continue;
             }
-            let command = edge_device::Command::ChangeState { state: BootstrapState::Inactive };
-            let step = Request { command_id: request.command_id.map(|id| id.step(&format!("inactive {thing}"))), ..Request::default() };
+            let command = edge_device::Command::ChangeState {
+                state: BootstrapState::Inactive,
+            };
+            let step = Request {
+                command_id: request
+                    .command_id
+                    .map(|id| id.step(&format!("inactive {thing}"))),
+                ..Request::default()
+            };
             let accepted = self
-                .ask_only(caller.who(), caller.organisation, device.into(), Command::EdgeDevice(command), &step)
+                .ask_only(
+                    caller.who(),
+                    caller.organisation,
+                    device.into(),
+                    Command::EdgeDevice(command),
+                    &step,
+                )
                 .await?;
             last = last.max(accepted.position);
         }
@@ -150,7 +207,10 @@ impl Platform {
             return Err(ApiError::invalid("things", "must not be empty"));
         }
         if channels.len().saturating_mul(things.len()) > PAIRS_LIMIT {
-            return Err(ApiError::invalid("things", format!("more than {PAIRS_LIMIT} connections in one request")));
+            return Err(ApiError::invalid(
+                "things",
+                format!("more than {PAIRS_LIMIT} connections in one request"),
+            ));
         }
         let access = self.projections.access();
         for channel in channels {
@@ -176,10 +236,19 @@ impl Platform {
     ) -> Result<Position, ApiError> {
         let mut last = Position::START;
         for channel in channels {
-            let step = Request { command_id: request.command_id.map(|id| id.step(&channel.to_string())), ..Request::default() };
+            let step = Request {
+                command_id: request.command_id.map(|id| id.step(&channel.to_string())),
+                ..Request::default()
+            };
             let command = Command::Channel(change(things.to_vec()));
             let accepted = self
-                .ask_only(caller.who(), caller.organisation, (*channel).into(), command, &step)
+                .ask_only(
+                    caller.who(),
+                    caller.organisation,
+                    (*channel).into(),
+                    command,
+                    &step,
+                )
                 .await?;
             last = last.max(accepted.position);
         }
@@ -194,7 +263,12 @@ impl Platform {
     ) -> Result<Vec<ChannelRow>, ApiError> {
         let mut rows = BTreeMap::new();
         for id in ids {
-            if let Some(row) = self.projections.registry().channel(organisation, id).await? {
+            if let Some(row) = self
+                .projections
+                .registry()
+                .channel(organisation, id)
+                .await?
+            {
                 rows.insert(id, row);
             }
         }

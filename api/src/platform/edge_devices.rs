@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use subtle::ConstantTimeEq as _;
 use tellee_actors::command::{Accepted, Command};
-use tellee_actors::domain::edge_device::{self, BootstrapConfig, BootstrapState};
 use tellee_actors::domain::channel;
+use tellee_actors::domain::edge_device::{self, BootstrapConfig, BootstrapState};
 use tellee_actors::event::Who;
 use tellee_actors::ids::{ChannelId, CommandId, EdgeDeviceId, Position, ThingId};
 use tellee_projections::registry::{ChannelRow, EdgeDeviceRow};
@@ -51,15 +51,27 @@ pub struct BootstrapChannel {
 
 impl From<ChannelRow> for BootstrapChannel {
     fn from(row: ChannelRow) -> Self {
-        Self { id: row.id, name: row.name, metadata: row.metadata }
+        Self {
+            id: row.id,
+            name: row.name,
+            metadata: row.metadata,
+        }
     }
 }
 
 const CLIENT_KEY: &str = "client key";
 
 impl Platform {
-    pub async fn edge_device(&self, caller: &Caller, id: EdgeDeviceId) -> Result<EdgeDeviceRow, ApiError> {
-        let found = self.projections.registry().edge_device(caller.organisation, id).await?;
+    pub async fn edge_device(
+        &self,
+        caller: &Caller,
+        id: EdgeDeviceId,
+    ) -> Result<EdgeDeviceRow, ApiError> {
+        let found = self
+            .projections
+            .registry()
+            .edge_device(caller.organisation, id)
+            .await?;
         found.ok_or_else(|| ApiError::not_found("such edge device"))
     }
 
@@ -72,7 +84,10 @@ impl Platform {
     ) -> Result<(EdgeDeviceId, Accepted), ApiError> {
         caller.require(Action::Provision)?;
         if new.external_key.is_empty() || new.external_key.len() > 1024 {
-            return Err(ApiError::invalid("external_key", "must have between 1 and 1024 bytes"));
+            return Err(ApiError::invalid(
+                "external_key",
+                "must have between 1 and 1024 bytes",
+            ));
         }
         self.require_channels(caller, &new.channels)?;
         let command_id = request.id();
@@ -84,21 +99,37 @@ impl Platform {
                 thing
             }
             None => {
-                let name = if new.name.is_empty() { new.external_id.clone() } else { new.name.clone() };
-                let step = Request { command_id: Some(command_id.step("thing")), ..Request::default() };
-                let thing = NewThing { name, ..NewThing::default() };
+                let name = if new.name.is_empty() {
+                    new.external_id.clone()
+                } else {
+                    new.name.clone()
+                };
+                let step = Request {
+                    command_id: Some(command_id.step("thing")),
+                    ..Request::default()
+                };
+                let thing = NewThing {
+                    name,
+                    ..NewThing::default()
+                };
                 made = true;
                 self.create_thing(caller, thing, &step).await?.id
             }
         };
-        match self.register_thing(caller, thing, new, command_id, request).await {
+        match self
+            .register_thing(caller, thing, new, command_id, request)
+            .await
+        {
             Ok(accepted) => {
                 self.seen(accepted.position).await?;
                 Ok((EdgeDeviceId(thing.0), accepted))
             }
             Err(error) => {
                 if made {
-                    let undo = Request { command_id: Some(command_id.step("undo thing")), ..Request::default() };
+                    let undo = Request {
+                        command_id: Some(command_id.step("undo thing")),
+                        ..Request::default()
+                    };
                     if let Err(error) = self.remove_thing(caller, thing, &undo).await {
                         tracing::warn!(%thing, %error, "the thing of a refused edge device could not be removed again");
                     }
@@ -118,9 +149,16 @@ impl Platform {
     ) -> Result<Accepted, ApiError> {
         let device = EdgeDeviceId(thing.0);
         let _claim = self.claims.lock().await;
-        let known = self.projections.registry().edge_device_by_external_id(&new.external_id).await?;
+        let known = self
+            .projections
+            .registry()
+            .edge_device_by_external_id(&new.external_id)
+            .await?;
         if known.is_some_and(|known| known.id != device) {
-            return Err(ApiError::new(ErrorCode::AlreadyExists, "an edge device with this external id exists already"));
+            return Err(ApiError::new(
+                ErrorCode::AlreadyExists,
+                "an edge device with this external id exists already",
+            ));
         }
         let config = BootstrapConfig {
             name: new.name,
@@ -137,12 +175,24 @@ impl Platform {
             external_key: hash_key(&new.external_key),
             config,
         };
-        let step = Request { command_id: Some(command_id), ..request.clone() };
+        let step = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
         // Within the claim it waits for the projections, so that the next one sees this external id.
         let accepted = self
-            .ask(caller.who(), caller.organisation, device.into(), Command::EdgeDevice(register), &step)
+            .ask(
+                caller.who(),
+                caller.organisation,
+                device.into(),
+                Command::EdgeDevice(register),
+                &step,
+            )
             .await?;
-        self.projections.unknown_devices().remove(&new.external_id).await?;
+        self.projections
+            .unknown_devices()
+            .remove(&new.external_id)
+            .await?;
         Ok(accepted)
     }
 
@@ -169,7 +219,10 @@ impl Platform {
         let access = self.projections.access();
         for channel in channels {
             if access.channel_organisation(*channel) != Some(caller.organisation) {
-                return Err(ApiError::invalid("channels", format!("there is no channel `{channel}`")));
+                return Err(ApiError::invalid(
+                    "channels",
+                    format!("there is no channel `{channel}`"),
+                ));
             }
         }
         Ok(())
@@ -186,7 +239,14 @@ impl Platform {
         caller.require(Action::Provision)?;
         self.edge_device(caller, id).await?;
         let command = Command::EdgeDevice(edge_device::Command::UpdateInfo { name, content });
-        self.ask(caller.who(), caller.organisation, id.into(), command, request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            command,
+            request,
+        )
+        .await
     }
 
     /// Changes the channels of the config; where it is active, the thing's connections follow.
@@ -201,14 +261,23 @@ impl Platform {
         let row = self.edge_device(caller, id).await?;
         self.require_channels(caller, &channels)?;
         let command_id = request.id();
-        let step = Request { command_id: Some(command_id), ..request.clone() };
-        let command = Command::EdgeDevice(edge_device::Command::UpdateConnections { channels: channels.clone() });
-        let accepted =
-            self.ask_only(caller.who(), caller.organisation, id.into(), command, &step).await?;
+        let step = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
+        let command = Command::EdgeDevice(edge_device::Command::UpdateConnections {
+            channels: channels.clone(),
+        });
+        let accepted = self
+            .ask_only(caller.who(), caller.organisation, id.into(), command, &step)
+            .await?;
         let mut last = accepted.position;
         if row.state == BootstrapState::Active {
             let gone = row.config.channels.difference(&channels).copied();
-            last = last.max(self.join(caller, gone, row.thing, false, command_id).await?);
+            last = last.max(
+                self.join(caller, gone, row.thing, false, command_id)
+                    .await?,
+            );
             let come = channels.difference(&row.config.channels).copied();
             last = last.max(self.join(caller, come, row.thing, true, command_id).await?);
         }
@@ -228,8 +297,19 @@ impl Platform {
         caller.require(Action::Provision)?;
         self.edge_device(caller, id).await?;
         let client_key_sealed = self.seal_client_key(client_key)?;
-        let command = edge_device::Command::UpdateCertificates { client_cert, client_key_sealed, ca_cert };
-        self.ask(caller.who(), caller.organisation, id.into(), Command::EdgeDevice(command), request).await
+        let command = edge_device::Command::UpdateCertificates {
+            client_cert,
+            client_key_sealed,
+            ca_cert,
+        };
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::EdgeDevice(command),
+            request,
+        )
+        .await
     }
 
     /// Active connects the thing to each channel of the config, inactive disconnects it.
@@ -243,13 +323,19 @@ impl Platform {
         caller.require(Action::Provision)?;
         let row = self.edge_device(caller, id).await?;
         let command_id = request.id();
-        let step = Request { command_id: Some(command_id), ..request.clone() };
+        let step = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
         let command = Command::EdgeDevice(edge_device::Command::ChangeState { state });
-        let accepted =
-            self.ask_only(caller.who(), caller.organisation, id.into(), command, &step).await?;
+        let accepted = self
+            .ask_only(caller.who(), caller.organisation, id.into(), command, &step)
+            .await?;
         let connect = state == BootstrapState::Active;
         let channels = row.config.channels.iter().copied();
-        let last = self.join(caller, channels, row.thing, connect, command_id).await?;
+        let last = self
+            .join(caller, channels, row.thing, connect, command_id)
+            .await?;
         self.seen(accepted.position.max(last)).await?;
         Ok(accepted)
     }
@@ -270,9 +356,18 @@ impl Platform {
             } else {
                 ("disconnect", channel::Command::Disconnect { things })
             };
-            let step = Request { command_id: Some(command_id.step(&format!("{word} {channel}"))), ..Request::default() };
+            let step = Request {
+                command_id: Some(command_id.step(&format!("{word} {channel}"))),
+                ..Request::default()
+            };
             let accepted = self
-                .ask_only(caller.who(), caller.organisation, channel.into(), Command::Channel(command), &step)
+                .ask_only(
+                    caller.who(),
+                    caller.organisation,
+                    channel.into(),
+                    Command::Channel(command),
+                    &step,
+                )
                 .await?;
             last = last.max(accepted.position);
         }
@@ -289,7 +384,14 @@ impl Platform {
         caller.require(Action::Provision)?;
         self.edge_device(caller, id).await?;
         let command = Command::EdgeDevice(edge_device::Command::Remove);
-        self.ask(caller.who(), caller.organisation, id.into(), command, request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            command,
+            request,
+        )
+        .await
     }
 
     /// What a device that shows `external_id` and `external_key` gets. Unknown devices land in the inbox, without key.
@@ -299,22 +401,49 @@ impl Platform {
         external_key: &str,
         address: &str,
     ) -> Result<Bootstrap, ApiError> {
-        let row = self.projections.registry().edge_device_by_external_id(external_id).await?;
+        let row = self
+            .projections
+            .registry()
+            .edge_device_by_external_id(external_id)
+            .await?;
         let Some(row) = row else {
-            self.projections.unknown_devices().record(external_id, address).await?;
+            self.projections
+                .unknown_devices()
+                .record(external_id, address)
+                .await?;
             return Err(ApiError::not_found("such edge device"));
         };
         let given = hash_key(external_key);
-        let same: bool = given.0.as_bytes().ct_eq(row.external_key.0.as_bytes()).into();
+        let same: bool = given
+            .0
+            .as_bytes()
+            .ct_eq(row.external_key.0.as_bytes())
+            .into();
         if !same {
-            return Err(ApiError::new(ErrorCode::Forbidden, "the external key is not that of this edge device"));
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "the external key is not that of this edge device",
+            ));
         }
-        let thing = self.projections.registry().thing(row.organisation, row.thing).await?;
+        let thing = self
+            .projections
+            .registry()
+            .thing(row.organisation, row.thing)
+            .await?;
         let thing = thing.ok_or_else(|| ApiError::not_found("thing of this edge device"))?;
-        let channels = self.channel_rows(row.organisation, row.config.channels.iter().copied()).await?;
+        let channels = self
+            .channel_rows(row.organisation, row.config.channels.iter().copied())
+            .await?;
         let who = Who::Thing(row.thing);
         let command = Command::EdgeDevice(edge_device::Command::RecordBootstrap);
-        self.ask_only(who, row.organisation, row.id.into(), command, &Request::default()).await?;
+        self.ask_only(
+            who,
+            row.organisation,
+            row.id.into(),
+            command,
+            &Request::default(),
+        )
+        .await?;
         Ok(Bootstrap {
             thing: row.thing,
             thing_key: self.vault.unseal_thing_key(&thing.key)?,
@@ -327,13 +456,22 @@ impl Platform {
     }
 
     /// The channels of a config, for its view.
-    pub async fn edge_device_channels(&self, row: &EdgeDeviceRow) -> Result<Vec<BootstrapChannel>, ApiError> {
-        let rows = self.channel_rows(row.organisation, row.config.channels.iter().copied()).await?;
+    pub async fn edge_device_channels(
+        &self,
+        row: &EdgeDeviceRow,
+    ) -> Result<Vec<BootstrapChannel>, ApiError> {
+        let rows = self
+            .channel_rows(row.organisation, row.config.channels.iter().copied())
+            .await?;
         Ok(rows.into_iter().map(BootstrapChannel::from).collect())
     }
 
     /// The key of the thing of a config, for a person to see. Audited as [`Platform::reveal_thing_keys`].
-    pub async fn edge_device_thing_key(&self, caller: &Caller, row: &EdgeDeviceRow) -> Result<String, ApiError> {
+    pub async fn edge_device_thing_key(
+        &self,
+        caller: &Caller,
+        row: &EdgeDeviceRow,
+    ) -> Result<String, ApiError> {
         let thing = self.thing(caller, row.thing).await?;
         let keys = self.reveal_thing_keys(caller, &[thing]).await?;
         Ok(keys.into_iter().next().unwrap_or_default())

@@ -41,7 +41,11 @@ impl Platform {
     }
 
     pub async fn model(&self, caller: &Caller, id: ModelId) -> Result<ModelRow, ApiError> {
-        let found = self.projections.registry().model(caller.organisation, id).await?;
+        let found = self
+            .projections
+            .registry()
+            .model(caller.organisation, id)
+            .await?;
         found.ok_or_else(|| ApiError::not_found("such model"))
     }
 
@@ -54,16 +58,33 @@ impl Platform {
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::ManageModels)?;
         let access = self.projections.access();
-        if access.thing(definition.thing).map(|found| found.organisation) != Some(caller.organisation) {
+        if access
+            .thing(definition.thing)
+            .map(|found| found.organisation)
+            != Some(caller.organisation)
+        {
             return Err(ApiError::invalid("input.thing", "there is no such thing"));
         }
         for (index, signal) in definition.signals.iter().enumerate() {
             if access.channel_organisation(signal.channel) != Some(caller.organisation) {
-                return Err(ApiError::invalid(format!("input.signals[{index}].channel"), "there is no such channel"));
+                return Err(ApiError::invalid(
+                    format!("input.signals[{index}].channel"),
+                    "there is no such channel",
+                ));
             }
         }
-        let create = model::Command::Create { organisation: caller.organisation, definition };
-        self.ask(caller.who(), caller.organisation, id.into(), Command::Model(create), request).await
+        let create = model::Command::Create {
+            organisation: caller.organisation,
+            definition,
+        };
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Model(create),
+            request,
+        )
+        .await
     }
 
     pub async fn change_model(
@@ -75,7 +96,14 @@ impl Platform {
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::ManageModels)?;
         self.model(caller, id).await?;
-        self.ask(caller.who(), caller.organisation, id.into(), Command::Model(command), request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Model(command),
+            request,
+        )
+        .await
     }
 
     pub async fn train_model(
@@ -91,6 +119,15 @@ impl Platform {
             return Err(ApiError::invalid("input.to", "must be later than `from`"));
         }
         let model = self.model(caller, id).await?;
-        self.models.train(Training { model, from, to, seed, promote, who: caller.who() }).await
+        self.models
+            .train(Training {
+                model,
+                from,
+                to,
+                seed,
+                promote,
+                who: caller.who(),
+            })
+            .await
     }
 }

@@ -28,14 +28,25 @@ impl Platform {
     }
 
     /// The engineer's description of the series `name` of `thing`: the thing's own, else that of its device type.
-    pub async fn tag_of(&self, caller: &Caller, thing: ThingId, name: &str) -> Result<Option<Tag>, ApiError> {
+    pub async fn tag_of(
+        &self,
+        caller: &Caller,
+        thing: ThingId,
+        name: &str,
+    ) -> Result<Option<Tag>, ApiError> {
         let registry = self.projections.registry();
-        let Some(row) = registry.thing(caller.organisation, thing).await? else { return Ok(None) };
+        let Some(row) = registry.thing(caller.organisation, thing).await? else {
+            return Ok(None);
+        };
         if let Some(tag) = row.tags.into_iter().find(|tag| tag.series == name) {
             return Ok(Some(tag));
         }
-        let Some(device_type) = row.device_type else { return Ok(None) };
-        let row = registry.device_type(caller.organisation, device_type).await?;
+        let Some(device_type) = row.device_type else {
+            return Ok(None);
+        };
+        let row = registry
+            .device_type(caller.organisation, device_type)
+            .await?;
         Ok(row.and_then(|row| row.tags.into_iter().find(|tag| tag.series == name)))
     }
 
@@ -44,9 +55,16 @@ impl Platform {
         if let Some(time) = self.presence.last_seen(thing) {
             return Ok(Some(time));
         }
-        let filter = SeriesFilter { thing: Some(thing), ..SeriesFilter::default() };
+        let filter = SeriesFilter {
+            thing: Some(thing),
+            ..SeriesFilter::default()
+        };
         let (series, _) = self.telemetry.series(&filter, 0, SERIES_LIMIT).await?;
-        Ok(series.into_iter().filter_map(|info| info.latest).map(|sample| sample.received_at).max())
+        Ok(series
+            .into_iter()
+            .filter_map(|info| info.latest)
+            .map(|sample| sample.received_at)
+            .max())
     }
 
     pub async fn is_online(&self, thing: ThingId) -> Result<bool, ApiError> {
@@ -58,12 +76,23 @@ impl Platform {
     /// the organisation.
     pub fn still(&self, caller: &Caller) -> Result<(), ApiError> {
         if self.clock.now().0.div_euclid(1_000_000_000) >= caller.expires {
-            return Err(ApiError::new(ErrorCode::TokenExpired, "the token has expired"));
+            return Err(ApiError::new(
+                ErrorCode::TokenExpired,
+                "the token has expired",
+            ));
         }
-        let access = self.projections.access().user(caller.user).ok_or_else(ApiError::unauthenticated)?;
+        let access = self
+            .projections
+            .access()
+            .user(caller.user)
+            .ok_or_else(ApiError::unauthenticated)?;
         let same = !access.disabled
             && caller.session_epoch >= access.session_epoch
             && access.organisation == caller.organisation;
-        if same { Ok(()) } else { Err(ApiError::unauthenticated()) }
+        if same {
+            Ok(())
+        } else {
+            Err(ApiError::unauthenticated())
+        }
     }
 }

@@ -51,7 +51,11 @@ const KEY_LENGTH_LIMIT: usize = 256;
 impl Platform {
     /// The thing, if it is of the caller's organisation.
     pub async fn thing(&self, caller: &Caller, id: ThingId) -> Result<ThingRow, ApiError> {
-        let found = self.projections.registry().thing(caller.organisation, id).await?;
+        let found = self
+            .projections
+            .registry()
+            .thing(caller.organisation, id)
+            .await?;
         found.ok_or_else(|| ApiError::not_found("such thing"))
     }
 
@@ -76,7 +80,10 @@ impl Platform {
         let command = request.id();
         let mut created: Vec<CreatedThing> = Vec::with_capacity(new.len());
         for (index, thing) in new.into_iter().enumerate() {
-            let step = Request { command_id: Some(command.step(&index.to_string())), ..Request::default() };
+            let step = Request {
+                command_id: Some(command.step(&index.to_string())),
+                ..Request::default()
+            };
             match self.create_thing_only(caller, thing, &step).await {
                 Ok(thing) => created.push(thing),
                 Err(error) => {
@@ -126,16 +133,29 @@ impl Platform {
             Some(key) => self.free_key(key, id)?,
             None => generate_key(),
         };
-        let details =
-            Details { name: new.name, metadata: new.metadata, device_type: new.device_type, tags: new.tags };
+        let details = Details {
+            name: new.name,
+            metadata: new.metadata,
+            device_type: new.device_type,
+            tags: new.tags,
+        };
         let create = thing::Command::Create {
             organisation: caller.organisation,
             key: self.vault.seal_thing_key(&key)?,
             details,
         };
-        let request = Request { command_id: Some(command_id), ..request.clone() };
+        let request = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
         let accepted = self
-            .ask_only(caller.who(), caller.organisation, id.into(), Command::Thing(create), &request)
+            .ask_only(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                Command::Thing(create),
+                &request,
+            )
             .await?;
         if !accepted.unchanged {
             return Ok(CreatedThing { id, key, accepted });
@@ -143,27 +163,42 @@ impl Platform {
         // A retry: the key is that of the first try.
         self.seen(accepted.position).await?;
         let row = self.thing(caller, id).await?;
-        Ok(CreatedThing { id, key: self.vault.unseal_thing_key(&row.key)?, accepted })
+        Ok(CreatedThing {
+            id,
+            key: self.vault.unseal_thing_key(&row.key)?,
+            accepted,
+        })
     }
 
     /// A key of the client's choice that no other thing has.
     fn free_key(&self, key: String, id: ThingId) -> Result<String, ApiError> {
         if key.is_empty() || key.len() > KEY_LENGTH_LIMIT {
-            return Err(ApiError::invalid("key", format!("must have between 1 and {KEY_LENGTH_LIMIT} bytes")));
+            return Err(ApiError::invalid(
+                "key",
+                format!("must have between 1 and {KEY_LENGTH_LIMIT} bytes"),
+            ));
         }
         let mut sha256 = [0_u8; 32];
-        hex::decode_to_slice(hash_key(&key).0, &mut sha256).map_err(|error| ApiError::internal(&error))?;
+        hex::decode_to_slice(hash_key(&key).0, &mut sha256)
+            .map_err(|error| ApiError::internal(&error))?;
         match self.projections.access().thing_by_key_hash(&sha256) {
-            Some(other) if other.thing != id => {
-                Err(ApiError::new(ErrorCode::AlreadyExists, "a thing with this key exists already"))
-            }
+            Some(other) if other.thing != id => Err(ApiError::new(
+                ErrorCode::AlreadyExists,
+                "a thing with this key exists already",
+            )),
             _ => Ok(key),
         }
     }
 
     async fn require_device_type(&self, caller: &Caller, id: DeviceTypeId) -> Result<(), ApiError> {
-        let found = self.projections.registry().device_type(caller.organisation, id).await?;
-        found.map(|_| ()).ok_or_else(|| ApiError::invalid("deviceType", "there is no such device type"))
+        let found = self
+            .projections
+            .registry()
+            .device_type(caller.organisation, id)
+            .await?;
+        found
+            .map(|_| ())
+            .ok_or_else(|| ApiError::invalid("deviceType", "there is no such device type"))
     }
 
     pub async fn update_thing(
@@ -184,7 +219,14 @@ impl Platform {
             device_type: update.device_type,
             tags: update.tags,
         };
-        self.ask(caller.who(), caller.organisation, id.into(), Command::Thing(command), request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::Thing(command),
+            request,
+        )
+        .await
     }
 
     /// Gives the thing a new key: `key`, or one made here. Sessions that use the old one end.
@@ -202,9 +244,18 @@ impl Platform {
             Some(key) => self.free_key(key, id)?,
             None => generate_key(),
         };
-        let command = thing::Command::ChangeKey { key: self.vault.seal_thing_key(&key)? };
-        let accepted =
-            self.ask(caller.who(), caller.organisation, id.into(), Command::Thing(command), request).await?;
+        let command = thing::Command::ChangeKey {
+            key: self.vault.seal_thing_key(&key)?,
+        };
+        let accepted = self
+            .ask(
+                caller.who(),
+                caller.organisation,
+                id.into(),
+                Command::Thing(command),
+                request,
+            )
+            .await?;
         if !accepted.unchanged {
             return Ok((key, accepted));
         }
@@ -214,7 +265,11 @@ impl Platform {
 
     /// The keys of `rows` for a person to see, in their order; empty ones where the role or the configuration does not
     /// allow it. One event of the audit time line names the things.
-    pub async fn reveal_thing_keys(&self, caller: &Caller, rows: &[ThingRow]) -> Result<Vec<String>, ApiError> {
+    pub async fn reveal_thing_keys(
+        &self,
+        caller: &Caller,
+        rows: &[ThingRow],
+    ) -> Result<Vec<String>, ApiError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -238,7 +293,9 @@ impl Platform {
         };
         // A stream of its own: reading a key is no new revision of the thing.
         let stream = format!("key_reveals-{}", caller.organisation);
-        self.events.append(&stream, ExpectedRevision::Any, vec![event]).await?;
+        self.events
+            .append(&stream, ExpectedRevision::Any, vec![event])
+            .await?;
         let keys = rows.iter().map(|row| self.vault.unseal_thing_key(&row.key));
         Ok(keys.collect::<Result<_, _>>()?)
     }
@@ -266,20 +323,39 @@ impl Platform {
         let command_id = request.id();
         let who = caller.who();
         let organisation = caller.organisation;
-        let request = Request { command_id: Some(command_id), ..request.clone() };
+        let request = Request {
+            command_id: Some(command_id),
+            ..request.clone()
+        };
         // The thing goes first: from then on its key opens nothing.
         let remove = Command::Thing(thing::Command::Remove);
-        let accepted = self.ask_only(who.clone(), organisation, id.into(), remove, &request).await?;
+        let accepted = self
+            .ask_only(who.clone(), organisation, id.into(), remove, &request)
+            .await?;
         for channel in self.projections.access().thing_channels(id).iter() {
-            let step = Request { command_id: Some(command_id.step(&format!("disconnect {channel}"))), ..Request::default() };
+            let step = Request {
+                command_id: Some(command_id.step(&format!("disconnect {channel}"))),
+                ..Request::default()
+            };
             let command = Command::Channel(channel::Command::Disconnect { things: vec![id] });
-            self.ask_only(who.clone(), organisation, (*channel).into(), command, &step).await?;
+            self.ask_only(who.clone(), organisation, (*channel).into(), command, &step)
+                .await?;
         }
         let device = EdgeDeviceId(id.0);
-        if self.projections.registry().edge_device(organisation, device).await?.is_some() {
-            let step = Request { command_id: Some(command_id.step("remove config")), ..Request::default() };
+        if self
+            .projections
+            .registry()
+            .edge_device(organisation, device)
+            .await?
+            .is_some()
+        {
+            let step = Request {
+                command_id: Some(command_id.step("remove config")),
+                ..Request::default()
+            };
             let command = Command::EdgeDevice(edge_device::Command::Remove);
-            self.ask_only(who, organisation, device.into(), command, &step).await?;
+            self.ask_only(who, organisation, device.into(), command, &step)
+                .await?;
         }
         Ok(accepted)
     }

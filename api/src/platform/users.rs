@@ -27,7 +27,10 @@ pub struct NewUser {
 
 /// The id of the user with this e-mail address: the same address, in any case, is the same user.
 pub fn user_id(email: &str) -> UserId {
-    UserId(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("user\n{}", normal_email(email)).as_bytes()))
+    UserId(Uuid::new_v5(
+        &Uuid::NAMESPACE_OID,
+        format!("user\n{}", normal_email(email)).as_bytes(),
+    ))
 }
 
 fn normal_email(email: &str) -> String {
@@ -52,11 +55,17 @@ impl Platform {
         self.throttle.check(&throttled)?;
         let mut setup_code = self.setup_code.lock().await;
         let Some(present) = setup_code.as_ref() else {
-            return Err(ApiError::new(ErrorCode::Conflict, "tellee is set up already"));
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                "tellee is set up already",
+            ));
         };
         if !present.matches(code) {
             self.throttle.failed(&throttled);
-            return Err(ApiError::new(ErrorCode::Forbidden, "the set-up code is wrong"));
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "the set-up code is wrong",
+            ));
         }
         let user = self.create_first_user(email, password).await?;
         if let Err(error) = present.spend() {
@@ -76,7 +85,9 @@ impl Platform {
             platform_administrator: true,
             metadata: Map::new(),
         };
-        self.make_user(Who::System("setup".to_owned()), new, &Request::default()).await.map(|(id, _)| id)
+        self.make_user(Who::System("setup".to_owned()), new, &Request::default())
+            .await
+            .map(|(id, _)| id)
     }
 
     /// Makes a user for an administrator: anywhere for a platform administrator, else in the caller's organisation.
@@ -88,8 +99,14 @@ impl Platform {
     ) -> Result<(UserId, Accepted), ApiError> {
         caller.require(Action::ManageUsers)?;
         if !caller.platform_administrator {
-            if new.organisation.is_some_and(|wanted| wanted != caller.organisation) {
-                return Err(ApiError::invalid("organisation", "there is no such organisation"));
+            if new
+                .organisation
+                .is_some_and(|wanted| wanted != caller.organisation)
+            {
+                return Err(ApiError::invalid(
+                    "organisation",
+                    "there is no such organisation",
+                ));
             }
             new.organisation = Some(caller.organisation);
             new.platform_administrator = false;
@@ -102,8 +119,19 @@ impl Platform {
         if !self.settings.self_registration {
             return Err(ApiError::unauthenticated());
         }
-        let new = NewUser { organisation: None, role: Role::Administrator, platform_administrator: false, ..new };
-        self.make_user(Who::System("registration".to_owned()), new, &Request::default()).await.map(|(id, _)| id)
+        let new = NewUser {
+            organisation: None,
+            role: Role::Administrator,
+            platform_administrator: false,
+            ..new
+        };
+        self.make_user(
+            Who::System("registration".to_owned()),
+            new,
+            &Request::default(),
+        )
+        .await
+        .map(|(id, _)| id)
     }
 
     async fn make_user(
@@ -118,8 +146,16 @@ impl Platform {
         let command_id = request.id();
         let organisation = match new.organisation {
             Some(organisation) => {
-                let known = self.projections.registry().organisation(organisation).await?;
-                known.ok_or_else(|| ApiError::invalid("organisation", "there is no such organisation"))?.id
+                let known = self
+                    .projections
+                    .registry()
+                    .organisation(organisation)
+                    .await?;
+                known
+                    .ok_or_else(|| {
+                        ApiError::invalid("organisation", "there is no such organisation")
+                    })?
+                    .id
             }
             None => OrganisationId(Uuid::new_v5(&id.0, b"organisation")),
         };
@@ -131,14 +167,29 @@ impl Platform {
             platform_administrator: new.platform_administrator,
             metadata: new.metadata,
         };
-        let step = Request { command_id: Some(command_id), ..Request::default() };
-        let accepted =
-            self.ask_only(who.clone(), organisation, id.into(), Command::User(create), &step).await?;
+        let step = Request {
+            command_id: Some(command_id),
+            ..Request::default()
+        };
+        let accepted = self
+            .ask_only(
+                who.clone(),
+                organisation,
+                id.into(),
+                Command::User(create),
+                &step,
+            )
+            .await?;
         let mut last = accepted.position;
         if new.organisation.is_none() {
             let create = Command::Organisation(organisation::Command::Create { name: email });
-            let step = Request { command_id: Some(command_id.step("organisation")), ..Request::default() };
-            let made = self.ask_only(who, organisation, organisation.into(), create, &step).await?;
+            let step = Request {
+                command_id: Some(command_id.step("organisation")),
+                ..Request::default()
+            };
+            let made = self
+                .ask_only(who, organisation, organisation.into(), create, &step)
+                .await?;
             last = last.max(made.position);
         }
         self.seen(last).await?;
@@ -146,12 +197,21 @@ impl Platform {
     }
 
     /// A token for the user with this e-mail address and password, and when it expires in seconds since 1970.
-    pub async fn sign_in(&self, email: &str, password: &str, address: &str) -> Result<(String, i64), ApiError> {
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        address: &str,
+    ) -> Result<(String, i64), ApiError> {
         let by_name = format!("email {}", normal_email(email));
         let by_address = format!("address {address}");
         self.throttle.check(&by_name)?;
         self.throttle.check(&by_address)?;
-        let row = self.projections.registry().user_by_email(&normal_email(email)).await?;
+        let row = self
+            .projections
+            .registry()
+            .user_by_email(&normal_email(email))
+            .await?;
         let hash = row.as_ref().map(|row| row.password.clone());
         let right = self.passwords.verify(password, hash).await?;
         match row {
@@ -162,7 +222,10 @@ impl Platform {
             _ => {
                 self.throttle.failed(&by_name);
                 self.throttle.failed(&by_address);
-                Err(ApiError::new(ErrorCode::Unauthenticated, "the e-mail address or the password is wrong"))
+                Err(ApiError::new(
+                    ErrorCode::Unauthenticated,
+                    "the e-mail address or the password is wrong",
+                ))
             }
         }
     }
@@ -170,7 +233,11 @@ impl Platform {
     /// The user behind a token: who, of which organisation, with which role now. No disk, no lock.
     pub fn caller(&self, token: &str) -> Result<Caller, ApiError> {
         let claims = self.tokens.verify(token)?;
-        let access = self.projections.access().user(claims.sub).ok_or_else(ApiError::unauthenticated)?;
+        let access = self
+            .projections
+            .access()
+            .user(claims.sub)
+            .ok_or_else(ApiError::unauthenticated)?;
         if access.disabled || claims.epoch < access.session_epoch {
             return Err(ApiError::unauthenticated());
         }
@@ -192,17 +259,31 @@ impl Platform {
         new: &str,
         request: &Request,
     ) -> Result<Accepted, ApiError> {
-        let row = self.projections.registry().user(caller.organisation, caller.user).await?;
+        let row = self
+            .projections
+            .registry()
+            .user(caller.organisation, caller.user)
+            .await?;
         let row = row.ok_or_else(ApiError::unauthenticated)?;
         let name = format!("email {}", row.email);
         self.throttle.check(&name)?;
         if !self.passwords.verify(old, Some(row.password)).await? {
             self.throttle.failed(&name);
-            return Err(ApiError::new(ErrorCode::Forbidden, "the old password is wrong"));
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "the old password is wrong",
+            ));
         }
         let password = self.passwords.hash(new).await?;
         let command = Command::User(user::Command::ChangePassword { password });
-        self.ask(caller.who(), caller.organisation, caller.user.into(), command, request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            caller.user.into(),
+            command,
+            request,
+        )
+        .await
     }
 
     /// Changes a user of the caller's organisation.
@@ -214,13 +295,30 @@ impl Platform {
         request: &Request,
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::ManageUsers)?;
-        let row = self.projections.registry().user(caller.organisation, id).await?;
+        let row = self
+            .projections
+            .registry()
+            .user(caller.organisation, id)
+            .await?;
         row.ok_or_else(|| ApiError::not_found("such user"))?;
-        let locks_out = matches!(command, user::Command::Disable | user::Command::ChangeRole { .. });
+        let locks_out = matches!(
+            command,
+            user::Command::Disable | user::Command::ChangeRole { .. }
+        );
         if locks_out && id == caller.user {
-            return Err(ApiError::new(ErrorCode::Conflict, "you cannot take your own rights away"));
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                "you cannot take your own rights away",
+            ));
         }
-        self.ask(caller.who(), caller.organisation, id.into(), Command::User(command), request).await
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            id.into(),
+            Command::User(command),
+            request,
+        )
+        .await
     }
 }
 
@@ -230,7 +328,10 @@ mod tests {
 
     #[test]
     fn one_address_is_one_user_in_any_case() {
-        assert_eq!(user_id("Anna@Plant.example"), user_id(" anna@plant.example "));
+        assert_eq!(
+            user_id("Anna@Plant.example"),
+            user_id(" anna@plant.example ")
+        );
         assert_ne!(user_id("anna@plant.example"), user_id("anna@other.example"));
     }
 }

@@ -12,11 +12,11 @@ use tellee_actors::domain::edge_device::BootstrapState;
 use tellee_actors::ids::{ChannelId, EdgeDeviceId, ThingId};
 use tellee_projections::registry::{EdgeDeviceFilter, EdgeDeviceRow, Page};
 
+use super::Rest;
 use super::credential::{Credential, credential};
 use super::input::{JsonBody, Peer, id};
 use super::output::{created, is_empty};
 use super::paging::Query;
-use super::Rest;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::identity::hash_key;
@@ -59,7 +59,11 @@ pub struct ChannelView {
 
 impl From<BootstrapChannel> for ChannelView {
     fn from(channel: BootstrapChannel) -> Self {
-        Self { id: channel.id, name: channel.name, metadata: channel.metadata }
+        Self {
+            id: channel.id,
+            name: channel.name,
+            metadata: channel.metadata,
+        }
     }
 }
 
@@ -97,7 +101,10 @@ fn state_of(number: i64) -> Result<BootstrapState, ApiError> {
     match number {
         0 => Ok(BootstrapState::Inactive),
         1 => Ok(BootstrapState::Active),
-        other => Err(ApiError::invalid("state", format!("{other} is not 0 (inactive) or 1 (active)"))),
+        other => Err(ApiError::invalid(
+            "state",
+            format!("{other} is not 0 (inactive) or 1 (active)"),
+        )),
     }
 }
 
@@ -119,7 +126,10 @@ fn channel_ids(texts: &[String]) -> Result<BTreeSet<ChannelId>, ApiError> {
         .enumerate()
         .map(|(index, text)| {
             text.parse().map_err(|_| {
-                ApiError::invalid(format!("channels[{index}]"), format!("there is no channel `{text}`"))
+                ApiError::invalid(
+                    format!("channels[{index}]"),
+                    format!("there is no channel `{text}`"),
+                )
             })
         })
         .collect()
@@ -148,14 +158,25 @@ pub async fn create(
         client_key: body.client_key,
         ca_cert: body.ca_cert,
     };
-    let (device, _) = rest.platform.register_edge_device(&caller, new, &Request::default()).await?;
+    let (device, _) = rest
+        .platform
+        .register_edge_device(&caller, new, &Request::default())
+        .await?;
     Ok(created(&format!("/things/configs/{device}")))
 }
 
-pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<Json<ConfigsPage>, ApiError> {
+pub async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<ConfigsPage>, ApiError> {
     let query = Query::of(&uri);
-    let offset: u64 = query.parsed("offset", "a whole number from 0")?.unwrap_or(0);
-    let limit: u32 = query.parsed("limit", "a whole number from 1")?.unwrap_or(10);
+    let offset: u64 = query
+        .parsed("offset", "a whole number from 0")?
+        .unwrap_or(0);
+    let limit: u32 = query
+        .parsed("limit", "a whole number from 1")?
+        .unwrap_or(10);
     if limit == 0 {
         return Err(ApiError::invalid("limit", "must lie between 1 and 100"));
     }
@@ -177,9 +198,20 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<
         thing_key_hash: query.text("mainflux_key").map(|key| hash_key(&key).0),
     };
     let registry = rest.platform.projections.registry();
-    let listing = registry.edge_devices(caller.organisation, filter, Page::offset(offset, limit)).await?;
-    let configs = listing.rows.into_iter().map(|row| view_of(row, String::new(), None)).collect();
-    Ok(Json(ConfigsPage { total: listing.total, offset, limit, configs }))
+    let listing = registry
+        .edge_devices(caller.organisation, filter, Page::offset(offset, limit))
+        .await?;
+    let configs = listing
+        .rows
+        .into_iter()
+        .map(|row| view_of(row, String::new(), None))
+        .collect();
+    Ok(Json(ConfigsPage {
+        total: listing.total,
+        offset,
+        limit,
+        configs,
+    }))
 }
 
 pub async fn view(
@@ -187,7 +219,10 @@ pub async fn view(
     caller: Caller,
     Path(device): Path<String>,
 ) -> Result<Json<ConfigView>, ApiError> {
-    let row = rest.platform.edge_device(&caller, id(&device, CONFIG)?).await?;
+    let row = rest
+        .platform
+        .edge_device(&caller, id(&device, CONFIG)?)
+        .await?;
     let key = rest.platform.edge_device_thing_key(&caller, &row).await?;
     let channels = rest.platform.edge_device_channels(&row).await?;
     let channels = channels.into_iter().map(ChannelView::from).collect();
@@ -210,7 +245,15 @@ pub async fn update(
 ) -> Result<StatusCode, ApiError> {
     let device = id(&device, CONFIG)?;
     let request = Request::default();
-    rest.platform.update_edge_device(&caller, device, Some(body.name), Some(body.content), &request).await?;
+    rest.platform
+        .update_edge_device(
+            &caller,
+            device,
+            Some(body.name),
+            Some(body.content),
+            &request,
+        )
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -227,7 +270,9 @@ pub async fn update_connections(
 ) -> Result<StatusCode, ApiError> {
     let device: EdgeDeviceId = id(&device, CONFIG)?;
     let channels = channel_ids(&body.channels)?;
-    rest.platform.update_edge_device_channels(&caller, device, channels, &Request::default()).await?;
+    rest.platform
+        .update_edge_device_channels(&caller, device, channels, &Request::default())
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -248,9 +293,20 @@ pub async fn update_certificates(
     JsonBody(body): JsonBody<CertificatesBody>,
 ) -> Result<StatusCode, ApiError> {
     let device = id(&device, CONFIG)?;
-    let CertificatesBody { client_cert, client_key, ca_cert } = body;
+    let CertificatesBody {
+        client_cert,
+        client_key,
+        ca_cert,
+    } = body;
     rest.platform
-        .update_edge_device_certificates(&caller, device, client_cert, &client_key, ca_cert, &Request::default())
+        .update_edge_device_certificates(
+            &caller,
+            device,
+            client_cert,
+            &client_key,
+            ca_cert,
+            &Request::default(),
+        )
         .await?;
     Ok(StatusCode::OK)
 }
@@ -260,7 +316,10 @@ pub async fn remove(
     caller: Caller,
     Path(device): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let removed = rest.platform.remove_edge_device(&caller, id(&device, CONFIG)?, &Request::default()).await;
+    let removed = rest
+        .platform
+        .remove_edge_device(&caller, id(&device, CONFIG)?, &Request::default())
+        .await;
     super::operations::gone(removed)
 }
 
@@ -277,7 +336,9 @@ pub async fn change_state(
 ) -> Result<StatusCode, ApiError> {
     let device = id(&device, CONFIG)?;
     let state = state_of(body.state)?;
-    rest.platform.change_edge_device_state(&caller, device, state, &Request::default()).await?;
+    rest.platform
+        .change_edge_device_state(&caller, device, state, &Request::default())
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -294,15 +355,28 @@ pub struct UnknownPage {
 }
 
 /// Devices that asked and are not known. They are of no organisation yet: platform administrators see them.
-pub async fn unknown(State(rest): State<Rest>, caller: Caller) -> Result<Json<UnknownPage>, ApiError> {
+pub async fn unknown(
+    State(rest): State<Rest>,
+    caller: Caller,
+) -> Result<Json<UnknownPage>, ApiError> {
     if !caller.platform_administrator {
-        return Ok(Json(UnknownPage { configs: Vec::new() }));
+        return Ok(Json(UnknownPage {
+            configs: Vec::new(),
+        }));
     }
-    let listing = rest.platform.projections.unknown_devices().list(0, UNKNOWN_LIMIT).await?;
+    let listing = rest
+        .platform
+        .projections
+        .unknown_devices()
+        .list(0, UNKNOWN_LIMIT)
+        .await?;
     let configs = listing
         .rows
         .into_iter()
-        .map(|row| UnknownView { external_id: row.external_id, external_key: "" })
+        .map(|row| UnknownView {
+            external_id: row.external_id,
+            external_key: "",
+        })
         .collect();
     Ok(Json(UnknownPage { configs }))
 }
@@ -332,7 +406,10 @@ pub async fn bootstrap(
     let key = match credential(&headers, &uri)? {
         Credential::Thing(key) | Credential::User(key) => key,
     };
-    let found = rest.platform.bootstrap(&external_id, &key, &peer.ip()).await?;
+    let found = rest
+        .platform
+        .bootstrap(&external_id, &key, &peer.ip())
+        .await?;
     Ok(Json(BootstrapView {
         mainflux_id: found.thing,
         mainflux_key: found.thing_key,

@@ -36,9 +36,10 @@ pub struct ChannelBody {
 impl ChannelBody {
     fn into_new(self, field: &str) -> Result<(Option<ChannelId>, Details), ApiError> {
         let id = match self.id.filter(|id| !id.is_empty()) {
-            Some(id) => {
-                Some(id.parse().map_err(|_| ApiError::invalid(format!("{field}id"), "is not a UUID"))?)
-            }
+            Some(id) => Some(
+                id.parse()
+                    .map_err(|_| ApiError::invalid(format!("{field}id"), "is not a UUID"))?,
+            ),
             None => None,
         };
         let details = Details {
@@ -73,7 +74,10 @@ pub async fn create(
     JsonBody(body): JsonBody<ChannelBody>,
 ) -> Result<Response, ApiError> {
     let (id, details) = body.into_new("")?;
-    let (id, _) = rest.platform.create_channel(&caller, id, details, &Request::default()).await?;
+    let (id, _) = rest
+        .platform
+        .create_channel(&caller, id, details, &Request::default())
+        .await?;
     Ok(created(&format!("/channels/{id}")))
 }
 
@@ -83,7 +87,10 @@ pub async fn create_bulk(
     JsonBody(bodies): JsonBody<Vec<ChannelBody>>,
 ) -> Result<Response, ApiError> {
     if bodies.is_empty() || bodies.len() > BULK_LIMIT {
-        return Err(ApiError::invalid("body", format!("must hold between 1 and {BULK_LIMIT} channels")));
+        return Err(ApiError::invalid(
+            "body",
+            format!("must hold between 1 and {BULK_LIMIT} channels"),
+        ));
     }
     let new = bodies
         .into_iter()
@@ -91,16 +98,31 @@ pub async fn create_bulk(
         .map(|(index, body)| body.into_new(&format!("[{index}].")))
         .collect::<Result<Vec<_>, _>>()?;
     let shapes: Vec<_> = new.iter().map(|(_, details)| details.clone()).collect();
-    let ids = rest.platform.create_channels(&caller, new, &Request::default()).await?;
+    let ids = rest
+        .platform
+        .create_channels(&caller, new, &Request::default())
+        .await?;
     let channels: Vec<ChannelView> = ids
         .into_iter()
         .zip(shapes)
-        .map(|(id, details)| ChannelView { id, name: details.name, metadata: details.metadata })
+        .map(|(id, details)| ChannelView {
+            id,
+            name: details.name,
+            metadata: details.metadata,
+        })
         .collect();
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "channels": channels }))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        Json(serde_json::json!({ "channels": channels })),
+    )
+        .into_response())
 }
 
-pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<Json<ChannelsPage>, ApiError> {
+pub async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<ChannelsPage>, ApiError> {
     let query = Query::of(&uri);
     let filter = ChannelFilter {
         name: query.text("name"),
@@ -108,7 +130,9 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<
         ..ChannelFilter::default()
     };
     let (page, offset, limit) = query.page()?;
-    page_of(&rest, &caller, filter, page, offset, limit).await.map(Json)
+    page_of(&rest, &caller, filter, page, offset, limit)
+        .await
+        .map(Json)
 }
 
 pub(super) async fn page_of(
@@ -124,9 +148,18 @@ pub(super) async fn page_of(
     let channels = listing
         .rows
         .into_iter()
-        .map(|row| ChannelView { id: row.id, name: row.name, metadata: row.metadata })
+        .map(|row| ChannelView {
+            id: row.id,
+            name: row.name,
+            metadata: row.metadata,
+        })
         .collect();
-    Ok(ChannelsPage { total: listing.total, offset, limit, channels })
+    Ok(ChannelsPage {
+        total: listing.total,
+        offset,
+        limit,
+        channels,
+    })
 }
 
 pub async fn view(
@@ -134,8 +167,15 @@ pub async fn view(
     caller: Caller,
     Path(channel): Path<String>,
 ) -> Result<Json<ChannelView>, ApiError> {
-    let row = rest.platform.channel(&caller, id(&channel, CHANNEL)?).await?;
-    Ok(Json(ChannelView { id: row.id, name: row.name, metadata: row.metadata }))
+    let row = rest
+        .platform
+        .channel(&caller, id(&channel, CHANNEL)?)
+        .await?;
+    Ok(Json(ChannelView {
+        id: row.id,
+        name: row.name,
+        metadata: row.metadata,
+    }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,7 +197,14 @@ pub async fn update(
         metadata: Some(body.metadata.unwrap_or_default()),
         retention: None,
     };
-    rest.platform.update_channel(&caller, id(&channel, CHANNEL)?, command, &Request::default()).await?;
+    rest.platform
+        .update_channel(
+            &caller,
+            id(&channel, CHANNEL)?,
+            command,
+            &Request::default(),
+        )
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -166,7 +213,10 @@ pub async fn remove(
     caller: Caller,
     Path(channel): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let removed = rest.platform.remove_channel(&caller, id(&channel, CHANNEL)?, &Request::default()).await;
+    let removed = rest
+        .platform
+        .remove_channel(&caller, id(&channel, CHANNEL)?, &Request::default())
+        .await;
     super::operations::gone(removed)
 }
 
@@ -179,8 +229,17 @@ pub async fn things(
     let channel: ChannelId = id(&channel, CHANNEL)?;
     rest.platform.channel(&caller, channel).await?;
     let query = Query::of(&uri);
-    let connection = if disconnected(&query)? { Connected::NotTo(channel) } else { Connected::To(channel) };
-    let filter = ThingFilter { connection: Some(connection), ..ThingFilter::default() };
+    let connection = if disconnected(&query)? {
+        Connected::NotTo(channel)
+    } else {
+        Connected::To(channel)
+    };
+    let filter = ThingFilter {
+        connection: Some(connection),
+        ..ThingFilter::default()
+    };
     let (page, offset, limit) = query.page()?;
-    super::things::page_of(&rest, &caller, filter, page, offset, limit).await.map(Json)
+    super::things::page_of(&rest, &caller, filter, page, offset, limit)
+        .await
+        .map(Json)
 }

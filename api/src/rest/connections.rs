@@ -19,8 +19,16 @@ pub struct ConnectionsBody {
 
 impl ConnectionsBody {
     fn ids(&self) -> Result<(Vec<ChannelId>, Vec<ThingId>), ApiError> {
-        let channels = self.channel_ids.iter().map(|text| id(text, "such channel")).collect::<Result<_, _>>()?;
-        let things = self.thing_ids.iter().map(|text| id(text, "such thing")).collect::<Result<_, _>>()?;
+        let channels = self
+            .channel_ids
+            .iter()
+            .map(|text| id(text, "such channel"))
+            .collect::<Result<_, _>>()?;
+        let things = self
+            .thing_ids
+            .iter()
+            .map(|text| id(text, "such thing"))
+            .collect::<Result<_, _>>()?;
         Ok((channels, things))
     }
 }
@@ -31,7 +39,9 @@ pub async fn connect(
     JsonBody(body): JsonBody<ConnectionsBody>,
 ) -> Result<StatusCode, ApiError> {
     let (channels, things) = body.ids()?;
-    rest.platform.connect(&caller, &channels, &things, &Request::default()).await?;
+    rest.platform
+        .connect(&caller, &channels, &things, &Request::default())
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -41,7 +51,9 @@ pub async fn disconnect(
     JsonBody(body): JsonBody<ConnectionsBody>,
 ) -> Result<StatusCode, ApiError> {
     let (channels, things) = body.ids()?;
-    rest.platform.disconnect(&caller, &channels, &things, &Request::default()).await?;
+    rest.platform
+        .disconnect(&caller, &channels, &things, &Request::default())
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -51,7 +63,9 @@ pub async fn connect_one(
     Path((channel, thing)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (channel, thing) = (id(&channel, "such channel")?, id(&thing, "such thing")?);
-    rest.platform.connect(&caller, &[channel], &[thing], &Request::default()).await?;
+    rest.platform
+        .connect(&caller, &[channel], &[thing], &Request::default())
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -61,6 +75,8 @@ pub async fn disconnect_one(
     Path((channel, thing)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (channel, thing) = (id(&channel, "such channel")?, id(&thing, "such thing")?);
-    rest.platform.disconnect(&caller, &[channel], &[thing], &Request::default()).await?;
+    rest.platform
+        .disconnect(&caller, &[channel], &[thing], &Request::default())
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -28,7 +28,9 @@ pub fn credential(headers: &HeaderMap, uri: &Uri) -> Result<Credential, ApiError
     if let Some(text) = query_value(uri, "authorization") {
         return from_header(&text);
     }
-    cookie_token(headers).map(Credential::User).ok_or_else(ApiError::unauthenticated)
+    cookie_token(headers)
+        .map(Credential::User)
+        .ok_or_else(ApiError::unauthenticated)
 }
 
 fn from_header(value: &str) -> Result<Credential, ApiError> {
@@ -49,7 +51,9 @@ fn from_header(value: &str) -> Result<Credential, ApiError> {
 
 /// RFC 7617; the password is the thing's key.
 fn basic(encoded: &str) -> Result<Credential, ApiError> {
-    let decoded = STANDARD.decode(encoded).map_err(|_| ApiError::unauthenticated())?;
+    let decoded = STANDARD
+        .decode(encoded)
+        .map_err(|_| ApiError::unauthenticated())?;
     let text = String::from_utf8(decoded).map_err(|_| ApiError::unauthenticated())?;
     let (_, password) = text.split_once(':').ok_or_else(ApiError::unauthenticated)?;
     Ok(Credential::Thing(password.to_owned()))
@@ -86,13 +90,26 @@ mod tests {
 
     #[test]
     fn every_form_of_mainflux_is_taken() {
-        let key = || Ok(Credential::Thing("6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned()));
+        let key = || {
+            Ok(Credential::Thing(
+                "6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned(),
+            ))
+        };
         assert_eq!(of("6ba7b810-9dad-11d1-80b4-00c04fd430c8"), key());
         assert_eq!(of("Thing 6ba7b810-9dad-11d1-80b4-00c04fd430c8"), key());
-        assert_eq!(of(&format!("Basic {}", STANDARD.encode("any:6ba7b810-9dad-11d1-80b4-00c04fd430c8"))), key());
+        assert_eq!(
+            of(&format!(
+                "Basic {}",
+                STANDARD.encode("any:6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+            )),
+            key()
+        );
         assert_eq!(of("a.b.c"), Ok(Credential::User("a.b.c".to_owned())));
         assert_eq!(of("Bearer a.b.c"), Ok(Credential::User("a.b.c".to_owned())));
-        assert_eq!(of("bearer  a.b.c"), Ok(Credential::User("a.b.c".to_owned())));
+        assert_eq!(
+            of("bearer  a.b.c"),
+            Ok(Credential::User("a.b.c".to_owned()))
+        );
     }
 
     #[test]
@@ -106,7 +123,10 @@ mod tests {
     #[test]
     fn the_query_and_the_cookie_are_asked_in_that_order() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, "theme=night; tellee_session=a.b.c".parse().unwrap());
+        headers.insert(
+            header::COOKIE,
+            "theme=night; tellee_session=a.b.c".parse().unwrap(),
+        );
         assert_eq!(
             credential(&headers, &Uri::from_static("/things")),
             Ok(Credential::User("a.b.c".to_owned()))

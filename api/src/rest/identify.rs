@@ -30,23 +30,31 @@ pub struct Identified {
 /// The thing with this key.
 pub(super) fn thing_of(rest: &Rest, key: &str) -> Result<ThingAccess, ApiError> {
     let mut sha256 = [0_u8; 32];
-    hex::decode_to_slice(hash_key(key).0, &mut sha256).map_err(|error| ApiError::internal(&error))?;
+    hex::decode_to_slice(hash_key(key).0, &mut sha256)
+        .map_err(|error| ApiError::internal(&error))?;
     let access = rest.platform.projections.access();
-    access.thing_by_key_hash(&sha256).ok_or_else(ApiError::unauthenticated)
+    access
+        .thing_by_key_hash(&sha256)
+        .ok_or_else(ApiError::unauthenticated)
 }
 
 fn require_use(rest: &Rest, thing: ThingId, channel: ChannelId) -> Result<(), ApiError> {
     if rest.platform.projections.access().may_use(thing, channel) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::Forbidden, "the thing is not connected to this channel"))
+    Err(ApiError::new(
+        ErrorCode::Forbidden,
+        "the thing is not connected to this channel",
+    ))
 }
 
 pub async fn identify(
     State(rest): State<Rest>,
     JsonBody(body): JsonBody<KeyBody>,
 ) -> Result<Json<Identified>, ApiError> {
-    Ok(Json(Identified { id: thing_of(&rest, &body.token)?.thing }))
+    Ok(Json(Identified {
+        id: thing_of(&rest, &body.token)?.thing,
+    }))
 }
 
 pub async fn access_by_key(
@@ -64,6 +72,10 @@ pub async fn access_by_id(
     Path(channel): Path<String>,
     JsonBody(body): JsonBody<IdBody>,
 ) -> Result<StatusCode, ApiError> {
-    require_use(&rest, id(&body.thing_id, "such thing")?, id(&channel, "such channel")?)?;
+    require_use(
+        &rest,
+        id(&body.thing_id, "such thing")?,
+        id(&channel, "such channel")?,
+    )?;
     Ok(StatusCode::OK)
 }

@@ -23,19 +23,26 @@ impl<T: DeserializeOwned> FromRequest<Rest> for JsonBody<T> {
     async fn from_request(request: Request, state: &Rest) -> Result<Self, ApiError> {
         require_json(request.headers())?;
         let body = body(request, state).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| ApiError::invalid("body", error))
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| ApiError::invalid("body", error))
     }
 }
 
 /// The bytes of a body within the limit of the router.
 pub async fn body(request: Request, state: &Rest) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            ApiError::new(ErrorCode::BodyTooLarge, "the body is larger than this server takes")
-        } else {
-            ApiError::invalid("body", "ended early or is malformed")
-        }
-    })
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                ApiError::new(
+                    ErrorCode::BodyTooLarge,
+                    "the body is larger than this server takes",
+                )
+            } else {
+                ApiError::invalid("body", "ended early or is malformed")
+            }
+        })
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -43,7 +50,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if is_json {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the content type must be `application/json`"))
+    Err(ApiError::new(
+        ErrorCode::UnsupportedMediaType,
+        "the content type must be `application/json`",
+    ))
 }
 
 /// The content type in lower case, without parameters.
@@ -66,7 +76,9 @@ impl FromRequestParts<Rest> for Caller {
         if by_cookie && !parts.method.is_safe() && !parts.headers.contains_key("x-tellee-csrf") {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,
-                format!("a request by the cookie `{SESSION_COOKIE}` needs the header `X-Tellee-Csrf: 1`"),
+                format!(
+                    "a request by the cookie `{SESSION_COOKIE}` needs the header `X-Tellee-Csrf: 1`"
+                ),
             ));
         }
         state.platform.caller(&token)

@@ -29,12 +29,20 @@ impl From<IngestError> for ApiError {
         let message = error.to_string();
         let code = match error {
             IngestError::NotAuthorised { .. } => ErrorCode::Forbidden,
-            IngestError::Subtopic(_) => return Self { message, ..Self::invalid("subtopic", "") },
+            IngestError::Subtopic(_) => {
+                return Self {
+                    message,
+                    ..Self::invalid("subtopic", "")
+                };
+            }
             IngestError::TooLarge { .. } => ErrorCode::BodyTooLarge,
             IngestError::Malformed(_) | IngestError::Invalid { .. } => ErrorCode::MalformedMessage,
             IngestError::Overloaded => {
                 let retry_after = Some(std::time::Duration::from_secs(1));
-                return Self { retry_after, ..Self::new(ErrorCode::Overloaded, message) };
+                return Self {
+                    retry_after,
+                    ..Self::new(ErrorCode::Overloaded, message)
+                };
             }
             IngestError::DiskFull => ErrorCode::DiskFull,
             IngestError::Stopping => ErrorCode::Stopping,
@@ -78,7 +86,10 @@ async fn publish_to(
     let publisher = thing_of(&rest, &key)?;
     // A channel that is none is as foreign as one of somebody else's.
     let channel: ChannelId = channel.parse().map_err(|_| {
-        ApiError::new(ErrorCode::Forbidden, "the thing is not connected to this channel")
+        ApiError::new(
+            ErrorCode::Forbidden,
+            "the thing is not connected to this channel",
+        )
     })?;
     let content = media_type(headers)
         .and_then(|media_type| ContentType::from_media_type(&media_type))
@@ -88,12 +99,27 @@ async fn publish_to(
                 "the content type must be `application/senml+json`, `application/senml+cbor` or `application/json`",
             )
         })?;
-    if !rest.platform.projections.access().may_use(publisher.thing, channel) {
-        return Err(ApiError::new(ErrorCode::Forbidden, "the thing is not connected to this channel"));
+    if !rest
+        .platform
+        .projections
+        .access()
+        .may_use(publisher.thing, channel)
+    {
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "the thing is not connected to this channel",
+        ));
     }
     let payload: Bytes = body(request, &rest).await?;
-    let publisher = Publisher { thing: publisher.thing, organisation: publisher.organisation };
-    rest.ingest.publish(publisher, channel, subtopic, content, &payload, "http", false).await?;
+    let publisher = Publisher {
+        thing: publisher.thing,
+        organisation: publisher.organisation,
+    };
+    rest.ingest
+        .publish(
+            publisher, channel, subtopic, content, &payload, "http", false,
+        )
+        .await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -134,7 +160,12 @@ pub struct MessageView {
 
 impl MessageView {
     fn of(message: StoredMessage) -> Result<Self, ApiError> {
-        let StoredMessage { key, unit, protocol, sample } = message;
+        let StoredMessage {
+            key,
+            unit,
+            protocol,
+            sample,
+        } = message;
         let mut view = Self {
             channel: key.channel,
             subtopic: key.subtopic,
@@ -185,8 +216,17 @@ pub async fn read(
     let query = message_query(channel, &Query::of(&uri))?;
     let (offset, limit) = (query.offset, query.limit);
     let (messages, total) = rest.platform.telemetry.messages(&query).await?;
-    let messages = messages.into_iter().map(MessageView::of).collect::<Result<_, _>>()?;
-    Ok(Json(MessagesPage { offset, limit, format: "messages", total, messages }))
+    let messages = messages
+        .into_iter()
+        .map(MessageView::of)
+        .collect::<Result<_, _>>()?;
+    Ok(Json(MessagesPage {
+        offset,
+        limit,
+        format: "messages",
+        total,
+        messages,
+    }))
 }
 
 /// A connected thing reads, and a user of the channel's organisation.
@@ -199,19 +239,32 @@ fn require_read(rest: &Rest, channel: ChannelId, credential: Credential) -> Resu
             access.channel_organisation(channel) == Some(caller.organisation)
         }
     };
-    if may { Ok(()) } else { Err(ApiError::new(ErrorCode::Forbidden, "you may not read this channel")) }
+    if may {
+        Ok(())
+    } else {
+        Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "you may not read this channel",
+        ))
+    }
 }
 
 fn message_query(channel: ChannelId, query: &Query) -> Result<MessageQuery, ApiError> {
     let (offset, limit) = query.window(LARGEST_LIMIT)?;
     match query.get("format") {
         None | Some("" | "messages") => {}
-        Some(other) => return Err(ApiError::invalid("format", format!("there is no format `{other}`"))),
+        Some(other) => {
+            return Err(ApiError::invalid(
+                "format",
+                format!("there is no format `{other}`"),
+            ));
+        }
     }
     let publisher = match query.text("publisher") {
-        Some(text) => {
-            Some(text.parse().map_err(|_| ApiError::invalid("publisher", "is not the id of a thing"))?)
-        }
+        Some(text) => Some(
+            text.parse()
+                .map_err(|_| ApiError::invalid("publisher", "is not the id of a thing"))?,
+        ),
         None => None,
     };
     Ok(MessageQuery {
@@ -232,7 +285,9 @@ fn message_query(channel: ChannelId, query: &Query) -> Result<MessageQuery, ApiE
 
 /// A time in decimal seconds, read exactly.
 fn seconds(query: &Query, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
-    let Some(text) = query.text(name) else { return Ok(None) };
+    let Some(text) = query.text(name) else {
+        return Ok(None);
+    };
     let wrong = || ApiError::invalid(name, format!("`{text}` is no time in seconds since 1970"));
     if let Some(time) = exact_seconds(&text) {
         return Ok(Some(time));
@@ -255,7 +310,9 @@ fn exact_seconds(text: &str) -> Option<Timestamp> {
     }
     let seconds: i64 = whole.parse().ok()?;
     let nanoseconds: i64 = format!("{decimals:0<9}").parse().ok()?;
-    let total = seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)?;
+    let total = seconds
+        .checked_mul(1_000_000_000)?
+        .checked_add(nanoseconds)?;
     Some(Timestamp(sign * total))
 }
 
@@ -271,7 +328,10 @@ fn value_filter(query: &Query) -> Result<Option<ValueFilter>, ApiError> {
             Some("gt") => ValueFilter::Greater(number),
             Some("ge") => ValueFilter::GreaterOrEqual(number),
             Some(other) => {
-                return Err(ApiError::invalid("comparator", format!("`{other}` is not eq, lt, le, gt or ge")));
+                return Err(ApiError::invalid(
+                    "comparator",
+                    format!("`{other}` is not eq, lt, le, gt or ge"),
+                ));
             }
         };
         return Ok(Some(filter));
@@ -312,7 +372,9 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_filter_is_only_a_character() {
-        let uri: Uri = "/channels/x/messages?name=x'%20OR%20channel='y".parse().unwrap();
+        let uri: Uri = "/channels/x/messages?name=x'%20OR%20channel='y"
+            .parse()
+            .unwrap();
         let query = message_query(ChannelId::generate(), &Query::of(&uri)).unwrap();
         assert_eq!(query.name.as_deref(), Some("x' OR channel='y"));
     }

@@ -48,7 +48,11 @@ pub async fn health(State(rest): State<Rest>) -> Response {
         "description": "tellee",
         "build_time": option_env!("TELLEE_BUILD_TIME").unwrap_or("unknown"),
     });
-    ([(header::CONTENT_TYPE, "application/health+json")], body.to_string()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/health+json")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 pub async fn version(State(rest): State<Rest>) -> Json<serde_json::Value> {

@@ -23,16 +23,27 @@ impl IntoResponse for ApiError {
 
 /// `{"error", "code"[, "field"]}` with the code's status.
 pub fn error_response(error: &ApiError) -> Response {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body =
-        ErrorBody { error: &error.message, code: error.code.as_str(), field: error.field.as_deref() };
+    let status =
+        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = ErrorBody {
+        error: &error.message,
+        code: error.code.as_str(),
+        field: error.field.as_deref(),
+    };
     let mut response = (status, Json(body)).into_response();
     let retry_after = error.retry_after.map(|wait| wait.as_secs().max(1));
-    if let Some(value) = retry_after.and_then(|seconds| HeaderValue::from_str(&seconds.to_string()).ok()) {
+    if let Some(value) =
+        retry_after.and_then(|seconds| HeaderValue::from_str(&seconds.to_string()).ok())
+    {
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
-    if matches!(error.code, ErrorCode::Unauthenticated | ErrorCode::TokenExpired) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    if matches!(
+        error.code,
+        ErrorCode::Unauthenticated | ErrorCode::TokenExpired
+    ) {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }
@@ -43,9 +54,10 @@ pub fn created(location: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, value);
     }
-    response
-        .headers_mut()
-        .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Location"));
+    response.headers_mut().insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Location"),
+    );
     response
 }
 

@@ -16,20 +16,32 @@ pub struct Query(Vec<(String, String)>);
 impl Query {
     pub fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
-        Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        Self(
+            url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        )
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The parameter as a value of `T`; absent or empty: `None`.
-    pub fn parsed<T: std::str::FromStr>(&self, name: &'static str, what: &str) -> Result<Option<T>, ApiError> {
+    pub fn parsed<T: std::str::FromStr>(
+        &self,
+        name: &'static str,
+        what: &str,
+    ) -> Result<Option<T>, ApiError> {
         match self.get(name) {
             None | Some("") => Ok(None),
-            Some(text) => {
-                text.parse().map(Some).map_err(|_| ApiError::invalid(name, format!("`{text}` is not {what}")))
-            }
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| ApiError::invalid(name, format!("`{text}` is not {what}"))),
         }
     }
 
@@ -48,15 +60,22 @@ impl Query {
     }
 
     pub fn text(&self, name: &str) -> Option<String> {
-        self.get(name).filter(|text| !text.is_empty()).map(str::to_owned)
+        self.get(name)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
     }
 
     /// Offset and limit within Mainflux' bounds.
     pub fn window(&self, largest: u32) -> Result<(u64, u32), ApiError> {
         let offset = self.parsed("offset", "a whole number from 0")?.unwrap_or(0);
-        let limit = self.parsed("limit", "a whole number from 1")?.unwrap_or(DEFAULT_LIMIT);
+        let limit = self
+            .parsed("limit", "a whole number from 1")?
+            .unwrap_or(DEFAULT_LIMIT);
         if limit == 0 || limit > largest {
-            return Err(ApiError::invalid("limit", format!("must lie between 1 and {largest}")));
+            return Err(ApiError::invalid(
+                "limit",
+                format!("must lie between 1 and {largest}"),
+            ));
         }
         Ok((offset, limit))
     }
@@ -67,14 +86,28 @@ impl Query {
         let order = match self.get("order") {
             None | Some("" | "id") => Order::Id,
             Some("name") => Order::Name,
-            Some(other) => return Err(ApiError::invalid("order", format!("`{other}` is not `name` or `id`"))),
+            Some(other) => {
+                return Err(ApiError::invalid(
+                    "order",
+                    format!("`{other}` is not `name` or `id`"),
+                ));
+            }
         };
         let direction = match self.get("dir") {
             None | Some("" | "asc") => Direction::Ascending,
             Some("desc") => Direction::Descending,
-            Some(other) => return Err(ApiError::invalid("dir", format!("`{other}` is not `asc` or `desc`"))),
+            Some(other) => {
+                return Err(ApiError::invalid(
+                    "dir",
+                    format!("`{other}` is not `asc` or `desc`"),
+                ));
+            }
         };
-        Ok((Page::offset(offset, limit).ordered(order, direction), offset, limit))
+        Ok((
+            Page::offset(offset, limit).ordered(order, direction),
+            offset,
+            limit,
+        ))
     }
 }
 
@@ -102,9 +135,17 @@ mod tests {
             ("/things?order=age", "order"),
             ("/things?dir=up", "dir"),
         ] {
-            assert_eq!(query(uri).page().unwrap_err().field.as_deref(), Some(field), "{uri}");
+            assert_eq!(
+                query(uri).page().unwrap_err().field.as_deref(),
+                Some(field),
+                "{uri}"
+            );
         }
-        assert!(query("/things?metadata=%7B%22a%22").object("metadata").is_err());
+        assert!(
+            query("/things?metadata=%7B%22a%22")
+                .object("metadata")
+                .is_err()
+        );
         assert!(query("/things?metadata=%5B%5D").object("metadata").is_err());
     }
 }

@@ -26,7 +26,10 @@ pub async fn set_up(
     peer: Peer,
     JsonBody(body): JsonBody<SetupBody>,
 ) -> Result<Response, ApiError> {
-    let user = rest.platform.set_up(&body.code, &body.email, &body.password, &peer.ip()).await?;
+    let user = rest
+        .platform
+        .set_up(&body.code, &body.email, &body.password, &peer.ip())
+        .await?;
     Ok(created(&format!("/users/{user}")))
 }
 
@@ -36,7 +39,9 @@ pub struct SetupNeeded {
 }
 
 pub async fn setup_needed(State(rest): State<Rest>) -> Json<SetupNeeded> {
-    Json(SetupNeeded { needed: rest.platform.needs_setup().await })
+    Json(SetupNeeded {
+        needed: rest.platform.needs_setup().await,
+    })
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,9 +73,15 @@ pub async fn open(
     JsonBody(body): JsonBody<SignInBody>,
 ) -> Result<Response, ApiError> {
     if !headers.contains_key("x-tellee-csrf") {
-        return Err(ApiError::new(ErrorCode::Forbidden, "the header `X-Tellee-Csrf: 1` is missing"));
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "the header `X-Tellee-Csrf: 1` is missing",
+        ));
     }
-    let (token, expires) = rest.platform.sign_in(&body.email, &body.password, &peer.ip()).await?;
+    let (token, expires) = rest
+        .platform
+        .sign_in(&body.email, &body.password, &peer.ip())
+        .await?;
     let lifetime = expires - rest.platform.clock.now().0.div_euclid(1_000_000_000);
     let cookie = cookie(&token, lifetime, forwarded_over_tls(&headers));
     set_cookie(StatusCode::NO_CONTENT.into_response(), &cookie)
@@ -78,13 +89,21 @@ pub async fn open(
 
 pub async fn view(State(rest): State<Rest>, caller: Caller) -> Result<Json<SessionView>, ApiError> {
     let registry = rest.platform.projections.registry();
-    let row = registry.user(caller.organisation, caller.user).await?.ok_or_else(ApiError::unauthenticated)?;
-    let organisation =
-        registry.organisation(caller.organisation).await?.ok_or_else(ApiError::unauthenticated)?;
+    let row = registry
+        .user(caller.organisation, caller.user)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)?;
+    let organisation = registry
+        .organisation(caller.organisation)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)?;
     Ok(Json(SessionView {
         email: row.email,
         role: row.role,
-        organisation: OrganisationView { id: organisation.id, name: organisation.name },
+        organisation: OrganisationView {
+            id: organisation.id,
+            name: organisation.name,
+        },
         platform_administrator: row.platform_administrator,
     }))
 }
@@ -96,12 +115,16 @@ pub async fn close(headers: HeaderMap) -> Result<Response, ApiError> {
 
 fn cookie(token: &str, lifetime_s: i64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
-    format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={lifetime_s}{secure}")
+    format!(
+        "{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={lifetime_s}{secure}"
+    )
 }
 
 /// A proxy in front says so; without one the browser speaks plain HTTP on loopback.
 fn forwarded_over_tls(headers: &HeaderMap) -> bool {
-    headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
+    headers
+        .get("x-forwarded-proto")
+        .is_some_and(|value| value == "https")
 }
 
 fn set_cookie(mut response: Response, cookie: &str) -> Result<Response, ApiError> {

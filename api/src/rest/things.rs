@@ -37,9 +37,10 @@ pub struct ThingBody {
 impl ThingBody {
     fn into_new(self, field: &str) -> Result<NewThing, ApiError> {
         let id = match self.id.filter(|id| !id.is_empty()) {
-            Some(id) => {
-                Some(id.parse().map_err(|_| ApiError::invalid(format!("{field}id"), "is not a UUID"))?)
-            }
+            Some(id) => Some(
+                id.parse()
+                    .map_err(|_| ApiError::invalid(format!("{field}id"), "is not a UUID"))?,
+            ),
             None => None,
         };
         Ok(NewThing {
@@ -71,12 +72,18 @@ pub struct ThingsPage {
 }
 
 /// Rows with their keys, as far as the caller may see them.
-async fn views(rest: &Rest, caller: &Caller, rows: Vec<ThingRow>) -> Result<Vec<ThingView>, ApiError> {
+async fn views(
+    rest: &Rest,
+    caller: &Caller,
+    rows: Vec<ThingRow>,
+) -> Result<Vec<ThingView>, ApiError> {
     let keys = rest.platform.reveal_thing_keys(caller, &rows).await?;
-    let views = rows
-        .into_iter()
-        .zip(keys)
-        .map(|(row, key)| ThingView { id: row.id, name: row.name, key, metadata: row.metadata });
+    let views = rows.into_iter().zip(keys).map(|(row, key)| ThingView {
+        id: row.id,
+        name: row.name,
+        key,
+        metadata: row.metadata,
+    });
     Ok(views.collect())
 }
 
@@ -85,7 +92,10 @@ pub async fn create(
     caller: Caller,
     JsonBody(body): JsonBody<ThingBody>,
 ) -> Result<Response, ApiError> {
-    let thing = rest.platform.create_thing(&caller, body.into_new("")?, &Request::default()).await?;
+    let thing = rest
+        .platform
+        .create_thing(&caller, body.into_new("")?, &Request::default())
+        .await?;
     Ok(created(&format!("/things/{}", thing.id)))
 }
 
@@ -95,24 +105,46 @@ pub async fn create_bulk(
     JsonBody(bodies): JsonBody<Vec<ThingBody>>,
 ) -> Result<Response, ApiError> {
     if bodies.is_empty() || bodies.len() > BULK_LIMIT {
-        return Err(ApiError::invalid("body", format!("must hold between 1 and {BULK_LIMIT} things")));
+        return Err(ApiError::invalid(
+            "body",
+            format!("must hold between 1 and {BULK_LIMIT} things"),
+        ));
     }
     let new = bodies
         .into_iter()
         .enumerate()
         .map(|(index, body)| body.into_new(&format!("[{index}].")))
         .collect::<Result<Vec<_>, _>>()?;
-    let shapes: Vec<_> = new.iter().map(|thing| (thing.name.clone(), thing.metadata.clone())).collect();
-    let made = rest.platform.create_things(&caller, new, &Request::default()).await?;
+    let shapes: Vec<_> = new
+        .iter()
+        .map(|thing| (thing.name.clone(), thing.metadata.clone()))
+        .collect();
+    let made = rest
+        .platform
+        .create_things(&caller, new, &Request::default())
+        .await?;
     let things: Vec<ThingView> = made
         .into_iter()
         .zip(shapes)
-        .map(|(thing, (name, metadata))| ThingView { id: thing.id, name, key: thing.key, metadata })
+        .map(|(thing, (name, metadata))| ThingView {
+            id: thing.id,
+            name,
+            key: thing.key,
+            metadata,
+        })
         .collect();
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "things": things }))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        Json(serde_json::json!({ "things": things })),
+    )
+        .into_response())
 }
 
-pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<Json<ThingsPage>, ApiError> {
+pub async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<ThingsPage>, ApiError> {
     let query = Query::of(&uri);
     let filter = ThingFilter {
         name: query.text("name"),
@@ -120,7 +152,9 @@ pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<
         ..ThingFilter::default()
     };
     let (page, offset, limit) = query.page()?;
-    page_of(&rest, &caller, filter, page, offset, limit).await.map(Json)
+    page_of(&rest, &caller, filter, page, offset, limit)
+        .await
+        .map(Json)
 }
 
 #[derive(Debug, Deserialize)]
@@ -154,7 +188,9 @@ pub async fn search(
         ..ThingFilter::default()
     };
     let page = Page::offset(body.offset, body.limit);
-    page_of(&rest, &caller, filter, page, body.offset, body.limit).await.map(Json)
+    page_of(&rest, &caller, filter, page, body.offset, body.limit)
+        .await
+        .map(Json)
 }
 
 pub(super) async fn page_of(
@@ -165,10 +201,20 @@ pub(super) async fn page_of(
     offset: u64,
     limit: u32,
 ) -> Result<ThingsPage, ApiError> {
-    let listing = rest.platform.projections.registry().things(caller.organisation, filter, page).await?;
+    let listing = rest
+        .platform
+        .projections
+        .registry()
+        .things(caller.organisation, filter, page)
+        .await?;
     let total = listing.total;
     let things = views(rest, caller, listing.rows).await?;
-    Ok(ThingsPage { total, offset, limit, things })
+    Ok(ThingsPage {
+        total,
+        offset,
+        limit,
+        things,
+    })
 }
 
 pub async fn view(
@@ -178,7 +224,10 @@ pub async fn view(
 ) -> Result<Json<ThingView>, ApiError> {
     let row = rest.platform.thing(&caller, id(&thing, THING)?).await?;
     let mut views = views(&rest, &caller, vec![row]).await?;
-    views.pop().map(Json).ok_or_else(|| ApiError::not_found(THING))
+    views
+        .pop()
+        .map(Json)
+        .ok_or_else(|| ApiError::not_found(THING))
 }
 
 #[derive(Debug, Deserialize)]
@@ -201,7 +250,9 @@ pub async fn update(
         metadata: Some(body.metadata.unwrap_or_default()),
         ..ThingUpdate::default()
     };
-    rest.platform.update_thing(&caller, id(&thing, THING)?, update, &Request::default()).await?;
+    rest.platform
+        .update_thing(&caller, id(&thing, THING)?, update, &Request::default())
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -217,7 +268,9 @@ pub async fn change_key(
     JsonBody(body): JsonBody<KeyBody>,
 ) -> Result<StatusCode, ApiError> {
     let thing = id(&thing, THING)?;
-    rest.platform.change_thing_key(&caller, thing, Some(body.key), &Request::default()).await?;
+    rest.platform
+        .change_thing_key(&caller, thing, Some(body.key), &Request::default())
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -227,7 +280,10 @@ pub async fn remove(
     caller: Caller,
     Path(thing): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let removed = rest.platform.remove_thing(&caller, id(&thing, THING)?, &Request::default()).await;
+    let removed = rest
+        .platform
+        .remove_thing(&caller, id(&thing, THING)?, &Request::default())
+        .await;
     super::operations::gone(removed)
 }
 
@@ -240,10 +296,19 @@ pub async fn channels(
     let thing: ThingId = id(&thing, THING)?;
     rest.platform.thing(&caller, thing).await?;
     let query = Query::of(&uri);
-    let connection = if disconnected(&query)? { Connected::NotTo(thing) } else { Connected::To(thing) };
-    let filter = ChannelFilter { connection: Some(connection), ..ChannelFilter::default() };
+    let connection = if disconnected(&query)? {
+        Connected::NotTo(thing)
+    } else {
+        Connected::To(thing)
+    };
+    let filter = ChannelFilter {
+        connection: Some(connection),
+        ..ChannelFilter::default()
+    };
     let (page, offset, limit) = query.page()?;
-    super::channels::page_of(&rest, &caller, filter, page, offset, limit).await.map(Json)
+    super::channels::page_of(&rest, &caller, filter, page, offset, limit)
+        .await
+        .map(Json)
 }
 
 /// `disconnected=true` of the SDK, `connected=false` of the documentation.

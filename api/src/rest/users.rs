@@ -6,16 +6,16 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tellee_actors::domain::user::{self, Role};
 use tellee_actors::command::Command;
+use tellee_actors::domain::user::{self, Role};
 use tellee_actors::ids::{OrganisationId, UserId};
 use tellee_projections::registry::UserRow;
 
+use super::Rest;
 use super::credential::{Credential, credential};
 use super::input::{JsonBody, Peer, id};
 use super::output::{created, is_empty};
 use super::paging::Query;
-use super::Rest;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::identity::Action;
@@ -83,7 +83,10 @@ pub async fn create(
     let user = match credential(&headers, &uri) {
         Ok(Credential::User(token)) => {
             let caller = rest.platform.caller(&token)?;
-            rest.platform.create_user(&caller, new, &Request::default()).await?.0
+            rest.platform
+                .create_user(&caller, new, &Request::default())
+                .await?
+                .0
         }
         Ok(Credential::Thing(_)) => return Err(ApiError::unauthenticated()),
         Err(_) => rest.platform.register_user(new).await?,
@@ -102,8 +105,15 @@ pub async fn issue_token(
     peer: Peer,
     JsonBody(body): JsonBody<TokenBody>,
 ) -> Result<Response, ApiError> {
-    let (token, _) = rest.platform.sign_in(&body.email, &body.password, &peer.ip()).await?;
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "token": token }))).into_response())
+    let (token, _) = rest
+        .platform
+        .sign_in(&body.email, &body.password, &peer.ip())
+        .await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(serde_json::json!({ "token": token })),
+    )
+        .into_response())
 }
 
 pub async fn profile(State(rest): State<Rest>, caller: Caller) -> Result<Json<UserView>, ApiError> {
@@ -123,16 +133,36 @@ pub async fn view(
 }
 
 async fn view_of(rest: &Rest, caller: &Caller, user: UserId) -> Result<Json<UserView>, ApiError> {
-    let row = rest.platform.projections.registry().user(caller.organisation, user).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found(USER))
+    let row = rest
+        .platform
+        .projections
+        .registry()
+        .user(caller.organisation, user)
+        .await?;
+    row.map(|row| Json(row.into()))
+        .ok_or_else(|| ApiError::not_found(USER))
 }
 
-pub async fn list(State(rest): State<Rest>, caller: Caller, uri: Uri) -> Result<Json<UsersPage>, ApiError> {
+pub async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<UsersPage>, ApiError> {
     caller.require(Action::ManageUsers)?;
     let (page, offset, limit) = Query::of(&uri).page()?;
-    let listing = rest.platform.projections.registry().users(caller.organisation, page).await?;
+    let listing = rest
+        .platform
+        .projections
+        .registry()
+        .users(caller.organisation, page)
+        .await?;
     let users = listing.rows.into_iter().map(UserView::from).collect();
-    Ok(Json(UsersPage { total: listing.total, offset, limit, users }))
+    Ok(Json(UsersPage {
+        total: listing.total,
+        offset,
+        limit,
+        users,
+    }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,9 +177,19 @@ pub async fn update(
     caller: Caller,
     JsonBody(body): JsonBody<MetadataBody>,
 ) -> Result<StatusCode, ApiError> {
-    let command = Command::User(user::Command::UpdateMetadata { metadata: body.metadata });
+    let command = Command::User(user::Command::UpdateMetadata {
+        metadata: body.metadata,
+    });
     let request = Request::default();
-    rest.platform.ask(caller.who(), caller.organisation, caller.user.into(), command, &request).await?;
+    rest.platform
+        .ask(
+            caller.who(),
+            caller.organisation,
+            caller.user.into(),
+            command,
+            &request,
+        )
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -165,6 +205,8 @@ pub async fn change_password(
     JsonBody(body): JsonBody<PasswordBody>,
 ) -> Result<StatusCode, ApiError> {
     let request = Request::default();
-    rest.platform.change_password(&caller, &body.old_password, &body.password, &request).await?;
+    rest.platform
+        .change_password(&caller, &body.old_password, &body.password, &request)
+        .await?;
     Ok(StatusCode::CREATED)
 }

@@ -56,7 +56,11 @@ pub struct BlockFile {
 
 impl std::fmt::Debug for BlockFile {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("BlockFile").field("name", &self.name).field("order", &self.order).finish_non_exhaustive()
+        formatter
+            .debug_struct("BlockFile")
+            .field("name", &self.name)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,7 +95,10 @@ fn check_header(copy: &[u8], number: u64, order: u64) -> Result<(), CodecError> 
     }
     let format = reader.u32()?;
     if format > FORMAT {
-        return Err(CodecError::Newer { found: format, known: FORMAT });
+        return Err(CodecError::Newer {
+            found: format,
+            known: FORMAT,
+        });
     }
     if (reader.u64()?, reader.u64()?) != (number, order) {
         return Err(CodecError::Invalid("the file bears the name of another"));
@@ -111,7 +118,14 @@ impl BlockFile {
         let cannot = |error: io::Error| failed(&format!("cannot read `{name}`"), &error);
         let file = disk.open(&name).map_err(cannot)?;
         let length = file.len().map_err(cannot)?;
-        let opened = Self { number, order, length, name: name.clone(), file, damages: Arc::clone(damages) };
+        let opened = Self {
+            number,
+            order,
+            length,
+            name: name.clone(),
+            file,
+            damages: Arc::clone(damages),
+        };
 
         let mut head = vec![0; START as usize];
         let headed = match opened.file.read_exact_at(&mut head, 0) {
@@ -123,7 +137,9 @@ impl BlockFile {
             _ => check_header(&head[HEADER..], number, order),
         }) {
             Ok(()) => {}
-            Err(CodecError::Newer { found, known }) => return Err(TelemetryError::Newer { found, known }),
+            Err(CodecError::Newer { found, known }) => {
+                return Err(TelemetryError::Newer { found, known });
+            }
             Err(error) => damages.report(&name, 0, error.to_string()),
         }
         if headed.is_err() {
@@ -133,7 +149,11 @@ impl BlockFile {
         let entries = match opened.read_index() {
             Ok(entries) => entries,
             Err(error) => {
-                damages.report(&name, length.saturating_sub(TRAILER as u64), format!("the index is damaged: {error}"));
+                damages.report(
+                    &name,
+                    length.saturating_sub(TRAILER as u64),
+                    format!("the index is damaged: {error}"),
+                );
                 opened.rebuild_index()
             }
         };
@@ -145,21 +165,30 @@ impl BlockFile {
     }
 
     fn read_index(&self) -> Result<Vec<BlockEntry>, CodecError> {
-        let at = self.length.checked_sub(TRAILER as u64).filter(|at| *at >= START).ok_or(CodecError::Short)?;
+        let at = self
+            .length
+            .checked_sub(TRAILER as u64)
+            .filter(|at| *at >= START)
+            .ok_or(CodecError::Short)?;
         let mut trailer = [0; TRAILER];
-        self.file.read_exact_at(&mut trailer, at).map_err(|_| CodecError::Short)?;
+        self.file
+            .read_exact_at(&mut trailer, at)
+            .map_err(|_| CodecError::Short)?;
         let mut reader = Reader::new(&trailer);
         let covered = reader.take(TRAILER - 4)?;
         if reader.u32()? != crc32c::crc32c(covered) {
             return Err(CodecError::Invalid("the trailer has a wrong checksum"));
         }
         let mut reader = Reader::new(covered);
-        let (offset, length, plain, crc) = (reader.u64()?, reader.u64()?, reader.u64()?, reader.u32()?);
+        let (offset, length, plain, crc) =
+            (reader.u64()?, reader.u64()?, reader.u64()?, reader.u32()?);
         if offset.checked_add(length) != Some(at) {
             return Err(CodecError::Invalid("the trailer points elsewhere"));
         }
         let mut bytes = vec![0; length as usize];
-        self.file.read_exact_at(&mut bytes, offset).map_err(|_| CodecError::Short)?;
+        self.file
+            .read_exact_at(&mut bytes, offset)
+            .map_err(|_| CodecError::Short)?;
         if crc32c::crc32c(&bytes) != crc {
             return Err(CodecError::Invalid("it has a wrong checksum"));
         }
@@ -175,14 +204,22 @@ impl BlockFile {
                 && let Ok(columns) = block::decode(&bytes, block::Depth::All)
                 && let Ok(heading) = block::decode_heading(&bytes)
             {
-                entries.push(BlockEntry { series: heading.series, offset, length, summary: Summary::of(&columns) });
+                entries.push(BlockEntry {
+                    series: heading.series,
+                    offset,
+                    length,
+                    summary: Summary::of(&columns),
+                });
             } else {
                 let next = offset + FRAME_HEADER as u64 + u64::from(length);
-                let leads_on = self.length_at(next).is_some_and(|length| self.check(next, length).is_some());
+                let leads_on = self
+                    .length_at(next)
+                    .is_some_and(|length| self.check(next, length).is_some());
                 if !leads_on {
                     break;
                 }
-                self.damages.report(&self.name, offset, "a block is damaged");
+                self.damages
+                    .report(&self.name, offset, "a block is damaged");
             }
             offset += FRAME_HEADER as u64 + u64::from(length);
         }
@@ -200,8 +237,11 @@ impl BlockFile {
         let mut bytes = vec![0; length as usize];
         let mut head = [0; FRAME_HEADER];
         self.file.read_exact_at(&mut head, offset).ok()?;
-        self.file.read_exact_at(&mut bytes, offset + FRAME_HEADER as u64).ok()?;
-        let whole = head[..4] == length.to_le_bytes() && head[4..] == checksum(offset, &bytes).to_le_bytes();
+        self.file
+            .read_exact_at(&mut bytes, offset + FRAME_HEADER as u64)
+            .ok()?;
+        let whole = head[..4] == length.to_le_bytes()
+            && head[4..] == checksum(offset, &bytes).to_le_bytes();
         whole.then_some(bytes)
     }
 
@@ -211,7 +251,8 @@ impl BlockFile {
         match self.file.read_exact_at(&mut frame, offset) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.damages.report(&self.name, offset, "the file ends within a block");
+                self.damages
+                    .report(&self.name, offset, "the file ends within a block");
                 return Ok(None);
             }
             Err(error) => return Err(failed(&format!("cannot read `{}`", self.name), &error)),
@@ -253,18 +294,39 @@ pub struct BlockFileWriter {
 impl BlockFileWriter {
     pub fn create(disk: &dyn Disk, number: u64, order: u64) -> Result<Self, TelemetryError> {
         let name = file_name(number);
-        let file = disk.create(&name).map_err(|error| failed(&format!("cannot make `{name}`"), &error))?;
-        Ok(Self { number, order, name, file, buffer: header(number, order), written: 0, entries: Vec::new() })
+        let file = disk
+            .create(&name)
+            .map_err(|error| failed(&format!("cannot make `{name}`"), &error))?;
+        Ok(Self {
+            number,
+            order,
+            name,
+            file,
+            buffer: header(number, order),
+            written: 0,
+            entries: Vec::new(),
+        })
     }
 
     /// Blocks of a series must come in order of time, and series in order of their numbers.
-    pub fn add(&mut self, series: SeriesId, block: &[u8], summary: Summary) -> Result<(), TelemetryError> {
+    pub fn add(
+        &mut self,
+        series: SeriesId,
+        block: &[u8],
+        summary: Summary,
+    ) -> Result<(), TelemetryError> {
         let offset = self.written + self.buffer.len() as u64;
         let length = block.len() as u32;
         self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer.extend_from_slice(&checksum(offset, block).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&checksum(offset, block).to_le_bytes());
         self.buffer.extend_from_slice(block);
-        self.entries.push(BlockEntry { series, offset, length, summary });
+        self.entries.push(BlockEntry {
+            series,
+            offset,
+            length,
+            summary,
+        });
         if self.buffer.len() >= WRITE_SIZE {
             self.write_out()?;
         }
@@ -282,20 +344,29 @@ impl BlockFileWriter {
     }
 
     /// Writes the index and waits until the contents are durable. The name is not, before the folder is synced.
-    pub fn finish(mut self, damages: &Arc<DamageLog>) -> Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError> {
+    pub fn finish(
+        mut self,
+        damages: &Arc<DamageLog>,
+    ) -> Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError> {
         let plain = index::encode(&self.entries);
-        let compressed = zstd::bulk::compress(&plain, 1).map_err(|error| failed("cannot compress an index", &error))?;
+        let compressed = zstd::bulk::compress(&plain, 1)
+            .map_err(|error| failed("cannot compress an index", &error))?;
         let offset = self.written + self.buffer.len() as u64;
         self.buffer.extend_from_slice(&compressed);
         let trailer_start = self.buffer.len();
         self.buffer.extend_from_slice(&offset.to_le_bytes());
-        self.buffer.extend_from_slice(&(compressed.len() as u64).to_le_bytes());
-        self.buffer.extend_from_slice(&(plain.len() as u64).to_le_bytes());
-        self.buffer.extend_from_slice(&crc32c::crc32c(&compressed).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&(compressed.len() as u64).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&(plain.len() as u64).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&crc32c::crc32c(&compressed).to_le_bytes());
         let crc = crc32c::crc32c(&self.buffer[trailer_start..]);
         self.buffer.extend_from_slice(&crc.to_le_bytes());
         self.write_out()?;
-        self.file.sync().map_err(|error| failed(&format!("cannot sync `{}`", self.name), &error))?;
+        self.file
+            .sync()
+            .map_err(|error| failed(&format!("cannot sync `{}`", self.name), &error))?;
         let file = BlockFile {
             number: self.number,
             order: self.order,

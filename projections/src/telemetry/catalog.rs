@@ -42,8 +42,14 @@ pub struct Latest {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    Define { id: SeriesId, key: Arc<SeriesKey> },
-    State { id: SeriesId, latest: Option<Latest> },
+    Define {
+        id: SeriesId,
+        key: Arc<SeriesKey>,
+    },
+    State {
+        id: SeriesId,
+        latest: Option<Latest>,
+    },
 }
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
@@ -57,7 +63,10 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.push(STATE_WITHOUT_LATEST);
             put_varint(out, id.0);
         }
-        Entry::State { id, latest: Some(latest) } => {
+        Entry::State {
+            id,
+            latest: Some(latest),
+        } => {
             out.push(STATE);
             put_varint(out, id.0);
             put_bytes(out, latest.unit.as_bytes());
@@ -110,30 +119,57 @@ fn take_sample(reader: &mut Reader<'_>) -> Result<Sample, CodecError> {
     }
     let quality = Quality(reader.byte()?);
     let received_at = Timestamp(reader.signed()?);
-    Ok(Sample { time, seq, value, sum: numbers[0], update_time: numbers[1], quality, received_at })
+    Ok(Sample {
+        time,
+        seq,
+        value,
+        sum: numbers[0],
+        update_time: numbers[1],
+        quality,
+        received_at,
+    })
 }
 
 fn take_entry(reader: &mut Reader<'_>) -> Result<Entry, CodecError> {
     let kind = reader.byte()?;
     let id = SeriesId(reader.varint()?);
     match kind {
-        DEFINE => Ok(Entry::Define { id, key: Arc::new(take_key(reader)?) }),
+        DEFINE => Ok(Entry::Define {
+            id,
+            key: Arc::new(take_key(reader)?),
+        }),
         STATE_WITHOUT_LATEST => Ok(Entry::State { id, latest: None }),
         STATE => {
             let unit = block::shared_text(reader.text()?);
             let protocol = block::shared_text(reader.text()?);
-            Ok(Entry::State { id, latest: Some(Latest { sample: take_sample(reader)?, unit, protocol }) })
+            Ok(Entry::State {
+                id,
+                latest: Some(Latest {
+                    sample: take_sample(reader)?,
+                    unit,
+                    protocol,
+                }),
+            })
         }
         _ => Err(CodecError::Invalid("a catalog entry is of unknown kind")),
     }
 }
 
 fn checksum(salt: u64, header: &[u8], body: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), header), body)
+    crc32c::crc32c_append(
+        crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), header),
+        body,
+    )
 }
 
-fn put_frame(out: &mut Vec<u8>, salt: u64, number: u64, plain: &[u8]) -> Result<(), TelemetryError> {
-    let body = zstd::bulk::compress(plain, 1).map_err(|error| failed("cannot compress the catalog", &error))?;
+fn put_frame(
+    out: &mut Vec<u8>,
+    salt: u64,
+    number: u64,
+    plain: &[u8],
+) -> Result<(), TelemetryError> {
+    let body = zstd::bulk::compress(plain, 1)
+        .map_err(|error| failed("cannot compress the catalog", &error))?;
     let start = out.len();
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&number.to_le_bytes());
@@ -166,7 +202,11 @@ fn frame_at(bytes: &[u8], salt: u64) -> Option<(u64, Vec<u8>, usize)> {
 
 /// Appends `entries` to the catalog `at`, or starts a new one called `at.number` if its length is 0.
 /// What it answers counts once a manifest says so.
-pub fn append(disk: &dyn Disk, at: CatalogEntry, entries: &[Entry]) -> Result<CatalogEntry, TelemetryError> {
+pub fn append(
+    disk: &dyn Disk,
+    at: CatalogEntry,
+    entries: &[Entry],
+) -> Result<CatalogEntry, TelemetryError> {
     let name = file_name(at.number);
     let cannot = |error: std::io::Error| failed(&format!("cannot write `{name}`"), &error);
     let mut bytes = Vec::new();
@@ -180,14 +220,27 @@ pub fn append(disk: &dyn Disk, at: CatalogEntry, entries: &[Entry]) -> Result<Ca
             plain.clear();
         }
     }
-    let file = if at.length == 0 { disk.create(&name) } else { disk.open(&name) }.map_err(cannot)?;
+    let file = if at.length == 0 {
+        disk.create(&name)
+    } else {
+        disk.open(&name)
+    }
+    .map_err(cannot)?;
     file.write_all_at(&bytes, at.length).map_err(cannot)?;
     file.sync().map_err(cannot)?;
-    Ok(CatalogEntry { length: at.length + bytes.len() as u64, frames, ..at })
+    Ok(CatalogEntry {
+        length: at.length + bytes.len() as u64,
+        frames,
+        ..at
+    })
 }
 
 /// All entries of the catalog `at`, in order. Damage is reported; whatever one whole copy tells is given.
-pub fn read(disk: &dyn Disk, at: CatalogEntry, damages: &Arc<DamageLog>) -> Result<Vec<Entry>, TelemetryError> {
+pub fn read(
+    disk: &dyn Disk,
+    at: CatalogEntry,
+    damages: &Arc<DamageLog>,
+) -> Result<Vec<Entry>, TelemetryError> {
     if at.length == 0 {
         return Ok(Vec::new());
     }
@@ -227,7 +280,11 @@ pub fn read(disk: &dyn Disk, at: CatalogEntry, damages: &Arc<DamageLog>) -> Resu
     }
     let missing = at.frames.saturating_sub(seen.len() as u64);
     if missing > 0 {
-        damages.report(&name, at.length, format!("{missing} frames are lost with the series that they define"));
+        damages.report(
+            &name,
+            at.length,
+            format!("{missing} frames are lost with the series that they define"),
+        );
     }
     Ok(entries)
 }
@@ -257,15 +314,33 @@ mod tests {
             received_at: Timestamp(9),
         };
         vec![
-            Entry::Define { id: SeriesId(4), key: Arc::new(key) },
-            Entry::State { id: SeriesId(4), latest: Some(Latest { sample, unit: Arc::from("bar"), protocol: Arc::from("mqtt") }) },
-            Entry::State { id: SeriesId(5), latest: None },
+            Entry::Define {
+                id: SeriesId(4),
+                key: Arc::new(key),
+            },
+            Entry::State {
+                id: SeriesId(4),
+                latest: Some(Latest {
+                    sample,
+                    unit: Arc::from("bar"),
+                    protocol: Arc::from("mqtt"),
+                }),
+            },
+            Entry::State {
+                id: SeriesId(5),
+                latest: None,
+            },
         ]
     }
 
     #[test]
     fn entries_come_back_though_any_bit_is_flipped() {
-        let start = CatalogEntry { number: 3, length: 0, frames: 0, salt: 77 };
+        let start = CatalogEntry {
+            number: 3,
+            length: 0,
+            frames: 0,
+            salt: 77,
+        };
         let disk = SimulatedDisk::new(1);
         let first = append(&disk, start, &entries()[..1]).unwrap();
         let at = append(&disk, first, &entries()[1..]).unwrap();

@@ -35,8 +35,12 @@ impl Report {
 /// # Errors
 /// Where the folder is no store at all, cannot be read, is of a newer format, or has lost its manifest.
 pub fn check(folder: &Path) -> Result<Report, TelemetryError> {
-    let disk = RealDisk::look_at(folder)
-        .map_err(|error| failed(&format!("cannot look at folder `{}`", folder.display()), &error))?;
+    let disk = RealDisk::look_at(folder).map_err(|error| {
+        failed(
+            &format!("cannot look at folder `{}`", folder.display()),
+            &error,
+        )
+    })?;
     check_disk(Arc::new(disk))
 }
 

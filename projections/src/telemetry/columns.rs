@@ -17,7 +17,10 @@ impl<T: Copy + PartialEq> Repeated<T> {
     pub fn from_vec(values: Vec<T>) -> Option<Self> {
         let first = *values.first()?;
         if values.iter().all(|value| *value == first) {
-            return Some(Self::Constant { value: first, length: values.len() });
+            return Some(Self::Constant {
+                value: first,
+                length: values.len(),
+            });
         }
         Some(Self::Each(values))
     }
@@ -108,7 +111,10 @@ impl Values {
         match (&mut *self, value) {
             (Self::Numbers(numbers), Value::Number(number)) => numbers.push(*number),
             (Self::Numbers(numbers), other) => {
-                let mut values: Vec<Value> = numbers.iter().map(|number| Value::Number(*number)).collect();
+                let mut values: Vec<Value> = numbers
+                    .iter()
+                    .map(|number| Value::Number(*number))
+                    .collect();
                 values.push(other.clone());
                 *self = Self::Any(values);
             }
@@ -158,13 +164,31 @@ impl Default for Columns {
     fn default() -> Self {
         Self {
             times: Vec::new(),
-            seqs: Repeated::Constant { value: 0, length: 0 },
+            seqs: Repeated::Constant {
+                value: 0,
+                length: 0,
+            },
             values: Values::Numbers(Vec::new()),
-            qualities: Repeated::Constant { value: 0, length: 0 },
-            received: Repeated::Constant { value: 0, length: 0 },
-            sums: Repeated::Constant { value: None, length: 0 },
-            update_times: Repeated::Constant { value: None, length: 0 },
-            origins: Repeated::Constant { value: 0, length: 0 },
+            qualities: Repeated::Constant {
+                value: 0,
+                length: 0,
+            },
+            received: Repeated::Constant {
+                value: 0,
+                length: 0,
+            },
+            sums: Repeated::Constant {
+                value: None,
+                length: 0,
+            },
+            update_times: Repeated::Constant {
+                value: None,
+                length: 0,
+            },
+            origins: Repeated::Constant {
+                value: 0,
+                length: 0,
+            },
             dictionary: Vec::new(),
             sorted: true,
         }
@@ -200,12 +224,17 @@ impl Columns {
 
     fn origin(&mut self, unit: &str, protocol: &str) -> u32 {
         // The newest entry is the likeliest.
-        let known =
-            self.dictionary.iter().rposition(|origin| &*origin.unit == unit && &*origin.protocol == protocol);
+        let known = self
+            .dictionary
+            .iter()
+            .rposition(|origin| &*origin.unit == unit && &*origin.protocol == protocol);
         if let Some(index) = known {
             return index as u32;
         }
-        self.dictionary.push(Origin { unit: Arc::from(unit), protocol: Arc::from(protocol) });
+        self.dictionary.push(Origin {
+            unit: Arc::from(unit),
+            protocol: Arc::from(protocol),
+        });
         (self.dictionary.len() - 1) as u32
     }
 
@@ -263,7 +292,9 @@ impl Columns {
             .iter()
             .enumerate()
             .filter(|&(place, &index)| {
-                order.get(place + 1).is_none_or(|&next| identity(next) != identity(index))
+                order
+                    .get(place + 1)
+                    .is_none_or(|&next| identity(next) != identity(index))
             })
             .map(|(_, &index)| index);
         let mut sorted = Self::default();

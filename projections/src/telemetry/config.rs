@@ -51,7 +51,9 @@ impl TelemetryConfig {
         let most = super::codec::block::MAX_SAMPLES;
         self.block_samples = self.block_samples.clamp(2, most);
         self.compacted_block_samples = self.compacted_block_samples.clamp(self.block_samples, most);
-        self.commit_bytes = self.commit_bytes.clamp(1, super::log::frame::MAX_PAYLOAD / 4);
+        self.commit_bytes = self
+            .commit_bytes
+            .clamp(1, super::log::frame::MAX_PAYLOAD / 4);
         self.queue_bytes = self.queue_bytes.max(1);
         self.concurrent_queries = self.concurrent_queries.max(1);
         self.max_series = self.max_series.min(u32::MAX as usize);

@@ -39,8 +39,17 @@ impl DamageLog {
         if !inner.places.insert((file.to_owned(), offset)) {
             return;
         }
-        let damage = Damage { file: file.to_owned(), offset, reason: reason.into() };
-        tracing::error!(file = damage.file, offset, reason = damage.reason, "telemetry file damaged");
+        let damage = Damage {
+            file: file.to_owned(),
+            offset,
+            reason: reason.into(),
+        };
+        tracing::error!(
+            file = damage.file,
+            offset,
+            reason = damage.reason,
+            "telemetry file damaged"
+        );
         inner.kept.push(damage);
     }
 

@@ -20,8 +20,8 @@ use super::damage::Damage;
 use super::disk::{Disk, RealDisk, failed};
 use super::engine::{Access, Engine, StoreFigures};
 use super::model::{
-    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter, SeriesId, SeriesInfo,
-    StoredMessage, TimeRange,
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter,
+    SeriesId, SeriesInfo, StoredMessage, TimeRange,
 };
 use super::store::{Appended, TelemetryError, TelemetryStore};
 use super::validate;
@@ -42,18 +42,30 @@ impl EmbeddedTelemetryStore {
     /// [`TelemetryError::Failed`] if another process has it open or the folder cannot be used,
     /// [`TelemetryError::Newer`], [`TelemetryError::Damaged`] if the manifest is lost. All other damage is reported
     /// by [`Self::damages`], and what is whole is served.
-    pub fn open(folder: &Path, config: TelemetryConfig, clock: SharedClock) -> Result<Self, TelemetryError> {
+    pub fn open(
+        folder: &Path,
+        config: TelemetryConfig,
+        clock: SharedClock,
+    ) -> Result<Self, TelemetryError> {
         let disk = RealDisk::open(folder).map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => {
-                TelemetryError::Failed(format!("folder `{}` is in use by another process", folder.display()))
-            }
-            _ => failed(&format!("cannot open folder `{}`", folder.display()), &error),
+            std::io::ErrorKind::WouldBlock => TelemetryError::Failed(format!(
+                "folder `{}` is in use by another process",
+                folder.display()
+            )),
+            _ => failed(
+                &format!("cannot open folder `{}`", folder.display()),
+                &error,
+            ),
         })?;
         Self::open_on(Arc::new(disk), config, clock)
     }
 
     /// Opens the store on any disk.
-    pub fn open_on(disk: Arc<dyn Disk>, config: TelemetryConfig, clock: SharedClock) -> Result<Self, TelemetryError> {
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        config: TelemetryConfig,
+        clock: SharedClock,
+    ) -> Result<Self, TelemetryError> {
         let config = config.clamped();
         let engine = Arc::new(Engine::open(disk, config.clone(), Access::Write)?);
         let queue = Arc::new(Queue::new(config.queue_bytes));
@@ -94,7 +106,11 @@ impl EmbeddedTelemetryStore {
     }
 
     /// All samples of the series that match, series by series, each in order of time.
-    pub fn export(&self, filter: &SeriesFilter, range: TimeRange) -> Result<super::export::Rows, TelemetryError> {
+    pub fn export(
+        &self,
+        filter: &SeriesFilter,
+        range: TimeRange,
+    ) -> Result<super::export::Rows, TelemetryError> {
         self.open_or_closed()?;
         super::export::Rows::new(Arc::clone(&self.engine), filter, range)
     }
@@ -107,7 +123,11 @@ impl EmbeddedTelemetryStore {
     }
 
     fn open_or_closed(&self) -> Result<(), TelemetryError> {
-        if self.queue.is_closed() { Err(TelemetryError::Closed) } else { Ok(()) }
+        if self.queue.is_closed() {
+            Err(TelemetryError::Closed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Runs `ask` where it may block, at most as many at a time as configured.
@@ -116,14 +136,19 @@ impl EmbeddedTelemetryStore {
         ask: impl FnOnce(&Engine) -> Result<Answer, TelemetryError> + Send + 'static,
     ) -> Result<Answer, TelemetryError> {
         self.open_or_closed()?;
-        let permit = Arc::clone(&self.queries).acquire_owned().await.map_err(|_| TelemetryError::Closed)?;
+        let permit = Arc::clone(&self.queries)
+            .acquire_owned()
+            .await
+            .map_err(|_| TelemetryError::Closed)?;
         let engine = Arc::clone(&self.engine);
         let asked = tokio::task::spawn_blocking(move || {
             let answer = ask(&engine);
             drop(permit);
             answer
         });
-        asked.await.map_err(|error| TelemetryError::Failed(error.to_string()))?
+        asked
+            .await
+            .map_err(|error| TelemetryError::Failed(error.to_string()))?
     }
 
     async fn submit(&self, task: Task, bytes: usize) -> Result<(), TelemetryError> {
@@ -145,7 +170,10 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         Ok(Appended { records })
     }
 
-    async fn append_all(&self, batches: Vec<Arc<MessageBatch>>) -> Result<Appended, TelemetryError> {
+    async fn append_all(
+        &self,
+        batches: Vec<Arc<MessageBatch>>,
+    ) -> Result<Appended, TelemetryError> {
         self.open_or_closed()?;
         let mut records = 0;
         let mut bytes = 0;
@@ -156,7 +184,10 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         }
         if bytes > validate::MAX_WEIGHT {
             let reason = format!("together more than {} bytes", validate::MAX_WEIGHT);
-            return Err(TelemetryError::Invalid { field: "records", reason });
+            return Err(TelemetryError::Invalid {
+                field: "records",
+                reason,
+            });
         }
         if records > 0 {
             self.submit(Task::AppendAll(batches), bytes).await?;
@@ -171,15 +202,22 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         limit: usize,
     ) -> Result<(Vec<SeriesInfo>, usize), TelemetryError> {
         let filter = filter.clone();
-        self.query(move |engine| engine.series(&filter, offset, limit)).await
+        self.query(move |engine| engine.series(&filter, offset, limit))
+            .await
     }
 
     async fn series_by_id(&self, id: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError> {
         self.query(move |engine| engine.series_by_id(id)).await
     }
 
-    async fn range(&self, id: SeriesId, range: TimeRange, limit: usize) -> Result<Vec<Sample>, TelemetryError> {
-        self.query(move |engine| engine.range(id, range, limit)).await
+    async fn range(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
+        self.query(move |engine| engine.range(id, range, limit))
+            .await
     }
 
     async fn latest(&self, ids: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError> {
@@ -188,8 +226,14 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         self.engine.latest(ids)
     }
 
-    async fn points(&self, id: SeriesId, range: TimeRange, max_points: usize) -> Result<Points, TelemetryError> {
-        self.query(move |engine| engine.points(id, range, max_points)).await
+    async fn points(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        max_points: usize,
+    ) -> Result<Points, TelemetryError> {
+        self.query(move |engine| engine.points(id, range, max_points))
+            .await
     }
 
     async fn aggregate(
@@ -200,16 +244,22 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         functions: &[AggregateFunction],
     ) -> Result<Aggregates, TelemetryError> {
         let functions = functions.to_vec();
-        self.query(move |engine| engine.aggregate(id, range, every, &functions)).await
+        self.query(move |engine| engine.aggregate(id, range, every, &functions))
+            .await
     }
 
-    async fn messages(&self, query: &MessageQuery) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
+    async fn messages(
+        &self,
+        query: &MessageQuery,
+    ) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
         let query = query.clone();
         self.query(move |engine| engine.messages(&query)).await
     }
 
     async fn retain(&self, channel: ChannelId, before: Timestamp) -> Result<u64, TelemetryError> {
-        let dropped = self.query(move |engine| engine.count_before(channel, before)).await?;
+        let dropped = self
+            .query(move |engine| engine.count_before(channel, before))
+            .await?;
         if dropped > 0 {
             self.submit(Task::Retain(channel, before), 64).await?;
             self.bell.ring();
@@ -229,7 +279,9 @@ impl TelemetryStore for EmbeddedTelemetryStore {
             threads.join();
             engine.flush().map(drop)
         });
-        closed.await.map_err(|error| TelemetryError::Failed(error.to_string()))?
+        closed
+            .await
+            .map_err(|error| TelemetryError::Failed(error.to_string()))?
     }
 }
 

@@ -76,7 +76,9 @@ impl Engine {
             return true;
         }
         let longest = std::time::Duration::from_secs(u64::from(self.config.flush_after_seconds));
-        state.active_since.is_some_and(|since| now.since(since) >= longest)
+        state
+            .active_since
+            .is_some_and(|since| now.since(since) >= longest)
     }
 
     /// Whether memory is so full that writers must wait for the flush under way.

@@ -21,10 +21,21 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(engine: Arc<Engine>, filter: &SeriesFilter, range: TimeRange) -> Result<Self, TelemetryError> {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        filter: &SeriesFilter,
+        range: TimeRange,
+    ) -> Result<Self, TelemetryError> {
         let mut series = engine.keys(filter);
         series.reverse();
-        Ok(Self { engine, range, series, key: None, clusters: Vec::new().into_iter(), loaded: None })
+        Ok(Self {
+            engine,
+            range,
+            series,
+            key: None,
+            clusters: Vec::new().into_iter(),
+            loaded: None,
+        })
     }
 
     fn advance(&mut self) -> Result<Option<StoredMessage>, TelemetryError> {
@@ -71,8 +82,20 @@ pub fn write_csv(
     let mut writer = csv::Writer::from_writer(to);
     writer
         .write_record([
-            "channel", "thing", "subtopic", "name", "unit", "protocol", "time", "seq", "kind", "value", "sum",
-            "update_time", "quality", "received_at",
+            "channel",
+            "thing",
+            "subtopic",
+            "name",
+            "unit",
+            "protocol",
+            "time",
+            "seq",
+            "kind",
+            "value",
+            "sum",
+            "update_time",
+            "quality",
+            "received_at",
         ])
         .map_err(cannot)?;
     let mut count = 0;
@@ -82,9 +105,13 @@ pub fn write_csv(
             Value::Number(number) => ("number", number.to_string()),
             Value::Boolean(boolean) => ("boolean", boolean.to_string()),
             Value::Text(text) => ("text", text.clone()),
-            Value::Data(data) => ("data", data.iter().map(|byte| format!("{byte:02x}")).collect()),
+            Value::Data(data) => (
+                "data",
+                data.iter().map(|byte| format!("{byte:02x}")).collect(),
+            ),
         };
-        let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let number =
+            |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
         writer
             .write_record([
                 &row.key.channel.to_string(),
@@ -105,6 +132,8 @@ pub fn write_csv(
             .map_err(cannot)?;
         count += 1;
     }
-    writer.flush().map_err(|error| TelemetryError::Failed(format!("cannot write CSV: {error}")))?;
+    writer
+        .flush()
+        .map_err(|error| TelemetryError::Failed(format!("cannot write CSV: {error}")))?;
     Ok(count)
 }

@@ -101,7 +101,10 @@ impl Manifest {
         }
         let format = reader.u32()?;
         if format > FORMAT {
-            return Err(CodecError::Newer { found: format, known: FORMAT });
+            return Err(CodecError::Newer {
+                found: format,
+                known: FORMAT,
+            });
         }
         if reader.u32()? as usize != reader.remaining() {
             return Err(CodecError::Invalid("wrong length"));
@@ -121,7 +124,10 @@ impl Manifest {
             tombstones: Vec::new(),
         };
         for _ in 0..reader.length()? {
-            manifest.files.push(FileEntry { number: reader.varint()?, order: reader.varint()? });
+            manifest.files.push(FileEntry {
+                number: reader.varint()?,
+                order: reader.varint()?,
+            });
         }
         for _ in 0..reader.length()? {
             manifest.tombstones.push(Tombstone {
@@ -138,7 +144,8 @@ impl Manifest {
         let (first, second) = bytes.split_at(bytes.len() / 2);
         let (first, second) = (Self::decode_copy(first), Self::decode_copy(second));
         match (first, second) {
-            (Err(newer @ CodecError::Newer { .. }), _) | (_, Err(newer @ CodecError::Newer { .. })) => Err(newer),
+            (Err(newer @ CodecError::Newer { .. }), _)
+            | (_, Err(newer @ CodecError::Newer { .. })) => Err(newer),
             (Ok(manifest), second) => Ok((manifest, second.is_err())),
             (Err(_), Ok(manifest)) => Ok((manifest, true)),
             (Err(error), Err(_)) => Err(error),
@@ -160,7 +167,10 @@ impl Manifest {
                 Ok(Some(manifest))
             }
             Err(CodecError::Newer { found, known }) => Err(TelemetryError::Newer { found, known }),
-            Err(error) => Err(TelemetryError::Damaged { file: NAME.to_owned(), reason: error.to_string() }),
+            Err(error) => Err(TelemetryError::Damaged {
+                file: NAME.to_owned(),
+                reason: error.to_string(),
+            }),
         }
     }
 
@@ -187,9 +197,27 @@ mod tests {
             next_order: 5,
             next_series: 300,
             log_floor: 9,
-            catalog: CatalogEntry { number: 6, length: 1234, frames: 3, salt: u64::MAX },
-            files: vec![FileEntry { number: 4, order: 2 }, FileEntry { number: 5, order: 4 }],
-            tombstones: vec![Tombstone { channel: ChannelId(Uuid::from_u128(3)), before: -5, order: 4 }],
+            catalog: CatalogEntry {
+                number: 6,
+                length: 1234,
+                frames: 3,
+                salt: u64::MAX,
+            },
+            files: vec![
+                FileEntry {
+                    number: 4,
+                    order: 2,
+                },
+                FileEntry {
+                    number: 5,
+                    order: 4,
+                },
+            ],
+            tombstones: vec![Tombstone {
+                channel: ChannelId(Uuid::from_u128(3)),
+                before: -5,
+                order: 4,
+            }],
         }
     }
 
@@ -215,6 +243,9 @@ mod tests {
         let crc = crc32c::crc32c(&bytes[..end]);
         bytes[end..].copy_from_slice(&crc.to_le_bytes());
         bytes.extend_from_within(..);
-        assert_eq!(Manifest::decode(&bytes), Err(CodecError::Newer { found: 2, known: 1 }));
+        assert_eq!(
+            Manifest::decode(&bytes),
+            Err(CodecError::Newer { found: 2, known: 1 })
+        );
     }
 }

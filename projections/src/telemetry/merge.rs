@@ -43,7 +43,10 @@ pub fn clusters(view: View) -> Vec<Cluster> {
             return;
         }
         members.sort_by_key(|(index, _)| *index);
-        clusters.push(Cluster { parts: members.drain(..).map(|(_, part)| part).collect(), max_time: end });
+        clusters.push(Cluster {
+            parts: members.drain(..).map(|(_, part)| part).collect(),
+            max_time: end,
+        });
     };
     for (from, to, index, part) in placed {
         if from > end || members.is_empty() {
@@ -77,14 +80,18 @@ impl Cluster {
     pub fn summary_within(&self, range: TimeRange) -> Option<&Summary> {
         let part = self.single()?;
         let summary = part.part.summary()?;
-        let whole = summary.min_time >= range.from.0.max(part.clip) && summary.max_time < range.to.0;
+        let whole =
+            summary.min_time >= range.from.0.max(part.clip) && summary.max_time < range.to.0;
         whole.then_some(summary)
     }
 
     /// The samples within `range`. Damaged blocks are reported and left out.
     pub fn load(&self, range: TimeRange, depth: Depth) -> Result<Loaded, TelemetryError> {
         let columns = if let Some(part) = self.single() {
-            let clipped = TimeRange { from: Timestamp(range.from.0.max(part.clip)), to: range.to };
+            let clipped = TimeRange {
+                from: Timestamp(range.from.0.max(part.clip)),
+                to: range.to,
+            };
             let columns = load_part(&part.part, depth)?.unwrap_or_default();
             let wanted = columns.indexes(clipped);
             return Ok(Loaded { columns, wanted });
@@ -99,7 +106,10 @@ impl Cluster {
             merged.into_sorted()
         };
         let wanted = columns.indexes(range);
-        Ok(Loaded { columns: Arc::new(columns), wanted })
+        Ok(Loaded {
+            columns: Arc::new(columns),
+            wanted,
+        })
     }
 }
 
@@ -110,15 +120,24 @@ pub fn load_part(part: &Part, depth: Depth) -> Result<Option<Arc<Columns>>, Tele
         Part::Head(columns) => Ok(Some(Arc::new(Columns::clone(columns).into_sorted()))),
         Part::Memory(block) => match block::decode(&block.bytes, depth) {
             Ok(columns) => Ok(Some(Arc::new(columns))),
-            Err(error) => Err(TelemetryError::Failed(format!("a block in memory does not decode: {error}"))),
+            Err(error) => Err(TelemetryError::Failed(format!(
+                "a block in memory does not decode: {error}"
+            ))),
         },
-        Part::Disk { file, offset, length, .. } => {
+        Part::Disk {
+            file,
+            offset,
+            length,
+            ..
+        } => {
             let Some(bytes) = file.read(*offset, *length)? else {
                 return Ok(None);
             };
             match block::decode(&bytes, depth) {
                 Ok(columns) => Ok(Some(Arc::new(columns))),
-                Err(CodecError::Newer { found, known }) => Err(TelemetryError::Newer { found, known }),
+                Err(CodecError::Newer { found, known }) => {
+                    Err(TelemetryError::Newer { found, known })
+                }
                 Err(error) => {
                     file.report_block(*offset, &error.to_string());
                     Ok(None)
@@ -149,12 +168,19 @@ mod tests {
                 protocol: "mqtt",
             });
         }
-        ViewPart { part: Part::Head(Arc::new(columns)), clip: i64::MIN }
+        ViewPart {
+            part: Part::Head(Arc::new(columns)),
+            clip: i64::MIN,
+        }
     }
 
     #[test]
     fn overlapping_parts_merge_and_the_later_write_wins() {
-        let view = vec![head(&[(10, 1.0), (20, 2.0)]), head(&[(30, 3.0)]), head(&[(20, 9.0), (25, 5.0)])];
+        let view = vec![
+            head(&[(10, 1.0), (20, 2.0)]),
+            head(&[(30, 3.0)]),
+            head(&[(20, 9.0), (25, 5.0)]),
+        ];
         let clusters = clusters(view);
         assert_eq!(clusters.len(), 2);
         let loaded = clusters[0].load(TimeRange::ALL, Depth::All).unwrap();

@@ -19,7 +19,12 @@ pub fn range(view: View, range: TimeRange, limit: usize) -> Result<Vec<Sample>, 
         }
         let loaded = cluster.load(range, Depth::All)?;
         let room = limit - samples.len();
-        samples.extend(loaded.wanted.take(room).map(|index| loaded.columns.sample(index)));
+        samples.extend(
+            loaded
+                .wanted
+                .take(room)
+                .map(|index| loaded.columns.sample(index)),
+        );
     }
     Ok(samples)
 }

@@ -28,7 +28,12 @@ pub struct MemoryBlock {
 /// Some samples of one series, at one of the places where samples can lie.
 #[derive(Debug, Clone)]
 pub enum Part {
-    Disk { file: Arc<BlockFile>, offset: u64, length: u32, summary: Summary },
+    Disk {
+        file: Arc<BlockFile>,
+        offset: u64,
+        length: u32,
+        summary: Summary,
+    },
     Memory(Arc<MemoryBlock>),
     Head(Arc<Columns>),
 }
@@ -131,7 +136,12 @@ pub struct State {
 
 impl State {
     pub fn new(block_samples: usize, next_order: u64, tombstones: Vec<Tombstone>) -> Self {
-        Self { block_samples, next_order, tombstones, ..Self::default() }
+        Self {
+            block_samples,
+            next_order,
+            tombstones,
+            ..Self::default()
+        }
     }
 
     pub fn series_count(&self) -> usize {
@@ -142,8 +152,17 @@ impl State {
         self.series.len() as u64 + 1
     }
 
-    pub fn place_of(&self, channel: ChannelId, thing: ThingId, subtopic: &Arc<str>) -> Option<&HashMap<Box<str>, u32>> {
-        self.sources.get(&Source { channel, thing, subtopic: Arc::clone(subtopic) })
+    pub fn place_of(
+        &self,
+        channel: ChannelId,
+        thing: ThingId,
+        subtopic: &Arc<str>,
+    ) -> Option<&HashMap<Box<str>, u32>> {
+        self.sources.get(&Source {
+            channel,
+            thing,
+            subtopic: Arc::clone(subtopic),
+        })
     }
 
     pub fn get(&self, place: u32) -> Option<&Series> {
@@ -161,7 +180,10 @@ impl State {
     }
 
     pub fn all(&self) -> impl Iterator<Item = (u32, &Series)> {
-        self.series.iter().enumerate().filter_map(|(place, series)| Some((place as u32, series.as_ref()?)))
+        self.series
+            .iter()
+            .enumerate()
+            .filter_map(|(place, series)| Some((place as u32, series.as_ref()?)))
     }
 
     pub fn of_channel(&self, channel: ChannelId) -> &[u32] {
@@ -183,9 +205,19 @@ impl State {
         if self.series[place].is_some() {
             return place as u32;
         }
-        let source = Source { channel: key.channel, thing: key.thing, subtopic: block::shared_text(&key.subtopic) };
-        self.sources.entry(source).or_default().insert(Box::from(key.name.as_str()), place as u32);
-        self.channels.entry(key.channel).or_default().push(place as u32);
+        let source = Source {
+            channel: key.channel,
+            thing: key.thing,
+            subtopic: block::shared_text(&key.subtopic),
+        };
+        self.sources
+            .entry(source)
+            .or_default()
+            .insert(Box::from(key.name.as_str()), place as u32);
+        self.channels
+            .entry(key.channel)
+            .or_default()
+            .push(place as u32);
         self.series[place] = Some(Series {
             id,
             key,
@@ -241,7 +273,8 @@ impl State {
         columns.push(sample);
         let full = columns.len() >= block_samples;
         self.active_bytes += added;
-        self.active_since.get_or_insert(Timestamp(sample.received_at));
+        self.active_since
+            .get_or_insert(Timestamp(sample.received_at));
         if full {
             let (freed, taken) = series.seal();
             self.active_bytes = (self.active_bytes + taken).saturating_sub(freed);
@@ -251,14 +284,22 @@ impl State {
     /// Drops the samples of `channel` before `before`, wherever they lie.
     pub fn retain(&mut self, channel: ChannelId, before: i64) {
         let order = self.next_order.saturating_sub(1);
-        self.add_tombstone(Tombstone { channel, before, order });
+        self.add_tombstone(Tombstone {
+            channel,
+            before,
+            order,
+        });
         let places = self.of_channel(channel).to_vec();
         for place in places {
             let Some(series) = self.get_mut(place) else {
                 continue;
             };
             series.trim(before);
-            if series.latest.as_ref().is_some_and(|latest| latest.sample.time.0 < before) {
+            if series
+                .latest
+                .as_ref()
+                .is_some_and(|latest| latest.sample.time.0 < before)
+            {
                 series.latest = None;
                 if !series.dirty {
                     series.dirty = true;
@@ -271,7 +312,9 @@ impl State {
 
     pub fn add_tombstone(&mut self, added: Tombstone) {
         let dominates = |left: &Tombstone, right: &Tombstone| {
-            left.channel == right.channel && left.before >= right.before && left.order >= right.order
+            left.channel == right.channel
+                && left.before >= right.before
+                && left.order >= right.order
         };
         if self.tombstones.iter().any(|kept| dominates(kept, &added)) {
             return;
@@ -282,14 +325,24 @@ impl State {
 
     /// The time before which samples of `channel` in a file of `order` are gone.
     pub fn clip(&self, channel: ChannelId, order: u64) -> i64 {
-        let applies = |tombstone: &&Tombstone| tombstone.channel == channel && tombstone.order >= order;
-        self.tombstones.iter().filter(applies).map(|tombstone| tombstone.before).max().unwrap_or(i64::MIN)
+        let applies =
+            |tombstone: &&Tombstone| tombstone.channel == channel && tombstone.order >= order;
+        self.tombstones
+            .iter()
+            .filter(applies)
+            .map(|tombstone| tombstone.before)
+            .max()
+            .unwrap_or(i64::MIN)
     }
 
     /// Forgets the blocks of `channel` that are gone as a whole.
     fn drop_clipped(&mut self, channel: ChannelId) {
-        let tombstones: Vec<Tombstone> =
-            self.tombstones.iter().filter(|tombstone| tombstone.channel == channel).copied().collect();
+        let tombstones: Vec<Tombstone> = self
+            .tombstones
+            .iter()
+            .filter(|tombstone| tombstone.channel == channel)
+            .copied()
+            .collect();
         let places = self.of_channel(channel).to_vec();
         for place in places {
             if let Some(series) = self.get_mut(place) {
@@ -297,7 +350,9 @@ impl State {
                     let Part::Disk { file, summary, .. } = part else {
                         return true;
                     };
-                    !tombstones.iter().any(|tombstone| tombstone.order >= file.order && summary.max_time < tombstone.before)
+                    !tombstones.iter().any(|tombstone| {
+                        tombstone.order >= file.order && summary.max_time < tombstone.before
+                    })
                 });
             }
         }
@@ -305,7 +360,11 @@ impl State {
 
     /// Blocks of `channels`, all of them, that are gone as a whole are forgotten.
     pub fn drop_all_clipped(&mut self) {
-        let mut channels: Vec<ChannelId> = self.tombstones.iter().map(|tombstone| tombstone.channel).collect();
+        let mut channels: Vec<ChannelId> = self
+            .tombstones
+            .iter()
+            .map(|tombstone| tombstone.channel)
+            .collect();
         channels.sort_unstable();
         channels.dedup();
         for channel in channels {
@@ -319,7 +378,10 @@ impl State {
             return View::new();
         };
         let channel = series.key.channel;
-        let clipped = self.tombstones.iter().any(|tombstone| tombstone.channel == channel);
+        let clipped = self
+            .tombstones
+            .iter()
+            .any(|tombstone| tombstone.channel == channel);
         let frozen_order = self.frozen.as_ref().map_or(u64::MAX, |frozen| frozen.order);
         let mut view = View::new();
         let mut add = |part: &Part, order: Option<u64>| {
@@ -329,7 +391,10 @@ impl State {
             };
             let (from, to) = part.span();
             if to >= range.from.0.max(clip) && from < range.to.0 {
-                view.push(ViewPart { part: part.clone(), clip });
+                view.push(ViewPart {
+                    part: part.clone(),
+                    clip,
+                });
             }
         };
         for part in &series.blocks {
@@ -376,7 +441,12 @@ impl State {
     /// Puts all samples in memory out of the way of writers. Answers whether there is anything to flush.
     pub fn freeze(&mut self, log_floor: u64) -> bool {
         let order = self.next_order;
-        let mut frozen = Frozen { order, log_floor, series: Vec::new(), entries: Vec::new() };
+        let mut frozen = Frozen {
+            order,
+            log_floor,
+            series: Vec::new(),
+            entries: Vec::new(),
+        };
         for (place, series) in self.series.iter_mut().enumerate() {
             if let Some(series) = series
                 && series.freeze()
@@ -389,9 +459,15 @@ impl State {
                 series.dirty = false;
                 if !series.in_catalog {
                     series.in_catalog = true;
-                    frozen.entries.push(Entry::Define { id: series.id, key: Arc::clone(&series.key) });
+                    frozen.entries.push(Entry::Define {
+                        id: series.id,
+                        key: Arc::clone(&series.key),
+                    });
                 }
-                frozen.entries.push(Entry::State { id: series.id, latest: series.latest.as_deref().cloned() });
+                frozen.entries.push(Entry::State {
+                    id: series.id,
+                    latest: series.latest.as_deref().cloned(),
+                });
             }
         }
         self.active_bytes = 0;
@@ -408,8 +484,14 @@ impl State {
     pub fn catalog_entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (_, series) in self.all().filter(|(_, series)| series.in_catalog) {
-            entries.push(Entry::Define { id: series.id, key: Arc::clone(&series.key) });
-            entries.push(Entry::State { id: series.id, latest: series.latest.as_deref().cloned() });
+            entries.push(Entry::Define {
+                id: series.id,
+                key: Arc::clone(&series.key),
+            });
+            entries.push(Entry::State {
+                id: series.id,
+                latest: series.latest.as_deref().cloned(),
+            });
         }
         entries
     }
@@ -420,7 +502,14 @@ impl State {
             return View::new();
         };
         let clip = self.clip(series.key.channel, frozen.order);
-        series.frozen.iter().map(|part| ViewPart { part: part.clone(), clip }).collect()
+        series
+            .frozen
+            .iter()
+            .map(|part| ViewPart {
+                part: part.clone(),
+                clip,
+            })
+            .collect()
     }
 
     /// The frozen samples now lie in `file`, if there were any.
@@ -461,8 +550,13 @@ impl State {
     }
 
     /// `inputs` (by number) are replaced by `written`.
-    pub fn compacted(&mut self, inputs: &[u64], written: Option<(Arc<BlockFile>, Vec<BlockEntry>)>) {
-        let replaced = |part: &Part| matches!(part, Part::Disk { file, .. } if inputs.contains(&file.number));
+    pub fn compacted(
+        &mut self,
+        inputs: &[u64],
+        written: Option<(Arc<BlockFile>, Vec<BlockEntry>)>,
+    ) {
+        let replaced =
+            |part: &Part| matches!(part, Part::Disk { file, .. } if inputs.contains(&file.number));
         let mut touched = Vec::new();
         for (place, series) in self.series.iter_mut().enumerate() {
             if let Some(series) = series
@@ -494,9 +588,10 @@ impl State {
                 .blocks
                 .iter()
                 .filter_map(|part| match part {
-                    Part::Disk { file, .. } if numbers.contains(&file.number) => {
-                        Some(ViewPart { part: part.clone(), clip: self.clip(series.key.channel, file.order) })
-                    }
+                    Part::Disk { file, .. } if numbers.contains(&file.number) => Some(ViewPart {
+                        part: part.clone(),
+                        clip: self.clip(series.key.channel, file.order),
+                    }),
                     _ => None,
                 })
                 .collect();
@@ -517,7 +612,11 @@ impl State {
                 }
             }
         }
-        self.files.iter().map(|file| file.number).filter(|number| !used.contains(number)).collect()
+        self.files
+            .iter()
+            .map(|file| file.number)
+            .filter(|number| !used.contains(number))
+            .collect()
     }
 }
 
@@ -552,15 +651,31 @@ impl Series {
         };
         let known = (latest.sample.time.0, latest.sample.seq);
         let new = (sample.time, sample.seq);
-        if historical && self.latest_batch != batch { new == known } else { new >= known }
+        if historical && self.latest_batch != batch {
+            new == known
+        } else {
+            new >= known
+        }
     }
 
     fn set_latest(&mut self, batch: u64, sample: &SampleRef<'_>) {
         self.latest_batch = batch;
-        let same = |known: &Arc<str>, text: &str| if **known == *text { Arc::clone(known) } else { block::shared_text(text) };
+        let same = |known: &Arc<str>, text: &str| {
+            if **known == *text {
+                Arc::clone(known)
+            } else {
+                block::shared_text(text)
+            }
+        };
         let (unit, protocol) = match &self.latest {
-            Some(latest) => (same(&latest.unit, sample.unit), same(&latest.protocol, sample.protocol)),
-            None => (block::shared_text(sample.unit), block::shared_text(sample.protocol)),
+            Some(latest) => (
+                same(&latest.unit, sample.unit),
+                same(&latest.protocol, sample.protocol),
+            ),
+            None => (
+                block::shared_text(sample.unit),
+                block::shared_text(sample.protocol),
+            ),
         };
         let latest = Latest {
             sample: Sample {
@@ -587,9 +702,15 @@ impl Series {
             return (0, 0);
         };
         let columns = Arc::unwrap_or_clone(head);
-        let freed = (0..columns.len()).map(|index| cost(&columns.values.get(index))).sum::<usize>() + HEAD_COST;
+        let freed = (0..columns.len())
+            .map(|index| cost(&columns.values.get(index)))
+            .sum::<usize>()
+            + HEAD_COST;
         let columns = columns.into_sorted();
-        let block = MemoryBlock { bytes: block::encode(self.id, &columns), summary: Summary::of(&columns) };
+        let block = MemoryBlock {
+            bytes: block::encode(self.id, &columns),
+            summary: Summary::of(&columns),
+        };
         let taken = block.bytes.len() + size_of::<MemoryBlock>();
         self.sealed.push(Arc::new(block));
         (freed, taken)
@@ -604,7 +725,10 @@ impl Series {
 
     /// Takes the samples before `before` out of memory.
     fn trim(&mut self, before: i64) {
-        let from = TimeRange { from: Timestamp(before), to: Timestamp::MAX };
+        let from = TimeRange {
+            from: Timestamp(before),
+            to: Timestamp::MAX,
+        };
         let trimmed = |columns: Columns| {
             let columns = columns.into_sorted();
             let mut kept = Columns::default();
@@ -626,10 +750,16 @@ impl Series {
             if kept.is_empty() {
                 return false;
             }
-            *block = Arc::new(MemoryBlock { bytes: block::encode(self.id, &kept), summary: Summary::of(&kept) });
+            *block = Arc::new(MemoryBlock {
+                bytes: block::encode(self.id, &kept),
+                summary: Summary::of(&kept),
+            });
             true
         });
-        if let Some(head) = self.head.take_if(|head| head.span().is_some_and(|(first, _)| first < before)) {
+        if let Some(head) = self
+            .head
+            .take_if(|head| head.span().is_some_and(|(first, _)| first < before))
+        {
             let kept = trimmed(Arc::unwrap_or_clone(head));
             self.head = (!kept.is_empty()).then(|| Arc::new(kept));
         }

@@ -56,7 +56,10 @@ pub trait TelemetryStore: Send + Sync + 'static {
 
     /// Keeps all records of all `batches` or none, at the cost of one append: for senders whose lines belong to many
     /// series. A back end without such a commit keeps batch after batch and stops at the first that fails.
-    async fn append_all(&self, batches: Vec<Arc<MessageBatch>>) -> Result<Appended, TelemetryError> {
+    async fn append_all(
+        &self,
+        batches: Vec<Arc<MessageBatch>>,
+    ) -> Result<Appended, TelemetryError> {
         let mut records = 0;
         for batch in batches {
             records += self.append(batch).await?.records;

@@ -63,7 +63,15 @@ impl Statistics {
             }
         }
         let squares = (squares[0] + squares[1]) + (squares[2] + squares[3]);
-        Self { count: numbers.len() as u64, sum, squares, min, max, first, last }
+        Self {
+            count: numbers.len() as u64,
+            sum,
+            squares,
+            min,
+            max,
+            first,
+            last,
+        }
     }
 
     /// Adds `later`, whose samples all come after those of `self`.
@@ -104,7 +112,10 @@ const PROTOCOLS: [&str; 7] = ["mqtt", "http", "ws", "influx", "ml", "coap", "edg
 const OTHER_PROTOCOL: u8 = 1 << 7;
 
 fn protocol_bit(protocol: &str) -> u8 {
-    PROTOCOLS.iter().position(|known| *known == protocol).map_or(OTHER_PROTOCOL, |index| 1 << index)
+    PROTOCOLS
+        .iter()
+        .position(|known| *known == protocol)
+        .map_or(OTHER_PROTOCOL, |index| 1 << index)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -124,7 +135,10 @@ impl Summary {
         let numbers = match &columns.values {
             Values::Numbers(numbers) => Statistics::of(numbers),
             Values::Any(values) => {
-                let numbers: Vec<f64> = values.iter().filter_map(super::model::Value::as_number).collect();
+                let numbers: Vec<f64> = values
+                    .iter()
+                    .filter_map(super::model::Value::as_number)
+                    .collect();
                 Statistics::of(&numbers)
             }
         };
@@ -135,13 +149,33 @@ impl Summary {
             Some(quality) if quality.is_bad() => (0, 0),
             Some(_) => (0, count),
             None => {
-                let good = columns.qualities.iter().filter(|quality| Quality(*quality).is_good()).count() as u32;
-                let bad = columns.qualities.iter().filter(|quality| Quality(*quality).is_bad()).count() as u32;
+                let good = columns
+                    .qualities
+                    .iter()
+                    .filter(|quality| Quality(*quality).is_good())
+                    .count() as u32;
+                let bad = columns
+                    .qualities
+                    .iter()
+                    .filter(|quality| Quality(*quality).is_bad())
+                    .count() as u32;
                 (good, count - good - bad)
             }
         };
-        let protocols = columns.dictionary.iter().map(|origin| protocol_bit(&origin.protocol)).fold(0, |all, bit| all | bit);
-        Self { count, min_time, max_time, good, uncertain, protocols, numbers }
+        let protocols = columns
+            .dictionary
+            .iter()
+            .map(|origin| protocol_bit(&origin.protocol))
+            .fold(0, |all, bit| all | bit);
+        Self {
+            count,
+            min_time,
+            max_time,
+            good,
+            uncertain,
+            protocols,
+            numbers,
+        }
     }
 
     pub const fn bad(&self) -> u32 {
@@ -184,8 +218,13 @@ mod tests {
     #[test]
     fn an_unlisted_protocol_has_to_be_looked_up() {
         let summary = Summary {
-            count: 1, min_time: 0, max_time: 0, good: 1, uncertain: 0,
-            protocols: OTHER_PROTOCOL, numbers: Statistics::EMPTY,
+            count: 1,
+            min_time: 0,
+            max_time: 0,
+            good: 1,
+            uncertain: 0,
+            protocols: OTHER_PROTOCOL,
+            numbers: Statistics::EMPTY,
         };
         assert_eq!(summary.came_by("opcua"), None);
         assert_eq!(summary.came_by("mqtt"), Some(false));

@@ -13,7 +13,10 @@ pub const MAX_RECORDS: usize = 100_000;
 pub const MAX_WEIGHT: usize = 16 << 20;
 
 fn invalid(field: &'static str, reason: impl Into<String>) -> TelemetryError {
-    TelemetryError::Invalid { field, reason: reason.into() }
+    TelemetryError::Invalid {
+        field,
+        reason: reason.into(),
+    }
 }
 
 /// What a batch takes in the queue and, at most, in the log, in bytes.
@@ -45,14 +48,20 @@ pub fn check(batch: &MessageBatch) -> Result<(), TelemetryError> {
         check_record(record)?;
     }
     if weight(batch) > MAX_WEIGHT {
-        return Err(invalid("records", format!("together more than {MAX_WEIGHT} bytes")));
+        return Err(invalid(
+            "records",
+            format!("together more than {MAX_WEIGHT} bytes"),
+        ));
     }
     Ok(())
 }
 
 fn check_record(record: &Record) -> Result<(), TelemetryError> {
     if record.name.is_empty() || record.name.len() > MAX_TEXT {
-        return Err(invalid("name", format!("empty or longer than {MAX_TEXT} bytes")));
+        return Err(invalid(
+            "name",
+            format!("empty or longer than {MAX_TEXT} bytes"),
+        ));
     }
     if record.unit.len() > MAX_TEXT {
         return Err(invalid("unit", format!("longer than {MAX_TEXT} bytes")));
@@ -63,7 +72,9 @@ fn check_record(record: &Record) -> Result<(), TelemetryError> {
     }
     let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
     match &record.value {
-        Value::Number(number) if !number.is_finite() => return Err(invalid("value", "not a finite number")),
+        Value::Number(number) if !number.is_finite() => {
+            return Err(invalid("value", "not a finite number"));
+        }
         Value::Text(text) if text.len() > MAX_VALUE => {
             return Err(invalid("value", format!("longer than {MAX_VALUE} bytes")));
         }

@@ -1,6 +1,7 @@
 //! One watched series: the evaluators of the rules that watch it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::Equivalent;
 use tellee_actors::domain::alarm::{Cause, Severity, Source};
@@ -81,7 +82,12 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(rule: Arc<Rule>, key: &SeriesKey, standing: Standing) -> Self {
+    pub(super) fn new(
+        rule: Arc<Rule>,
+        key: &SeriesKey,
+        standing: Standing,
+        lateness: Duration,
+    ) -> Self {
         Self {
             alarm: alarm_of(&rule, key),
             source: Source {
@@ -92,7 +98,7 @@ impl Watched {
                 subtopic: key.subtopic.clone(),
                 series: key.name.clone(),
             },
-            evaluator: Evaluator::new(&rule.definition, standing),
+            evaluator: Evaluator::with_lateness(&rule.definition, standing, lateness),
             standing,
             rule,
         }

@@ -246,7 +246,7 @@ impl Worker {
         standing: Standing,
         unit: &str,
     ) -> Watched {
-        let mut watched = Watched::new(rule, key, standing);
+        let mut watched = Watched::new(rule, key, standing, self.shared.config.lateness);
         if standing.abnormal.is_some() {
             for outcome in watched.tick(self.shared.clock.now()) {
                 self.send(&watched, unit, outcome).await;

@@ -16,7 +16,12 @@ impl Client {
         let http = reqwest::Client::new();
         let failed = |error: reqwest::Error| Failure::other("the server cannot be reached", &error);
         let body = json!({ "email": account.email, "password": account.password });
-        let answer = http.post(format!("{base}/tokens")).json(&body).send().await.map_err(failed)?;
+        let answer = http
+            .post(format!("{base}/tokens"))
+            .json(&body)
+            .send()
+            .await
+            .map_err(failed)?;
         let answer: Value = answer.json().await.map_err(failed)?;
         let token = answer["token"].as_str().ok_or_else(|| {
             Failure::Other(format!(
@@ -24,7 +29,11 @@ impl Client {
                 answer["error"].as_str().unwrap_or("no token")
             ))
         })?;
-        Ok(Self { http, base: base.to_owned(), token: token.to_owned() })
+        Ok(Self {
+            http,
+            base: base.to_owned(),
+            token: token.to_owned(),
+        })
     }
 
     /// The data of an answer; the first error of it as a failure.

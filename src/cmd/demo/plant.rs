@@ -42,7 +42,10 @@ pub enum Trained {
 pub fn account(folder: &Path) -> Result<Account, Failure> {
     let path = folder.join("account.json");
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::DataFolder(format!("the demo's account `{}` cannot be used: {error}", path.display()))
+        Failure::DataFolder(format!(
+            "the demo's account `{}` cannot be used: {error}",
+            path.display()
+        ))
     };
     if let Ok(text) = fs::read_to_string(&path) {
         return serde_json::from_str(&text).map_err(|error| failed(&error));
@@ -60,13 +63,19 @@ pub fn account(folder: &Path) -> Result<Account, Failure> {
 /// The file from which the edge agent reads its key.
 pub fn external_key_file(folder: &Path, account: &Account) -> Result<PathBuf, Failure> {
     let path = folder.join("external-key");
-    write_private(&path, account.external_key.as_bytes())
-        .map_err(|error| Failure::DataFolder(format!("`{}` cannot be written: {error}", path.display())))?;
+    write_private(&path, account.external_key.as_bytes()).map_err(|error| {
+        Failure::DataFolder(format!("`{}` cannot be written: {error}", path.display()))
+    })?;
     Ok(path)
 }
 
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(content)
 }
 
@@ -87,8 +96,14 @@ pub async fn provision(
             json!({ "name": THING }),
         )
         .await?;
-    let nodes = found["things"]["nodes"].as_array().cloned().unwrap_or_default();
-    if let Some(thing) = nodes.iter().find(|thing| thing["name"] == THING && !thing["edgeDevice"].is_null()) {
+    let nodes = found["things"]["nodes"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    if let Some(thing) = nodes
+        .iter()
+        .find(|thing| thing["name"] == THING && !thing["edgeDevice"].is_null())
+    {
         client
             .graphql(
                 "mutation($input: UpdateEdgeDeviceInput!) { updateEdgeDevice(input: $input) { revision } }",
@@ -134,11 +149,20 @@ async fn create(client: &Client, tags: &[SimTag], series: Vec<String>) -> Result
                 .await?;
         }
     }
-    Ok(Plant { thing, channel, series })
+    Ok(Plant {
+        thing,
+        channel,
+        series,
+    })
 }
 
 /// Registers the edge device of a plant that was just made.
-async fn register(client: &Client, plant: &Plant, account: &Account, content: &str) -> Result<(), Failure> {
+async fn register(
+    client: &Client,
+    plant: &Plant,
+    account: &Account,
+    content: &str,
+) -> Result<(), Failure> {
     client
         .graphql(
             "mutation($input: RegisterEdgeDeviceInput!) { registerEdgeDevice(input: $input) { revision } }",
@@ -174,7 +198,11 @@ fn rule(tag: &SimTag, thing: &str) -> Option<Value> {
             json!({ "kind": kind, "limit": alarm.value, "priority": priority })
         })
         .collect();
-    let word = if matches!(first.limit, AlarmLimit::Hi | AlarmLimit::HiHi) { "high" } else { "low" };
+    let word = if matches!(first.limit, AlarmLimit::Hi | AlarmLimit::HiHi) {
+        "high"
+    } else {
+        "low"
+    };
     let (consequence, action) = advice(&tag.name);
     Some(json!({
         "name": format!("{} {word}", tag.title), "thing": thing, "seriesName": tag.name, "levels": levels,
@@ -187,17 +215,31 @@ fn rule(tag: &SimTag, thing: &str) -> Option<Value> {
 /// What happens if nobody acts, and what to do.
 fn advice(series: &str) -> (&'static str, &'static str) {
     match series {
-        name if name.starts_with("vibration") => {
-            ("Bearing damage, then loss of the pump", "Change over to the standby pump and inspect the bearing")
-        }
-        name if name.starts_with("bearing_temperature") => {
-            ("Lubrication fails, the bearing seizes", "Check the oil level and the cooling, then change over")
-        }
-        "suction_pressure" => ("Cavitation damages the impeller", "Open the suction valve, check the strainer"),
-        "flow" => ("The unit downstream runs short of feed", "Check the discharge valve and the speed"),
+        name if name.starts_with("vibration") => (
+            "Bearing damage, then loss of the pump",
+            "Change over to the standby pump and inspect the bearing",
+        ),
+        name if name.starts_with("bearing_temperature") => (
+            "Lubrication fails, the bearing seizes",
+            "Check the oil level and the cooling, then change over",
+        ),
+        "suction_pressure" => (
+            "Cavitation damages the impeller",
+            "Open the suction valve, check the strainer",
+        ),
+        "flow" => (
+            "The unit downstream runs short of feed",
+            "Check the discharge valve and the speed",
+        ),
         "discharge_pressure" => ("The relief valve opens", "Open the discharge valve"),
-        "motor_current" => ("The motor trips on overload", "Reduce the flow, check for a blockage"),
-        _ => ("The pump is stressed", "Look at the trend and call the shift engineer"),
+        "motor_current" => (
+            "The motor trips on overload",
+            "Reduce the flow, check for a blockage",
+        ),
+        _ => (
+            "The pump is stressed",
+            "Look at the trend and call the shift engineer",
+        ),
     }
 }
 
@@ -214,7 +256,10 @@ pub async fn train(client: &Client, plant: &Plant, healthy: Duration) -> Result<
         let reason = ml["reason"].as_str().unwrap_or("the worker is not ready");
         return Err(Failure::Other(format!("{} ({reason})", text(&ml["state"]))));
     }
-    let known = found["models"]["nodes"].as_array().cloned().unwrap_or_default();
+    let known = found["models"]["nodes"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let known = known.into_iter().find(|model| model["name"] == MODEL);
     if known.as_ref().is_some_and(|model| !model["live"].is_null()) {
         return Ok(Trained::AlreadyThere);
@@ -226,7 +271,8 @@ pub async fn train(client: &Client, plant: &Plant, healthy: Duration) -> Result<
     let to: jiff::Timestamp = text(&found["server"]["time"])
         .parse()
         .map_err(|error| Failure::Other(format!("the server's time is not understood: {error}")))?;
-    let from = to.checked_sub(jiff::SignedDuration::try_from(healthy).unwrap_or(jiff::SignedDuration::ZERO));
+    let from = to
+        .checked_sub(jiff::SignedDuration::try_from(healthy).unwrap_or(jiff::SignedDuration::ZERO));
     let from = from.map_err(|error| Failure::Other(error.to_string()))?;
     client
         .graphql(
@@ -239,8 +285,11 @@ pub async fn train(client: &Client, plant: &Plant, healthy: Duration) -> Result<
 }
 
 async fn create_model(client: &Client, plant: &Plant) -> Result<String, Failure> {
-    let signals: Vec<Value> =
-        plant.series.iter().map(|series| json!({ "channel": plant.channel, "series": series })).collect();
+    let signals: Vec<Value> = plant
+        .series
+        .iter()
+        .map(|series| json!({ "channel": plant.channel, "series": series }))
+        .collect();
     let made = client
         .graphql(
             "mutation($input: CreateModelInput!) { createModel(input: $input) { model { id } } }",
@@ -257,7 +306,10 @@ async fn wait_until_live(client: &Client, model: &str) -> Result<Trained, Failur
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let found = client
-                .graphql("query($id: ID!) { model(id: $id) { live lastFailure } }", json!({ "id": model }))
+                .graphql(
+                    "query($id: ID!) { model(id: $id) { live lastFailure } }",
+                    json!({ "id": model }),
+                )
                 .await?;
             if let Some(version) = found["model"]["live"].as_u64() {
                 return Ok(Trained::Version(version));

@@ -22,8 +22,14 @@ pub struct Process {
 
 impl Process {
     /// Starts it with stderr into `log`.
-    pub async fn start(name: &'static str, command: &mut Command, log: &Path) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::Other(format!("the {name} cannot be started: {error}"));
+    pub async fn start(
+        name: &'static str,
+        command: &mut Command,
+        log: &Path,
+    ) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::Other(format!("the {name} cannot be started: {error}"))
+        };
         let stderr = std::fs::File::create(log).map_err(failed)?;
         let mut child = command
             .stdin(Stdio::null())
@@ -34,8 +40,16 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(failed)?;
-        let stdout = child.stdout.take().ok_or_else(|| failed(std::io::Error::other("it has no stdout")))?;
-        Ok(Self { name, child, stdout: BufReader::new(stdout).lines(), log: log.to_owned() })
+        let stdout = child
+            .stdout
+            .take()
+            .ok_or_else(|| failed(std::io::Error::other("it has no stdout")))?;
+        Ok(Self {
+            name,
+            child,
+            stdout: BufReader::new(stdout).lines(),
+            log: log.to_owned(),
+        })
     }
 
     /// The JSON line that says where it listens.
@@ -44,10 +58,20 @@ impl Process {
         let line = match line {
             Ok(Ok(Some(line))) => line,
             Ok(_) => return Err(self.ended()),
-            Err(_) => return Err(Failure::Other(format!("the {} is not ready in time{}", self.name, self.last_words()))),
+            Err(_) => {
+                return Err(Failure::Other(format!(
+                    "the {} is not ready in time{}",
+                    self.name,
+                    self.last_words()
+                )));
+            }
         };
-        serde_json::from_str(&line)
-            .map_err(|error| Failure::Other(format!("the {} is not understood: {error}: {line}", self.name)))
+        serde_json::from_str(&line).map_err(|error| {
+            Failure::Other(format!(
+                "the {} is not understood: {error}: {line}",
+                self.name
+            ))
+        })
     }
 
     fn ended(&self) -> Failure {
@@ -57,16 +81,30 @@ impl Process {
     /// The end of its log.
     fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        if last.is_empty() { String::new() } else { format!(": {last}") }
+        let last = text
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        if last.is_empty() {
+            String::new()
+        } else {
+            format!(": {last}")
+        }
     }
 
     /// SIGTERM, then SIGKILL for one that does not heed it.
     pub async fn stop(mut self) {
         if let Some(pid) = self.child.id() {
-            let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
+            let _ = Command::new("kill")
+                .args(["-TERM", &pid.to_string()])
+                .status()
+                .await;
         }
-        if tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT, self.child.wait())
+            .await
+            .is_err()
+        {
             let _ = self.child.kill().await;
         }
     }

@@ -99,12 +99,17 @@ impl AlarmMutations {
             let reason = format!("must name between 1 and {ACKNOWLEDGE_LIMIT} alarms");
             return Err(ApiError::invalid("input.alarms", reason).into());
         }
-        let mut answer = AlarmsPayload { alarms: Vec::new(), refused: Vec::new() };
+        let mut answer = AlarmsPayload {
+            alarms: Vec::new(),
+            refused: Vec::new(),
+        };
         for (index, alarm) in input.alarms.into_iter().enumerate() {
             let key = format!("{} {index}", input.idempotency_key);
             let asked = request(caller, &key, None, input.note.clone())?;
-            let acknowledge =
-                Command::Acknowledge { occurrence: alarm.occurrence.0, note: input.note.clone() };
+            let acknowledge = Command::Acknowledge {
+                occurrence: alarm.occurrence.0,
+                note: input.note.clone(),
+            };
             match work(platform, caller, &alarm.id, acknowledge, &asked).await {
                 Ok(payload) => answer.alarms.push(payload.alarm),
                 Err(error) if error.code == ErrorCode::Unauthenticated => return Err(error.into()),
@@ -119,11 +124,19 @@ impl AlarmMutations {
     }
 
     /// Off the active list until `until`, at most 12 h. P1, and what is shelved already, needs a supervisor.
-    async fn shelve_alarm(&self, ctx: &Context<'_>, input: ShelveAlarmInput) -> Result<AlarmPayload> {
+    async fn shelve_alarm(
+        &self,
+        ctx: &Context<'_>,
+        input: ShelveAlarmInput,
+    ) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(caller, &input.idempotency_key, None, None)?;
         let reason = text(input.reason, "input.reason")?;
-        let shelve = Command::Shelve { reason, until: input.until.0, one_shot: input.one_shot };
+        let shelve = Command::Shelve {
+            reason,
+            until: input.until.0,
+            one_shot: input.one_shot,
+        };
         Ok(work(platform, caller, &input.id, shelve, &asked).await?)
     }
 
@@ -133,10 +146,16 @@ impl AlarmMutations {
         Ok(work(platform, caller, &input.id, Command::Unshelve, &asked).await?)
     }
 
-    async fn comment_alarm(&self, ctx: &Context<'_>, input: CommentAlarmInput) -> Result<AlarmPayload> {
+    async fn comment_alarm(
+        &self,
+        ctx: &Context<'_>,
+        input: CommentAlarmInput,
+    ) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(caller, &input.idempotency_key, None, None)?;
-        let comment = Command::Comment { text: text(input.text, "input.text")? };
+        let comment = Command::Comment {
+            text: text(input.text, "input.text")?,
+        };
         Ok(work(platform, caller, &input.id, comment, &asked).await?)
     }
 
@@ -161,16 +180,30 @@ impl AlarmMutations {
         Ok(work(platform, caller, &input.id, command, &asked).await?)
     }
 
-    async fn return_alarm_to_service(&self, ctx: &Context<'_>, input: AlarmInput) -> Result<AlarmPayload> {
+    async fn return_alarm_to_service(
+        &self,
+        ctx: &Context<'_>,
+        input: AlarmInput,
+    ) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(caller, &input.idempotency_key, None, None)?;
-        Ok(work(platform, caller, &input.id, Command::ReturnToService, &asked).await?)
+        Ok(work(
+            platform,
+            caller,
+            &input.id,
+            Command::ReturnToService,
+            &asked,
+        )
+        .await?)
     }
 }
 
 fn text(text: String, field: &str) -> Result<String, ApiError> {
     if text.trim().is_empty() || text.len() > TEXT_LIMIT {
-        return Err(ApiError::invalid(field, format!("must have between 1 and {TEXT_LIMIT} bytes")));
+        return Err(ApiError::invalid(
+            field,
+            format!("must have between 1 and {TEXT_LIMIT} bytes"),
+        ));
     }
     Ok(text)
 }
@@ -185,5 +218,8 @@ async fn work(
     let alarm: AlarmId = id(alarm, "input.id")?;
     let accepted = platform.work_alarm(caller, alarm, command, asked).await?;
     let alarm = Alarm::from(platform.alarm(caller, alarm).await?);
-    Ok(AlarmPayload { alarm, revision: Long(accepted.revision.0) })
+    Ok(AlarmPayload {
+        alarm,
+        revision: Long(accepted.revision.0),
+    })
 }

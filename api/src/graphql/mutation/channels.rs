@@ -43,9 +43,15 @@ pub struct ConnectInput {
 
 impl ConnectInput {
     fn ids(&self) -> Result<(Vec<ChannelId>, Vec<ThingId>), ApiError> {
-        let channels = self.channels.iter().map(|channel| id(channel, "input.channels"));
+        let channels = self
+            .channels
+            .iter()
+            .map(|channel| id(channel, "input.channels"));
         let things = self.things.iter().map(|thing| id(thing, "input.things"));
-        Ok((channels.collect::<Result<_, _>>()?, things.collect::<Result<_, _>>()?))
+        Ok((
+            channels.collect::<Result<_, _>>()?,
+            things.collect::<Result<_, _>>()?,
+        ))
     }
 }
 
@@ -65,36 +71,65 @@ pub struct ChannelMutations;
 
 #[Object]
 impl ChannelMutations {
-    async fn create_channel(&self, ctx: &Context<'_>, input: CreateChannelInput) -> Result<ChannelPayload> {
+    async fn create_channel(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateChannelInput,
+    ) -> Result<ChannelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(caller, &input.idempotency_key, None, None)?;
         let details = Details {
             name: input.name,
-            metadata: input.metadata.map(|metadata| metadata.0).unwrap_or_default(),
+            metadata: input
+                .metadata
+                .map(|metadata| metadata.0)
+                .unwrap_or_default(),
             retention: input.retention.map(Into::into).unwrap_or_default(),
         };
-        let (channel, accepted) = platform.create_channel(caller, None, details, &asked).await?;
+        let (channel, accepted) = platform
+            .create_channel(caller, None, details, &asked)
+            .await?;
         Ok(payload(platform, caller, channel, accepted.revision).await?)
     }
 
-    async fn update_channel(&self, ctx: &Context<'_>, input: UpdateChannelInput) -> Result<ChannelPayload> {
+    async fn update_channel(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateChannelInput,
+    ) -> Result<ChannelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, input.expected_revision, input.note)?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            input.note,
+        )?;
         let channel: ChannelId = id(&input.id, "input.id")?;
         let update = channel::Command::Update {
             name: input.name,
             metadata: input.metadata.map(|metadata| metadata.0),
             retention: input.retention.map(Into::into),
         };
-        let accepted = platform.update_channel(caller, channel, update, &asked).await?;
+        let accepted = platform
+            .update_channel(caller, channel, update, &asked)
+            .await?;
         Ok(payload(platform, caller, channel, accepted.revision).await?)
     }
 
-    async fn remove_channel(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<RemovedPayload> {
+    async fn remove_channel(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveInput,
+    ) -> Result<RemovedPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let channel: ChannelId = id(&input.id, "input.id")?;
-        let accepted = platform.remove_channel(caller, channel, &input.request(caller)?).await?;
-        Ok(RemovedPayload { id: input.id, revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .remove_channel(caller, channel, &input.request(caller)?)
+            .await?;
+        Ok(RemovedPayload {
+            id: input.id,
+            revision: Long(accepted.revision.0),
+        })
     }
 
     /// Connects each thing to each channel.
@@ -111,7 +146,9 @@ impl ChannelMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let (channels, things) = input.ids()?;
         let asked = request(caller, &input.idempotency_key, None, None)?;
-        platform.disconnect(caller, &channels, &things, &asked).await?;
+        platform
+            .disconnect(caller, &channels, &things, &asked)
+            .await?;
         Ok(connected(platform, caller, &channels).await?)
     }
 }
@@ -123,7 +160,10 @@ async fn payload(
     revision: Revision,
 ) -> Result<ChannelPayload, ApiError> {
     let channel = Channel::from(platform.channel(caller, id).await?);
-    Ok(ChannelPayload { channel, revision: Long(revision.0) })
+    Ok(ChannelPayload {
+        channel,
+        revision: Long(revision.0),
+    })
 }
 
 async fn connected(

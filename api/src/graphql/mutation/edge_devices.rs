@@ -59,7 +59,9 @@ pub struct EdgeDevicePayload {
 pub struct EdgeDeviceMutations;
 
 fn channel_ids(ids: &[ID]) -> Result<BTreeSet<ChannelId>, ApiError> {
-    ids.iter().map(|channel| id(channel, "input.channels")).collect()
+    ids.iter()
+        .map(|channel| id(channel, "input.channels"))
+        .collect()
 }
 
 #[Object]
@@ -75,7 +77,11 @@ impl EdgeDeviceMutations {
         let new = NewEdgeDevice {
             external_id: input.external_id,
             external_key: input.external_key,
-            thing: input.thing.as_ref().map(|thing| id(thing, "input.thing")).transpose()?,
+            thing: input
+                .thing
+                .as_ref()
+                .map(|thing| id(thing, "input.thing"))
+                .transpose()?,
             name: input.name,
             content: input.content,
             channels: channel_ids(&input.channels)?,
@@ -84,9 +90,17 @@ impl EdgeDeviceMutations {
         let (device, accepted) = platform.register_edge_device(caller, new, &asked).await?;
         let mut revision = accepted.revision;
         if input.activate {
-            let step = request(caller, &format!("{} activate", input.idempotency_key), None, None)?;
+            let step = request(
+                caller,
+                &format!("{} activate", input.idempotency_key),
+                None,
+                None,
+            )?;
             let active = DomainState::Active;
-            revision = platform.change_edge_device_state(caller, device, active, &step).await?.revision;
+            revision = platform
+                .change_edge_device_state(caller, device, active, &step)
+                .await?
+                .revision;
         }
         Ok(payload(platform, caller, device, revision).await?)
     }
@@ -98,21 +112,35 @@ impl EdgeDeviceMutations {
     ) -> Result<EdgeDevicePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device: EdgeDeviceId = id(&input.id, "input.id")?;
-        let asked = request(caller, &input.idempotency_key, input.expected_revision, input.note.clone())?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            input.note.clone(),
+        )?;
         let changes_info = input.name.is_some() || input.content.is_some();
         let mut revision = None;
         if changes_info {
-            let accepted =
-                platform.update_edge_device(caller, device, input.name, input.content, &asked).await?;
+            let accepted = platform
+                .update_edge_device(caller, device, input.name, input.content, &asked)
+                .await?;
             revision = Some(accepted.revision);
         }
         if let Some(channels) = input.channels {
             let channels = channel_ids(&channels)?;
             // After a first change of the same request the revision that the client saw is no longer the present one.
-            let expected = revision.map_or(input.expected_revision, |revision: Revision| Some(Long(revision.0)));
-            let step =
-                request(caller, &format!("{} channels", input.idempotency_key), expected, input.note)?;
-            let accepted = platform.update_edge_device_channels(caller, device, channels, &step).await?;
+            let expected = revision.map_or(input.expected_revision, |revision: Revision| {
+                Some(Long(revision.0))
+            });
+            let step = request(
+                caller,
+                &format!("{} channels", input.idempotency_key),
+                expected,
+                input.note,
+            )?;
+            let accepted = platform
+                .update_edge_device_channels(caller, device, channels, &step)
+                .await?;
             revision = Some(accepted.revision);
         }
         let Some(revision) = revision else {
@@ -129,18 +157,33 @@ impl EdgeDeviceMutations {
     ) -> Result<EdgeDevicePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device: EdgeDeviceId = id(&input.id, "input.id")?;
-        let asked = request(caller, &input.idempotency_key, input.expected_revision, None)?;
-        let accepted =
-            platform.change_edge_device_state(caller, device, input.state.into(), &asked).await?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            None,
+        )?;
+        let accepted = platform
+            .change_edge_device_state(caller, device, input.state.into(), &asked)
+            .await?;
         Ok(payload(platform, caller, device, accepted.revision).await?)
     }
 
     /// Its thing and the thing's connections stay.
-    async fn remove_edge_device(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<RemovedPayload> {
+    async fn remove_edge_device(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveInput,
+    ) -> Result<RemovedPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device: EdgeDeviceId = id(&input.id, "input.id")?;
-        let accepted = platform.remove_edge_device(caller, device, &input.request(caller)?).await?;
-        Ok(RemovedPayload { id: input.id, revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .remove_edge_device(caller, device, &input.request(caller)?)
+            .await?;
+        Ok(RemovedPayload {
+            id: input.id,
+            revision: Long(accepted.revision.0),
+        })
     }
 }
 
@@ -151,5 +194,8 @@ async fn payload(
     revision: Revision,
 ) -> Result<EdgeDevicePayload, ApiError> {
     let edge_device = EdgeDevice::from(platform.edge_device(caller, id).await?);
-    Ok(EdgeDevicePayload { edge_device, revision: Long(revision.0) })
+    Ok(EdgeDevicePayload {
+        edge_device,
+        revision: Long(revision.0),
+    })
 }

@@ -68,7 +68,11 @@ pub struct ModelMutations;
 
 #[Object]
 impl ModelMutations {
-    async fn create_model(&self, ctx: &Context<'_>, input: CreateModelInput) -> Result<ModelPayload> {
+    async fn create_model(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateModelInput,
+    ) -> Result<ModelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(caller, &input.idempotency_key, None, None)?;
         let model = ModelId(asked.entity("model"));
@@ -79,18 +83,25 @@ impl ModelMutations {
                 series: signal.series,
             })
         };
-        let score_series =
-            input.score_series.unwrap_or_else(|| format!("{}.score", series_name(&input.name)));
+        let score_series = input
+            .score_series
+            .unwrap_or_else(|| format!("{}.score", series_name(&input.name)));
         let definition = Definition {
             name: input.name,
             thing: id(&input.thing, "input.thing")?,
-            signals: input.signals.into_iter().map(signal).collect::<Result<_, ApiError>>()?,
+            signals: input
+                .signals
+                .into_iter()
+                .map(signal)
+                .collect::<Result<_, ApiError>>()?,
             sample_period_ms: input.sample_period_ms.0,
             window: input.window,
             score_series,
             persistence: input.persistence,
         };
-        let accepted = platform.create_model(caller, model, definition, &asked).await?;
+        let accepted = platform
+            .create_model(caller, model, definition, &asked)
+            .await?;
         Ok(payload(platform, caller, model, accepted.revision).await?)
     }
 
@@ -101,11 +112,20 @@ impl ModelMutations {
         let model: ModelId = id(&input.model, "input.model")?;
         request(caller, &input.idempotency_key, None, None)?;
         platform
-            .train_model(caller, model, (input.from.0, input.to.0), input.seed.0, input.promote)
+            .train_model(
+                caller,
+                model,
+                (input.from.0, input.to.0),
+                input.seed.0,
+                input.promote,
+            )
             .await?;
         let row = platform.model(caller, model).await?;
         let revision = row.stamps.revision;
-        Ok(ModelPayload { model: Model::from(row), revision: Long(revision.0) })
+        Ok(ModelPayload {
+            model: Model::from(row),
+            revision: Long(revision.0),
+        })
     }
 
     async fn promote_model_version(
@@ -114,7 +134,9 @@ impl ModelMutations {
         input: ModelVersionInput,
     ) -> Result<ModelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let promote = Command::Promote { version: input.version };
+        let promote = Command::Promote {
+            version: input.version,
+        };
         Ok(change(platform, caller, &input, promote).await?)
     }
 
@@ -124,16 +146,22 @@ impl ModelMutations {
         input: ModelVersionInput,
     ) -> Result<ModelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let retire = Command::Retire { version: input.version };
+        let retire = Command::Retire {
+            version: input.version,
+        };
         Ok(change(platform, caller, &input, retire).await?)
     }
 
     async fn remove_model(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<RemovedPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let model: ModelId = id(&input.id, "input.id")?;
-        let accepted =
-            platform.change_model(caller, model, Command::Remove, &input.request(caller)?).await?;
-        Ok(RemovedPayload { id: input.id, revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .change_model(caller, model, Command::Remove, &input.request(caller)?)
+            .await?;
+        Ok(RemovedPayload {
+            id: input.id,
+            revision: Long(accepted.revision.0),
+        })
     }
 }
 
@@ -142,10 +170,20 @@ fn series_name(title: &str) -> String {
     let mapped: String = title
         .to_lowercase()
         .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '_'
+            }
+        })
         .collect();
     let trimmed = mapped.trim_matches('_');
-    if trimmed.is_empty() { "model".to_owned() } else { trimmed.to_owned() }
+    if trimmed.is_empty() {
+        "model".to_owned()
+    } else {
+        trimmed.to_owned()
+    }
 }
 
 async fn change(
@@ -154,9 +192,16 @@ async fn change(
     input: &ModelVersionInput,
     command: Command,
 ) -> Result<ModelPayload, ApiError> {
-    let asked = request(caller, &input.idempotency_key, input.expected_revision, None)?;
+    let asked = request(
+        caller,
+        &input.idempotency_key,
+        input.expected_revision,
+        None,
+    )?;
     let model: ModelId = id(&input.model, "input.model")?;
-    let accepted = platform.change_model(caller, model, command, &asked).await?;
+    let accepted = platform
+        .change_model(caller, model, command, &asked)
+        .await?;
     payload(platform, caller, model, accepted.revision).await
 }
 
@@ -167,5 +212,8 @@ async fn payload(
     revision: Revision,
 ) -> Result<ModelPayload, ApiError> {
     let model = Model::from(platform.model(caller, id).await?);
-    Ok(ModelPayload { model, revision: Long(revision.0) })
+    Ok(ModelPayload {
+        model,
+        revision: Long(revision.0),
+    })
 }

@@ -47,8 +47,13 @@ impl RuleMutations {
         let asked = request(caller, &input.idempotency_key, None, None)?;
         let rule = AlarmRuleId(asked.entity("alarm rule"));
         let definition = input.definition.into_definition()?;
-        let command = alarm_rule::Command::Create { organisation: caller.organisation, definition };
-        let accepted = platform.edit_alarm_rule(caller, rule, command, &asked).await?;
+        let command = alarm_rule::Command::Create {
+            organisation: caller.organisation,
+            definition,
+        };
+        let accepted = platform
+            .edit_alarm_rule(caller, rule, command, &asked)
+            .await?;
         Ok(payload(platform, caller, rule, accepted.revision).await?)
     }
 
@@ -58,20 +63,36 @@ impl RuleMutations {
         input: UpdateAlarmRuleInput,
     ) -> Result<AlarmRulePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, input.expected_revision, input.note)?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            input.note,
+        )?;
         let rule: AlarmRuleId = id(&input.id, "input.id")?;
         let definition = input.definition.into_definition()?;
         let command = alarm_rule::Command::Update { definition };
-        let accepted = platform.edit_alarm_rule(caller, rule, command, &asked).await?;
+        let accepted = platform
+            .edit_alarm_rule(caller, rule, command, &asked)
+            .await?;
         Ok(payload(platform, caller, rule, accepted.revision).await?)
     }
 
-    async fn remove_alarm_rule(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<RemovedPayload> {
+    async fn remove_alarm_rule(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveInput,
+    ) -> Result<RemovedPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let rule: AlarmRuleId = id(&input.id, "input.id")?;
         let command = alarm_rule::Command::Remove;
-        let accepted = platform.edit_alarm_rule(caller, rule, command, &input.request(caller)?).await?;
-        Ok(RemovedPayload { id: input.id, revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .edit_alarm_rule(caller, rule, command, &input.request(caller)?)
+            .await?;
+        Ok(RemovedPayload {
+            id: input.id,
+            revision: Long(accepted.revision.0),
+        })
     }
 }
 
@@ -81,7 +102,14 @@ async fn payload(
     id: AlarmRuleId,
     revision: Revision,
 ) -> Result<AlarmRulePayload, ApiError> {
-    let row = platform.projections.registry().alarm_rule(caller.organisation, id).await?;
+    let row = platform
+        .projections
+        .registry()
+        .alarm_rule(caller.organisation, id)
+        .await?;
     let row = row.ok_or_else(|| ApiError::not_found("such alarm rule"))?;
-    Ok(AlarmRulePayload { alarm_rule: AlarmRule::from(row), revision: Long(revision.0) })
+    Ok(AlarmRulePayload {
+        alarm_rule: AlarmRule::from(row),
+        revision: Long(revision.0),
+    })
 }

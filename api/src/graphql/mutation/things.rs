@@ -33,8 +33,12 @@ pub struct TagInput {
 
 pub fn tags(inputs: Vec<TagInput>) -> Result<Vec<Tag>, ApiError> {
     let tag = |(index, input): (usize, TagInput)| {
-        let decimals = u8::try_from(input.decimals)
-            .map_err(|_| ApiError::invalid(format!("tags[{index}].decimals"), "must lie between 0 and 12"))?;
+        let decimals = u8::try_from(input.decimals).map_err(|_| {
+            ApiError::invalid(
+                format!("tags[{index}].decimals"),
+                "must lie between 0 and 12",
+            )
+        })?;
         Ok(Tag {
             series: input.series,
             title: input.title,
@@ -131,23 +135,43 @@ pub struct ThingMutations;
 
 #[Object]
 impl ThingMutations {
-    async fn create_thing(&self, ctx: &Context<'_>, input: CreateThingInput) -> Result<ThingPayload> {
+    async fn create_thing(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateThingInput,
+    ) -> Result<ThingPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(caller, &input.idempotency_key, None, None)?;
         let channels = input.channels.unwrap_or_default();
-        let channels =
-            channels.iter().map(|channel| id(channel, "input.channels")).collect::<Result<Vec<_>, _>>()?;
+        let channels = channels
+            .iter()
+            .map(|channel| id(channel, "input.channels"))
+            .collect::<Result<Vec<_>, _>>()?;
         let new = NewThing {
             name: input.name,
-            metadata: input.metadata.map(|metadata| metadata.0).unwrap_or_default(),
-            device_type: input.device_type.as_ref().map(|of| id(of, "input.deviceType")).transpose()?,
+            metadata: input
+                .metadata
+                .map(|metadata| metadata.0)
+                .unwrap_or_default(),
+            device_type: input
+                .device_type
+                .as_ref()
+                .map(|of| id(of, "input.deviceType"))
+                .transpose()?,
             tags: tags(input.tags.unwrap_or_default())?,
             ..NewThing::default()
         };
         let created = platform.create_thing(caller, new, &asked).await?;
         if !channels.is_empty() {
-            let step = request(caller, &format!("{} connect", input.idempotency_key), None, None)?;
-            platform.connect(caller, &channels, &[created.id], &step).await?;
+            let step = request(
+                caller,
+                &format!("{} connect", input.idempotency_key),
+                None,
+                None,
+            )?;
+            platform
+                .connect(caller, &channels, &[created.id], &step)
+                .await?;
         }
         Ok(ThingPayload {
             thing: view(platform, caller, created.id).await?,
@@ -156,9 +180,18 @@ impl ThingMutations {
         })
     }
 
-    async fn update_thing(&self, ctx: &Context<'_>, input: UpdateThingInput) -> Result<ThingPayload> {
+    async fn update_thing(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateThingInput,
+    ) -> Result<ThingPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, input.expected_revision, input.note)?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            input.note,
+        )?;
         let device_type = match &input.device_type {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
@@ -173,23 +206,42 @@ impl ThingMutations {
         let thing: ThingId = id(&input.id, "input.id")?;
         let accepted = platform.update_thing(caller, thing, update, &asked).await?;
         let revision = Long(accepted.revision.0);
-        Ok(ThingPayload { thing: view(platform, caller, thing).await?, revision, key: None })
+        Ok(ThingPayload {
+            thing: view(platform, caller, thing).await?,
+            revision,
+            key: None,
+        })
     }
 
     async fn remove_thing(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<RemovedPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let thing: ThingId = id(&input.id, "input.id")?;
-        let accepted = platform.remove_thing(caller, thing, &input.request(caller)?).await?;
-        Ok(RemovedPayload { id: input.id, revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .remove_thing(caller, thing, &input.request(caller)?)
+            .await?;
+        Ok(RemovedPayload {
+            id: input.id,
+            revision: Long(accepted.revision.0),
+        })
     }
 
     /// Gives the thing a new key, shows it once, and cuts sessions that use the old one.
-    async fn change_thing_key(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<ThingKeyPayload> {
+    async fn change_thing_key(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveInput,
+    ) -> Result<ThingKeyPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let thing: ThingId = id(&input.id, "input.id")?;
-        let (key, accepted) = platform.change_thing_key(caller, thing, None, &input.request(caller)?).await?;
+        let (key, accepted) = platform
+            .change_thing_key(caller, thing, None, &input.request(caller)?)
+            .await?;
         let revision = Long(accepted.revision.0);
-        Ok(ThingKeyPayload { thing: view(platform, caller, thing).await?, revision, key })
+        Ok(ThingKeyPayload {
+            thing: view(platform, caller, thing).await?,
+            revision,
+            key,
+        })
     }
 
     async fn create_device_type(
@@ -205,12 +257,25 @@ impl ThingMutations {
             name: input.name,
             description: input.description,
             tags: tags(input.tags)?,
-            metadata: input.metadata.map(|metadata| metadata.0).unwrap_or_default(),
+            metadata: input
+                .metadata
+                .map(|metadata| metadata.0)
+                .unwrap_or_default(),
         };
-        let create = device_type::Command::Create { organisation: caller.organisation, details };
+        let create = device_type::Command::Create {
+            organisation: caller.organisation,
+            details,
+        };
         let command = Command::DeviceType(create);
-        let accepted =
-            platform.ask(caller.who(), caller.organisation, device_type.into(), command, &asked).await?;
+        let accepted = platform
+            .ask(
+                caller.who(),
+                caller.organisation,
+                device_type.into(),
+                command,
+                &asked,
+            )
+            .await?;
         Ok(device_type_payload(platform, caller, device_type, accepted.revision).await?)
     }
 
@@ -221,29 +286,53 @@ impl ThingMutations {
     ) -> Result<DeviceTypePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         caller.require(Action::Provision)?;
-        let asked = request(caller, &input.idempotency_key, input.expected_revision, input.note)?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            input.note,
+        )?;
         let device_type: DeviceTypeId = id(&input.id, "input.id")?;
         owned(platform, caller, EntityKind::DeviceType, &input.id).await?;
         let details = device_type::Details {
             name: input.name,
             description: input.description,
             tags: tags(input.tags)?,
-            metadata: input.metadata.map(|metadata| metadata.0).unwrap_or_default(),
+            metadata: input
+                .metadata
+                .map(|metadata| metadata.0)
+                .unwrap_or_default(),
         };
         let command = Command::DeviceType(device_type::Command::Update { details });
-        let accepted =
-            platform.ask(caller.who(), caller.organisation, device_type.into(), command, &asked).await?;
+        let accepted = platform
+            .ask(
+                caller.who(),
+                caller.organisation,
+                device_type.into(),
+                command,
+                &asked,
+            )
+            .await?;
         Ok(device_type_payload(platform, caller, device_type, accepted.revision).await?)
     }
 
-    async fn remove_device_type(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<RemovedPayload> {
+    async fn remove_device_type(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveInput,
+    ) -> Result<RemovedPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         caller.require(Action::Provision)?;
         let entity = owned(platform, caller, EntityKind::DeviceType, &input.id).await?;
         let command = Command::DeviceType(device_type::Command::Remove);
         let asked = input.request(caller)?;
-        let accepted = platform.ask(caller.who(), caller.organisation, entity, command, &asked).await?;
-        Ok(RemovedPayload { id: input.id, revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .ask(caller.who(), caller.organisation, entity, command, &asked)
+            .await?;
+        Ok(RemovedPayload {
+            id: input.id,
+            revision: Long(accepted.revision.0),
+        })
     }
 
     /// Writes the state of a past revision again, as a new event. Things, channels, device types, edge devices (their
@@ -251,9 +340,10 @@ impl ThingMutations {
     async fn roll_back(&self, ctx: &Context<'_>, input: RollBackInput) -> Result<RevisionPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let action = match input.entity {
-            EntityKind::Thing | EntityKind::Channel | EntityKind::DeviceType | EntityKind::EdgeDevice => {
-                Action::Provision
-            }
+            EntityKind::Thing
+            | EntityKind::Channel
+            | EntityKind::DeviceType
+            | EntityKind::EdgeDevice => Action::Provision,
             EntityKind::AlarmRule => Action::EditAlarmRules,
             EntityKind::Organisation | EntityKind::User | EntityKind::Alarm | EntityKind::Model => {
                 return Err(ApiError::invalid("input.entity", "cannot be rolled back").into());
@@ -261,13 +351,22 @@ impl ThingMutations {
         };
         caller.require(action)?;
         let entity = owned(platform, caller, input.entity, &input.id).await?;
-        let asked =
-            request(caller, &input.idempotency_key, Some(input.expected_revision), input.note.clone())?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            Some(input.expected_revision),
+            input.note.clone(),
+        )?;
         if input.to.0 == 0 {
             return Err(ApiError::invalid("input.to", "must be at least 1").into());
         }
-        let accepted = platform.roll_back(caller, entity, Revision(input.to.0), &asked).await?;
-        Ok(RevisionPayload { id: input.id, revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .roll_back(caller, entity, Revision(input.to.0), &asked)
+            .await?;
+        Ok(RevisionPayload {
+            id: input.id,
+            revision: Long(accepted.revision.0),
+        })
     }
 }
 
@@ -281,7 +380,15 @@ async fn device_type_payload(
     id: DeviceTypeId,
     revision: Revision,
 ) -> Result<DeviceTypePayload, ApiError> {
-    let row = platform.projections.registry().device_type(caller.organisation, id).await?;
-    let row = row.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such device type"))?;
-    Ok(DeviceTypePayload { device_type: DeviceType::from(row), revision: Long(revision.0) })
+    let row = platform
+        .projections
+        .registry()
+        .device_type(caller.organisation, id)
+        .await?;
+    let row =
+        row.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such device type"))?;
+    Ok(DeviceTypePayload {
+        device_type: DeviceType::from(row),
+        revision: Long(revision.0),
+    })
 }

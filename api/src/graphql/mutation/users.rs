@@ -65,11 +65,22 @@ impl UserMutations {
         Ok(payload(platform, caller, user, accepted.revision).await?)
     }
 
-    async fn change_user_role(&self, ctx: &Context<'_>, input: ChangeUserRoleInput) -> Result<UserPayload> {
+    async fn change_user_role(
+        &self,
+        ctx: &Context<'_>,
+        input: ChangeUserRoleInput,
+    ) -> Result<UserPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, input.expected_revision, None)?;
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            None,
+        )?;
         let user: UserId = id(&input.id, "input.id")?;
-        let command = user::Command::ChangeRole { role: input.role.into() };
+        let command = user::Command::ChangeRole {
+            role: input.role.into(),
+        };
         let accepted = platform.change_user(caller, user, command, &asked).await?;
         Ok(payload(platform, caller, user, accepted.revision).await?)
     }
@@ -79,7 +90,9 @@ impl UserMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let user: UserId = id(&input.id, "input.id")?;
         let command = user::Command::Disable;
-        let accepted = platform.change_user(caller, user, command, &input.request(caller)?).await?;
+        let accepted = platform
+            .change_user(caller, user, command, &input.request(caller)?)
+            .await?;
         Ok(payload(platform, caller, user, accepted.revision).await?)
     }
 
@@ -87,7 +100,9 @@ impl UserMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let user: UserId = id(&input.id, "input.id")?;
         let command = user::Command::Enable;
-        let accepted = platform.change_user(caller, user, command, &input.request(caller)?).await?;
+        let accepted = platform
+            .change_user(caller, user, command, &input.request(caller)?)
+            .await?;
         Ok(payload(platform, caller, user, accepted.revision).await?)
     }
 
@@ -99,9 +114,13 @@ impl UserMutations {
     ) -> Result<RevisionPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(caller, &input.idempotency_key, None, None)?;
-        let accepted =
-            platform.change_password(caller, &input.old_password, &input.new_password, &asked).await?;
-        Ok(RevisionPayload { id: caller.user.to_string().into(), revision: Long(accepted.revision.0) })
+        let accepted = platform
+            .change_password(caller, &input.old_password, &input.new_password, &asked)
+            .await?;
+        Ok(RevisionPayload {
+            id: caller.user.to_string().into(),
+            revision: Long(accepted.revision.0),
+        })
     }
 }
 
@@ -111,7 +130,14 @@ async fn payload(
     id: UserId,
     revision: Revision,
 ) -> Result<UserPayload, ApiError> {
-    let row = platform.projections.registry().user(caller.organisation, id).await?;
+    let row = platform
+        .projections
+        .registry()
+        .user(caller.organisation, id)
+        .await?;
     let row = row.ok_or_else(|| ApiError::not_found("such user"))?;
-    Ok(UserPayload { user: User::from(row), revision: Long(revision.0) })
+    Ok(UserPayload {
+        user: User::from(row),
+        revision: Long(revision.0),
+    })
 }

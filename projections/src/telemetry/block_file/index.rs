@@ -92,7 +92,12 @@ pub fn decode(bytes: &[u8], start: u64) -> Result<Vec<BlockEntry>, CodecError> {
             protocols: u8::try_from(columns[7][index]).map_err(|_| RANGE)?,
             numbers: statistics,
         };
-        entries.push(BlockEntry { series: SeriesId(columns[0][index] as u64), offset, length, summary });
+        entries.push(BlockEntry {
+            series: SeriesId(columns[0][index] as u64),
+            offset,
+            length,
+            summary,
+        });
         offset += FRAME_HEADER as u64 + u64::from(length);
     }
     Ok(entries)

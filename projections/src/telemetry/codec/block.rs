@@ -53,10 +53,15 @@ pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
         if slot.is_none() {
             *slot = zstd::bulk::Decompressor::new().ok();
         }
-        slot.as_mut().ok_or(FAILED)?.decompress(bytes, length).map_err(|_| FAILED)
+        slot.as_mut()
+            .ok_or(FAILED)?
+            .decompress(bytes, length)
+            .map_err(|_| FAILED)
     })?;
     if plain.len() != length {
-        return Err(CodecError::Invalid("a compressed body has the wrong length"));
+        return Err(CodecError::Invalid(
+            "a compressed body has the wrong length",
+        ));
     }
     Ok(plain)
 }
@@ -85,7 +90,11 @@ pub fn encode(series: SeriesId, columns: &Columns) -> Vec<u8> {
     out
 }
 
-fn put_repeated<T: Copy + PartialEq>(column: &Repeated<T>, as_integer: impl Fn(T) -> i64, body: &mut Vec<u8>) {
+fn put_repeated<T: Copy + PartialEq>(
+    column: &Repeated<T>,
+    as_integer: impl Fn(T) -> i64,
+    body: &mut Vec<u8>,
+) {
     let integers: Vec<i64> = column.iter().map(as_integer).collect();
     integers::encode(&integers, body);
 }
@@ -131,13 +140,20 @@ fn put_values(values: &Values, body: &mut Vec<u8>) {
 /// Receive times as they are where they come in runs (a batch), else as lag behind the source time.
 fn put_received(columns: &Columns, body: &mut Vec<u8>) {
     let received: Vec<i64> = columns.received.iter().collect();
-    let changes = received.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    let changes = received
+        .windows(2)
+        .filter(|pair| pair[0] != pair[1])
+        .count();
     if changes * 4 <= received.len() {
         body.push(AS_GIVEN);
         integers::encode(&received, body);
         return;
     }
-    let lags: Vec<i64> = received.iter().zip(&columns.times).map(|(received, time)| received.wrapping_sub(*time)).collect();
+    let lags: Vec<i64> = received
+        .iter()
+        .zip(&columns.times)
+        .map(|(received, time)| received.wrapping_sub(*time))
+        .collect();
     body.push(AFTER_TIME);
     integers::encode(&lags, body);
 }
@@ -169,7 +185,10 @@ pub struct Heading {
 fn heading(reader: &mut Reader<'_>) -> Result<Heading, CodecError> {
     let format = reader.byte()?;
     if format > FORMAT {
-        return Err(CodecError::Newer { found: u32::from(format), known: u32::from(FORMAT) });
+        return Err(CodecError::Newer {
+            found: u32::from(format),
+            known: u32::from(FORMAT),
+        });
     }
     let series = SeriesId(reader.varint()?);
     let count = reader.varint()?;
@@ -178,7 +197,12 @@ fn heading(reader: &mut Reader<'_>) -> Result<Heading, CodecError> {
     if count == 0 || count > MAX_SAMPLES as u64 || length > MAX_BODY as u64 {
         return Err(CodecError::Invalid("a block is empty or too large"));
     }
-    Ok(Heading { series, count: count as usize, compressed, length: length as usize })
+    Ok(Heading {
+        series,
+        count: count as usize,
+        compressed,
+        length: length as usize,
+    })
 }
 
 /// Reads the heading of a block alone.
@@ -213,14 +237,32 @@ fn decode_body(body: &[u8], count: usize, depth: Depth) -> Result<Columns, Codec
     if depth == Depth::Values {
         return Ok(Columns {
             times,
-            seqs: Repeated::Constant { value: 0, length: count },
+            seqs: Repeated::Constant {
+                value: 0,
+                length: count,
+            },
             values,
             qualities,
-            received: Repeated::Constant { value: 0, length: count },
-            sums: Repeated::Constant { value: None, length: count },
-            update_times: Repeated::Constant { value: None, length: count },
-            origins: Repeated::Constant { value: 0, length: count },
-            dictionary: vec![Origin { unit: Arc::from(""), protocol: Arc::from("") }],
+            received: Repeated::Constant {
+                value: 0,
+                length: count,
+            },
+            sums: Repeated::Constant {
+                value: None,
+                length: count,
+            },
+            update_times: Repeated::Constant {
+                value: None,
+                length: count,
+            },
+            origins: Repeated::Constant {
+                value: 0,
+                length: count,
+            },
+            dictionary: vec![Origin {
+                unit: Arc::from(""),
+                protocol: Arc::from(""),
+            }],
             sorted: true,
         });
     }
@@ -230,9 +272,22 @@ fn decode_body(body: &[u8], count: usize, depth: Depth) -> Result<Columns, Codec
     let sums = take_optional(&mut reader, count)?;
     let update_times = take_optional(&mut reader, count)?;
     if !reader.is_empty() {
-        return Err(CodecError::Invalid("a block has bytes after its last column"));
+        return Err(CodecError::Invalid(
+            "a block has bytes after its last column",
+        ));
     }
-    Ok(Columns { times, seqs, values, qualities, received, sums, update_times, origins, dictionary, sorted: true })
+    Ok(Columns {
+        times,
+        seqs,
+        values,
+        qualities,
+        received,
+        sums,
+        update_times,
+        origins,
+        dictionary,
+        sorted: true,
+    })
 }
 
 fn take_repeated<T: Copy + PartialEq>(
@@ -264,7 +319,9 @@ fn take_values(reader: &mut Reader<'_>, count: usize) -> Result<Values, CodecErr
     for kind in kinds {
         let value = match kind {
             NUMBER => of_numbers.next().map(Value::Number),
-            BOOLEAN => of_booleans.next().map(|boolean| Value::Boolean(boolean != 0)),
+            BOOLEAN => of_booleans
+                .next()
+                .map(|boolean| Value::Boolean(boolean != 0)),
             TEXT => match of_texts.next().map(std::str::from_utf8) {
                 Some(Ok(text)) => Some(Value::Text(text.to_owned())),
                 _ => None,
@@ -310,7 +367,10 @@ pub fn shared_text(text: &str) -> Arc<str> {
     })
 }
 
-fn take_origins(reader: &mut Reader<'_>, count: usize) -> Result<(Vec<Origin>, Repeated<u32>), CodecError> {
+fn take_origins(
+    reader: &mut Reader<'_>,
+    count: usize,
+) -> Result<(Vec<Origin>, Repeated<u32>), CodecError> {
     let length = reader.length()?;
     let mut dictionary = Vec::with_capacity(length.min(MAX_SAMPLES));
     for _ in 0..length {
@@ -321,18 +381,32 @@ fn take_origins(reader: &mut Reader<'_>, count: usize) -> Result<(Vec<Origin>, R
     let origins = take_repeated(reader, count, |origin| u32::try_from(origin).ok())?;
     let beyond = match &origins {
         Repeated::Constant { value, .. } => *value as usize >= dictionary.len(),
-        Repeated::Each(indexes) => indexes.iter().any(|index| *index as usize >= dictionary.len()),
+        Repeated::Each(indexes) => indexes
+            .iter()
+            .any(|index| *index as usize >= dictionary.len()),
     };
     if beyond {
-        return Err(CodecError::Invalid("a sample has an origin that the block does not list"));
+        return Err(CodecError::Invalid(
+            "a sample has an origin that the block does not list",
+        ));
     }
     Ok((dictionary, origins))
 }
 
-fn take_optional(reader: &mut Reader<'_>, count: usize) -> Result<Repeated<Option<f64>>, CodecError> {
+fn take_optional(
+    reader: &mut Reader<'_>,
+    count: usize,
+) -> Result<Repeated<Option<f64>>, CodecError> {
     let present = integers::decode(reader, count)?;
-    let mut numbers = numbers::decode(reader, present.iter().filter(|present| **present != 0).count())?.into_iter();
-    let values = present.into_iter().map(|present| if present == 0 { None } else { numbers.next() }).collect();
+    let mut numbers = numbers::decode(
+        reader,
+        present.iter().filter(|present| **present != 0).count(),
+    )?
+    .into_iter();
+    let values = present
+        .into_iter()
+        .map(|present| if present == 0 { None } else { numbers.next() })
+        .collect();
     Repeated::from_vec(values).ok_or(CodecError::Short)
 }
 
@@ -367,9 +441,24 @@ mod tests {
 
     fn row() -> impl Strategy<Value = Row> {
         let sum = prop_oneof![Just(None), (-1e9_f64..1e9).prop_map(Some)];
-        (any::<i64>(), 0_u32..3, value(), sum, any::<u8>(), any::<i64>(), "[a-c]{0,1}").prop_map(
-            |(time, seq, value, sum, quality, received_at, unit)| Row { time, seq, value, sum, quality, received_at, unit },
+        (
+            any::<i64>(),
+            0_u32..3,
+            value(),
+            sum,
+            any::<u8>(),
+            any::<i64>(),
+            "[a-c]{0,1}",
         )
+            .prop_map(|(time, seq, value, sum, quality, received_at, unit)| Row {
+                time,
+                seq,
+                value,
+                sum,
+                quality,
+                received_at,
+                unit,
+            })
     }
 
     fn columns(rows: &[Row]) -> Columns {
@@ -426,6 +515,9 @@ mod tests {
 
     #[test]
     fn a_newer_block_is_called_newer() {
-        assert_eq!(decode(&[FORMAT + 1, 0, 0], Depth::All), Err(CodecError::Newer { found: 2, known: 1 }));
+        assert_eq!(
+            decode(&[FORMAT + 1, 0, 0], Depth::All),
+            Err(CodecError::Newer { found: 2, known: 1 })
+        );
     }
 }

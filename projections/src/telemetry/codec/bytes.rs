@@ -86,14 +86,18 @@ impl<'a> Reader<'a> {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
-                return Err(CodecError::Invalid("a variable-length integer exceeds 64 bits"));
+                return Err(CodecError::Invalid(
+                    "a variable-length integer exceeds 64 bits",
+                ));
             }
             value |= bits << shift;
             if byte & 0x80 == 0 {
                 return Ok(value);
             }
         }
-        Err(CodecError::Invalid("a variable-length integer exceeds ten bytes"))
+        Err(CodecError::Invalid(
+            "a variable-length integer exceeds ten bytes",
+        ))
     }
 
     pub fn signed(&mut self) -> Result<i64, CodecError> {
@@ -146,7 +150,11 @@ mod tests {
     fn an_overlong_integer_is_refused() {
         assert!(Reader::new(&[0xff; 11]).varint().is_err());
         assert!(Reader::new(&[0xff; 9]).varint().is_err());
-        assert!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]).varint().is_err());
+        assert!(
+            Reader::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02])
+                .varint()
+                .is_err()
+        );
     }
 
     #[test]

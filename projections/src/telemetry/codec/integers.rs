@@ -30,7 +30,10 @@ impl Tracker {
     const FRACTION: u32 = 12;
 
     fn starting_at(value: i64) -> Self {
-        Self { level: value.wrapping_shl(Self::FRACTION), slope: 0 }
+        Self {
+            level: value.wrapping_shl(Self::FRACTION),
+            slope: 0,
+        }
     }
 
     #[inline]
@@ -58,7 +61,10 @@ fn encode_with(values: &[i64], out: &mut Vec<u8>, may_use_runs: bool) {
         return;
     };
     let step = rest.first().map_or(0, |second| second.wrapping_sub(first));
-    if values.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step) {
+    if values
+        .windows(2)
+        .all(|pair| pair[1].wrapping_sub(pair[0]) == step)
+    {
         if step == 0 {
             out.push(CONSTANT);
             put_signed(out, first);
@@ -96,9 +102,15 @@ fn encode_residuals(values: &[i64], out: &mut Vec<u8>) {
     let base = values[0];
     let divisor = common_divisor(values, base);
     let steps: Vec<i64> = if divisor == 1 {
-        values.iter().map(|value| value.wrapping_sub(base)).collect()
+        values
+            .iter()
+            .map(|value| value.wrapping_sub(base))
+            .collect()
     } else {
-        values.iter().map(|value| (value - base) / divisor).collect()
+        values
+            .iter()
+            .map(|value| (value - base) / divisor)
+            .collect()
     };
 
     let mut best_mode = PLAIN;
@@ -108,7 +120,10 @@ fn encode_residuals(values: &[i64], out: &mut Vec<u8>) {
     for mode in [DELTA, DELTA_OF_DELTA, TRACKING, PLAIN] {
         residuals.clear();
         predict(mode, &steps, &mut residuals);
-        let cost: u64 = residuals.iter().map(|residual| u64::from(64 - residual.leading_zeros())).sum();
+        let cost: u64 = residuals
+            .iter()
+            .map(|residual| u64::from(64 - residual.leading_zeros()))
+            .sum();
         if cost < best_cost {
             best_cost = cost;
             best_mode = mode;
@@ -212,7 +227,11 @@ fn put_planes(residuals: &[u64], out: &mut Vec<u8>) {
         }
     }
     for plane in 0..width {
-        out.extend(residuals.iter().map(|residual| (residual >> (8 * plane)) as u8));
+        out.extend(
+            residuals
+                .iter()
+                .map(|residual| (residual >> (8 * plane)) as u8),
+        );
     }
 }
 
@@ -221,7 +240,11 @@ pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecEr
     decode_with(reader, count, true)
 }
 
-fn decode_with(reader: &mut Reader<'_>, count: usize, may_use_runs: bool) -> Result<Vec<i64>, CodecError> {
+fn decode_with(
+    reader: &mut Reader<'_>,
+    count: usize,
+    may_use_runs: bool,
+) -> Result<Vec<i64>, CodecError> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -242,7 +265,9 @@ fn decode_with(reader: &mut Reader<'_>, count: usize, may_use_runs: bool) -> Res
         }
         RUNS if may_use_runs => decode_runs(reader, count),
         mode @ (PLAIN | DELTA | DELTA_OF_DELTA | TRACKING) => decode_residuals(reader, count, mode),
-        _ => Err(CodecError::Invalid("a column of integers has an unknown mode")),
+        _ => Err(CodecError::Invalid(
+            "a column of integers has an unknown mode",
+        )),
     }
 }
 
@@ -267,7 +292,11 @@ fn decode_runs(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecE
     Ok(values)
 }
 
-fn decode_residuals(reader: &mut Reader<'_>, count: usize, mode: u8) -> Result<Vec<i64>, CodecError> {
+fn decode_residuals(
+    reader: &mut Reader<'_>,
+    count: usize,
+    mode: u8,
+) -> Result<Vec<i64>, CodecError> {
     let base = reader.signed()?;
     let divisor = reader.varint()? as i64;
     let mut values = take_planes(reader, count)?;
@@ -316,7 +345,9 @@ fn take_planes(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecE
     }
     let exceptions = reader.length()?;
     if exceptions > count {
-        return Err(CodecError::Invalid("a column has more exceptions than values"));
+        return Err(CodecError::Invalid(
+            "a column has more exceptions than values",
+        ));
     }
     let mut patches = Vec::with_capacity(exceptions);
     let mut index = 0_usize;
@@ -330,10 +361,16 @@ fn take_planes(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecE
     let planes = reader.take(width.checked_mul(count).ok_or(CodecError::Short)?)?;
     let mut values: Vec<i64> = match width {
         0 => vec![0; count],
-        1 => planes.iter().map(|&byte| unzigzag(u64::from(byte))).collect(),
+        1 => planes
+            .iter()
+            .map(|&byte| unzigzag(u64::from(byte)))
+            .collect(),
         2 => {
             let (low, high) = planes.split_at(count);
-            low.iter().zip(high).map(|(&low, &high)| unzigzag(u64::from(low) | u64::from(high) << 8)).collect()
+            low.iter()
+                .zip(high)
+                .map(|(&low, &high)| unzigzag(u64::from(low) | u64::from(high) << 8))
+                .collect()
         }
         _ => {
             let mut residuals = vec![0_u64; count];
@@ -369,13 +406,28 @@ mod tests {
     fn integers() -> impl Strategy<Value = Vec<i64>> {
         let wild = prop::collection::vec(any::<i64>(), 0..200);
         let small = prop::collection::vec(-300_i64..300, 0..200);
-        let steps = (any::<i64>(), prop::collection::vec(prop_oneof![Just(1_000_000_000_i64), 0..5_000_000_000_i64], 0..200))
+        let steps = (
+            any::<i64>(),
+            prop::collection::vec(
+                prop_oneof![Just(1_000_000_000_i64), 0..5_000_000_000_i64],
+                0..200,
+            ),
+        )
             .prop_map(|(first, steps)| {
                 let mut value = first;
-                steps.into_iter().map(|step| { value = value.wrapping_add(step); value }).collect()
+                steps
+                    .into_iter()
+                    .map(|step| {
+                        value = value.wrapping_add(step);
+                        value
+                    })
+                    .collect()
             });
-        let runs = prop::collection::vec((any::<i64>(), 1_usize..20), 0..20)
-            .prop_map(|runs| runs.into_iter().flat_map(|(value, length)| vec![value; length]).collect());
+        let runs = prop::collection::vec((any::<i64>(), 1_usize..20), 0..20).prop_map(|runs| {
+            runs.into_iter()
+                .flat_map(|(value, length)| vec![value; length])
+                .collect()
+        });
         prop_oneof![wild, small, steps, runs]
     }
 
@@ -393,7 +445,9 @@ mod tests {
 
     #[test]
     fn a_regular_clock_takes_a_few_bytes() {
-        let times: Vec<i64> = (0..2048).map(|second| 1_700_000_000_000_000_000 + second * 1_000_000_000).collect();
+        let times: Vec<i64> = (0..2048)
+            .map(|second| 1_700_000_000_000_000_000 + second * 1_000_000_000)
+            .collect();
         assert!(there_and_back(&times) < 24);
     }
 

@@ -9,7 +9,9 @@ const DECIMAL: u8 = 0;
 const SINGLE: u8 = 1;
 const DOUBLE: u8 = 2;
 
-const POWERS: [f64; 13] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
+const POWERS: [f64; 13] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
+];
 
 /// Beyond this size, adding [`ROUNDER`] would not round to the nearest integer.
 const LARGEST: f64 = (1_u64 << 51) as f64;
@@ -67,14 +69,22 @@ pub fn encode(values: &[f64], out: &mut Vec<u8>) {
         integers::encode(&integers, out);
         return;
     }
-    if values.iter().all(|&value| f64::from(value as f32).to_bits() == value.to_bits()) {
-        let bits: Vec<i64> =
-            values.iter().map(|&value| i64::from(ordered_single((value as f32).to_bits() as i32))).collect();
+    if values
+        .iter()
+        .all(|&value| f64::from(value as f32).to_bits() == value.to_bits())
+    {
+        let bits: Vec<i64> = values
+            .iter()
+            .map(|&value| i64::from(ordered_single((value as f32).to_bits() as i32)))
+            .collect();
         out.push(SINGLE);
         integers::encode(&bits, out);
         return;
     }
-    let bits: Vec<i64> = values.iter().map(|value| ordered(value.to_bits() as i64)).collect();
+    let bits: Vec<i64> = values
+        .iter()
+        .map(|value| ordered(value.to_bits() as i64))
+        .collect();
     out.push(DOUBLE);
     integers::encode(&bits, out);
 }
@@ -87,20 +97,33 @@ pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, CodecEr
     match reader.byte()? {
         DECIMAL => {
             let Some(&power) = POWERS.get(reader.byte()? as usize) else {
-                return Err(CodecError::Invalid("a column of numbers has too many decimals"));
+                return Err(CodecError::Invalid(
+                    "a column of numbers has too many decimals",
+                ));
             };
             let integers = integers::decode(reader, count)?;
-            Ok(integers.into_iter().map(|integer| integer as f64 / power).collect())
+            Ok(integers
+                .into_iter()
+                .map(|integer| integer as f64 / power)
+                .collect())
         }
         SINGLE => {
             let bits = integers::decode(reader, count)?;
-            Ok(bits.into_iter().map(|bits| f64::from(f32::from_bits(ordered_single(bits as i32) as u32))).collect())
+            Ok(bits
+                .into_iter()
+                .map(|bits| f64::from(f32::from_bits(ordered_single(bits as i32) as u32)))
+                .collect())
         }
         DOUBLE => {
             let bits = integers::decode(reader, count)?;
-            Ok(bits.into_iter().map(|bits| f64::from_bits(ordered(bits) as u64)).collect())
+            Ok(bits
+                .into_iter()
+                .map(|bits| f64::from_bits(ordered(bits) as u64))
+                .collect())
         }
-        _ => Err(CodecError::Invalid("a column of numbers has an unknown mode")),
+        _ => Err(CodecError::Invalid(
+            "a column of numbers has an unknown mode",
+        )),
     }
 }
 
@@ -116,7 +139,12 @@ mod tests {
         let mut reader = Reader::new(&bytes);
         let back = decode(&mut reader, values.len()).unwrap();
         assert!(reader.is_empty());
-        let bits = |numbers: &[f64]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        let bits = |numbers: &[f64]| {
+            numbers
+                .iter()
+                .map(|number| number.to_bits())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(bits(&back), bits(values));
         bytes.len()
     }
@@ -124,8 +152,11 @@ mod tests {
     fn finite() -> impl Strategy<Value = f64> {
         prop_oneof![
             any::<f64>().prop_filter("finite", |number| number.is_finite()),
-            (-1_000_000_i64..1_000_000, 0_u32..7).prop_map(|(integer, decimals)| integer as f64 / 10_f64.powi(decimals as i32)),
-            any::<f32>().prop_filter("finite", |number| number.is_finite()).prop_map(f64::from),
+            (-1_000_000_i64..1_000_000, 0_u32..7)
+                .prop_map(|(integer, decimals)| integer as f64 / 10_f64.powi(decimals as i32)),
+            any::<f32>()
+                .prop_filter("finite", |number| number.is_finite())
+                .prop_map(f64::from),
             Just(-0.0),
             Just(f64::MIN_POSITIVE),
         ]
@@ -157,13 +188,18 @@ mod tests {
 
     #[test]
     fn a_single_precision_sensor_takes_no_more_than_four_bytes_a_number() {
-        let values: Vec<f64> = (0..1000).map(|step| f64::from((step as f32 * 0.37).sin())).collect();
+        let values: Vec<f64> = (0..1000)
+            .map(|step| f64::from((step as f32 * 0.37).sin()))
+            .collect();
         assert!(there_and_back(&values) <= 4 * 1000 + 32);
     }
 
     #[test]
     fn a_decimal_sensor_takes_one_byte_a_number_before_compression() {
-        let values: Vec<f64> = (0..1000).map(|step| ((step * 7919 % 40) as f64) / 100.0 + 220.0).map(|value| (value * 100.0).round() / 100.0).collect();
+        let values: Vec<f64> = (0..1000)
+            .map(|step| ((step * 7919 % 40) as f64) / 100.0 + 220.0)
+            .map(|value| (value * 100.0).round() / 100.0)
+            .collect();
         assert!(there_and_back(&values) <= 1000 + 32);
     }
 }

@@ -54,7 +54,8 @@ pub fn decode<'a>(reader: &mut Reader<'a>, count: usize) -> Result<Vec<&'a [u8]>
             let lengths = integers::decode(reader, count)?;
             let mut items = Vec::with_capacity(count);
             for length in lengths {
-                let length = usize::try_from(length).map_err(|_| CodecError::Invalid("a length is negative"))?;
+                let length = usize::try_from(length)
+                    .map_err(|_| CodecError::Invalid("a length is negative"))?;
                 items.push(reader.take(length)?);
             }
             Ok(items)
@@ -68,7 +69,9 @@ pub fn decode<'a>(reader: &mut Reader<'a>, count: usize) -> Result<Vec<&'a [u8]>
             let indexes = integers::decode(reader, count)?;
             let mut items = Vec::with_capacity(count);
             for index in indexes {
-                let entry = usize::try_from(index).ok().and_then(|index| dictionary.get(index));
+                let entry = usize::try_from(index)
+                    .ok()
+                    .and_then(|index| dictionary.get(index));
                 items.push(*entry.ok_or(CodecError::Invalid("a dictionary has no such entry"))?);
             }
             Ok(items)
@@ -102,7 +105,15 @@ mod tests {
 
     #[test]
     fn few_distinct_texts_are_kept_once() {
-        let items: Vec<&[u8]> = (0..1000).map(|index| if index % 3 == 0 { b"running".as_slice() } else { b"stopped" }).collect();
+        let items: Vec<&[u8]> = (0..1000)
+            .map(|index| {
+                if index % 3 == 0 {
+                    b"running".as_slice()
+                } else {
+                    b"stopped"
+                }
+            })
+            .collect();
         let mut bytes = Vec::new();
         encode(&items, &mut bytes);
         assert!(bytes.len() < 1100);

@@ -20,9 +20,16 @@ impl RealDisk {
     /// The folder for writing; makes it if need be. Fails with [`io::ErrorKind::WouldBlock`] if another has it open.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join(LOCK))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), _lock: Some(lock) }),
+            Ok(()) => Ok(Self {
+                folder: folder.to_owned(),
+                _lock: Some(lock),
+            }),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -33,7 +40,10 @@ impl RealDisk {
         if !fs::metadata(folder)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self { folder: folder.to_owned(), _lock: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: None,
+        })
     }
 }
 
@@ -55,13 +65,22 @@ impl Disk for RealDisk {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.folder.join(name);
-        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(path)?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.folder.join(name);
-        let file = OpenOptions::new().read(true).write(true).open(&path).or_else(|_| File::open(&path))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .or_else(|_| File::open(&path))?;
         Ok(Arc::new(RealFile(file)))
     }
 
@@ -114,7 +133,12 @@ mod tests {
     fn a_folder_has_one_writer() {
         let folder = tempfile::tempdir().unwrap();
         let first = RealDisk::open(folder.path()).unwrap();
-        assert_eq!(RealDisk::open(folder.path()).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+        assert_eq!(
+            RealDisk::open(folder.path())
+                .err()
+                .map(|error| error.kind()),
+            Some(io::ErrorKind::WouldBlock)
+        );
         drop(first);
         RealDisk::open(folder.path()).unwrap();
     }

@@ -87,7 +87,11 @@ impl World {
     }
 
     fn alive(&self) -> io::Result<()> {
-        if self.faults.crash_after.is_some_and(|limit| self.operations > limit) {
+        if self
+            .faults
+            .crash_after
+            .is_some_and(|limit| self.operations > limit)
+        {
             return Err(io::Error::other("the simulated power is gone"));
         }
         Ok(())
@@ -103,7 +107,10 @@ impl World {
     }
 
     fn used(&self) -> u64 {
-        self.names.values().map(|inode| self.inodes[*inode].now.len() as u64).sum()
+        self.names
+            .values()
+            .map(|inode| self.inodes[*inode].now.len() as u64)
+            .sum()
     }
 
     fn naming(&mut self, step: Vec<Naming>) {
@@ -114,7 +121,10 @@ impl World {
     }
 
     fn inode_of(&self, name: &str) -> io::Result<usize> {
-        self.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names
+            .get(name)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -126,7 +136,12 @@ pub struct SimulatedDisk {
 
 impl SimulatedDisk {
     pub fn new(seed: u64) -> Self {
-        Self { world: Arc::new(Mutex::new(World { random: seed, ..World::default() })) }
+        Self {
+            world: Arc::new(Mutex::new(World {
+                random: seed,
+                ..World::default()
+            })),
+        }
     }
 
     pub fn set_faults(&self, faults: Faults) {
@@ -155,7 +170,11 @@ impl SimulatedDisk {
         for (name, inode) in names {
             let contents = contents_after_power_cut(&mut world, inode);
             after.insert(name, inodes.len());
-            inodes.push(Inode { now: contents.clone(), durable: contents, unsynced: Vec::new() });
+            inodes.push(Inode {
+                now: contents.clone(),
+                durable: contents,
+                unsynced: Vec::new(),
+            });
         }
         let random = world.random();
         Self {
@@ -204,7 +223,10 @@ fn contents_after_power_cut(world: &mut World, inode: usize) -> Vec<u8> {
                     let end = ((offset + start) / SECTOR + 1) * SECTOR - offset;
                     let end = end.min(bytes.len());
                     if world.random().is_multiple_of(2) {
-                        let sector = Write::Bytes { offset: offset + start, bytes: bytes[start..end].to_vec() };
+                        let sector = Write::Bytes {
+                            offset: offset + start,
+                            bytes: bytes[start..end].to_vec(),
+                        };
                         sector.apply(&mut contents);
                     }
                     start = end;
@@ -229,21 +251,30 @@ impl Disk for SimulatedDisk {
         let inode = world.inodes.len();
         world.inodes.push(Inode::default());
         world.naming(vec![Naming::Bind(name.to_owned(), inode)]);
-        Ok(Arc::new(SimulatedFile { world: Arc::clone(&self.world), inode }))
+        Ok(Arc::new(SimulatedFile {
+            world: Arc::clone(&self.world),
+            inode,
+        }))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let world = self.world.lock();
         world.alive()?;
         let inode = world.inode_of(name)?;
-        Ok(Arc::new(SimulatedFile { world: Arc::clone(&self.world), inode }))
+        Ok(Arc::new(SimulatedFile {
+            world: Arc::clone(&self.world),
+            inode,
+        }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut world = self.world.lock();
         world.step()?;
         let inode = world.inode_of(from)?;
-        world.naming(vec![Naming::Bind(to.to_owned(), inode), Naming::Unbind(from.to_owned())]);
+        world.naming(vec![
+            Naming::Bind(to.to_owned(), inode),
+            Naming::Unbind(from.to_owned()),
+        ]);
         Ok(())
     }
 
@@ -296,7 +327,9 @@ impl DiskFile for SimulatedFile {
         world.alive()?;
         let contents = &world.inodes[self.inode].now;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes = start.checked_add(buffer.len()).and_then(|end| contents.get(start..end));
+        let bytes = start
+            .checked_add(buffer.len())
+            .and_then(|end| contents.get(start..end));
         buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
@@ -305,16 +338,32 @@ impl DiskFile for SimulatedFile {
         let mut world = self.world.lock();
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         let alive = world.step();
-        let grown = (offset + bytes.len()).saturating_sub(world.inodes[self.inode].now.len()) as u64;
-        let room = world.faults.capacity.map(|capacity| capacity.saturating_sub(world.used()));
+        let grown =
+            (offset + bytes.len()).saturating_sub(world.inodes[self.inode].now.len()) as u64;
+        let room = world
+            .faults
+            .capacity
+            .map(|capacity| capacity.saturating_sub(world.used()));
         if alive.is_ok() && room.is_some_and(|room| grown > room) {
             // As a real disk does: what fits is written, then the error comes.
             let fits = bytes.len() - (grown - room.unwrap_or(0)) as usize;
-            self.write(&mut world, Write::Bytes { offset, bytes: bytes[..fits].to_vec() });
+            self.write(
+                &mut world,
+                Write::Bytes {
+                    offset,
+                    bytes: bytes[..fits].to_vec(),
+                },
+            );
             return Err(io::ErrorKind::StorageFull.into());
         }
         // A write that the power cut hits may still get through in part.
-        self.write(&mut world, Write::Bytes { offset, bytes: bytes.to_vec() });
+        self.write(
+            &mut world,
+            Write::Bytes {
+                offset,
+                bytes: bytes.to_vec(),
+            },
+        );
         alive
     }
 
@@ -364,10 +413,16 @@ mod tests {
     #[test]
     fn a_full_disk_says_so() {
         let disk = SimulatedDisk::new(1);
-        disk.set_faults(Faults { capacity: Some(4), ..Faults::default() });
+        disk.set_faults(Faults {
+            capacity: Some(4),
+            ..Faults::default()
+        });
         let file = disk.create("a").unwrap();
         file.write_all_at(b"1234", 0).unwrap();
-        assert_eq!(file.write_all_at(b"5", 4).map_err(|error| error.kind()), Err(io::ErrorKind::StorageFull));
+        assert_eq!(
+            file.write_all_at(b"5", 4).map_err(|error| error.kind()),
+            Err(io::ErrorKind::StorageFull)
+        );
         file.write_all_at(b"4321", 0).unwrap();
     }
 }

@@ -50,11 +50,20 @@ pub struct Queue {
 
 impl Queue {
     pub fn new(capacity: usize) -> Self {
-        Self { inner: Mutex::default(), filled: Condvar::new(), capacity, refused: AtomicU64::new(0) }
+        Self {
+            inner: Mutex::default(),
+            filled: Condvar::new(),
+            capacity,
+            refused: AtomicU64::new(0),
+        }
     }
 
     /// A task larger than the whole queue gets in when it is empty.
-    pub fn push(&self, task: Task, bytes: usize) -> Result<oneshot::Receiver<Result<(), TelemetryError>>, TelemetryError> {
+    pub fn push(
+        &self,
+        task: Task,
+        bytes: usize,
+    ) -> Result<oneshot::Receiver<Result<(), TelemetryError>>, TelemetryError> {
         let (answer, receiver) = oneshot::channel();
         let mut inner = self.inner.lock();
         if inner.closed {
@@ -67,7 +76,11 @@ impl Queue {
         }
         let was_empty = inner.waiting.is_empty();
         inner.bytes += bytes;
-        inner.waiting.push(Waiting { task, bytes, answer });
+        inner.waiting.push(Waiting {
+            task,
+            bytes,
+            answer,
+        });
         drop(inner);
         if was_empty {
             self.filled.notify_one();
@@ -123,11 +136,17 @@ mod tests {
     fn a_full_queue_refuses_until_room_is_given_back() {
         let queue = Queue::new(100);
         let _first = queue.push(task(), 60).unwrap();
-        assert!(matches!(queue.push(task(), 60), Err(TelemetryError::Overloaded)));
+        assert!(matches!(
+            queue.push(task(), 60),
+            Err(TelemetryError::Overloaded)
+        ));
         assert_eq!(queue.refused(), 1);
         let mut taken = Vec::new();
         assert!(queue.take(&mut taken, Duration::ZERO));
-        assert!(matches!(queue.push(task(), 60), Err(TelemetryError::Overloaded)));
+        assert!(matches!(
+            queue.push(task(), 60),
+            Err(TelemetryError::Overloaded)
+        ));
         queue.release(60);
         assert!(queue.push(task(), 60).is_ok());
     }

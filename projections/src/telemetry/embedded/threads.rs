@@ -112,7 +112,9 @@ impl Threads {
         clock: &SharedClock,
         commit_bytes: usize,
     ) -> Result<Self, TelemetryError> {
-        let cannot = |error: std::io::Error| TelemetryError::Failed(format!("cannot start a thread: {error}"));
+        let cannot = |error: std::io::Error| {
+            TelemetryError::Failed(format!("cannot start a thread: {error}"))
+        };
         let writer = Writer {
             engine: Arc::clone(engine),
             queue: Arc::clone(queue),
@@ -120,10 +122,15 @@ impl Threads {
             clock: Arc::clone(clock),
             commit_bytes,
         };
-        let writer = Builder::new().name("telemetry-log".to_owned()).spawn(move || writer.run()).map_err(cannot)?;
+        let writer = Builder::new()
+            .name("telemetry-log".to_owned())
+            .spawn(move || writer.run())
+            .map_err(cannot)?;
         let (engine, bell, clock) = (Arc::clone(engine), Arc::clone(bell), Arc::clone(clock));
-        let tidier =
-            Builder::new().name("telemetry-tidy".to_owned()).spawn(move || tidy(&engine, &bell, &clock)).map_err(cannot)?;
+        let tidier = Builder::new()
+            .name("telemetry-tidy".to_owned())
+            .spawn(move || tidy(&engine, &bell, &clock))
+            .map_err(cannot)?;
         Ok(Self { writer, tidier })
     }
 
@@ -179,10 +186,14 @@ impl Writer {
     }
 
     fn commit(&self, group: Vec<Waiting>) {
-        let result = self.make_room().and_then(|()| match group.first().map(|waiting| &waiting.task) {
-            Some(Task::Retain(channel, before)) => self.engine.retain(*channel, *before),
-            _ => self.engine.commit(group.iter().flat_map(|waiting| waiting.task.batches())),
-        });
+        let result =
+            self.make_room()
+                .and_then(|()| match group.first().map(|waiting| &waiting.task) {
+                    Some(Task::Retain(channel, before)) => self.engine.retain(*channel, *before),
+                    _ => self
+                        .engine
+                        .commit(group.iter().flat_map(|waiting| waiting.task.batches())),
+                });
         // One batch that cannot be kept must not take its neighbours with it.
         if matches!(result, Err(TelemetryError::Invalid { .. })) && group.len() > 1 {
             for waiting in group {
@@ -190,7 +201,8 @@ impl Writer {
             }
             return;
         }
-        self.queue.release(group.iter().map(|waiting| waiting.bytes).sum());
+        self.queue
+            .release(group.iter().map(|waiting| waiting.bytes).sum());
         for waiting in group {
             // Whoever asked may have gone; the samples stay.
             let _ = waiting.answer.send(copy_of(&result));
@@ -223,7 +235,10 @@ fn copy_of(result: &Result<(), TelemetryError>) -> Result<(), TelemetryError> {
         TelemetryError::Overloaded => TelemetryError::Overloaded,
         TelemetryError::DiskFull => TelemetryError::DiskFull,
         TelemetryError::Closed => TelemetryError::Closed,
-        TelemetryError::Invalid { field, reason } => TelemetryError::Invalid { field, reason: reason.clone() },
+        TelemetryError::Invalid { field, reason } => TelemetryError::Invalid {
+            field,
+            reason: reason.clone(),
+        },
         other => TelemetryError::Failed(other.to_string()),
     })
 }

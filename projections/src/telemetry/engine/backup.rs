@@ -15,11 +15,19 @@ const PIECE: u64 = 1 << 20;
 impl Engine {
     /// Writes all that was acknowledged before the call, and nothing half, into `folder`, which must hold nothing.
     pub fn backup_to(&self, folder: &Path) -> Result<(), TelemetryError> {
-        let cannot = |error: std::io::Error| failed(&format!("cannot write the backup to `{}`", folder.display()), &error);
+        let cannot = |error: std::io::Error| {
+            failed(
+                &format!("cannot write the backup to `{}`", folder.display()),
+                &error,
+            )
+        };
         let target = RealDisk::open(folder).map_err(cannot)?;
         if !target.list().map_err(cannot)?.is_empty() {
             let reason = format!("folder `{}` is not empty", folder.display());
-            return Err(TelemetryError::Invalid { field: "folder", reason });
+            return Err(TelemetryError::Invalid {
+                field: "folder",
+                reason,
+            });
         }
         let mut maintenance = self.maintenance.lock();
         // One flush may only finish an older one that had failed.
@@ -40,11 +48,20 @@ impl Engine {
             copy(&source, &target, &name, manifest.catalog.length).map_err(cannot)?;
         }
         // Last, so that a backup that was cut off has no manifest and does not pass for a whole one.
-        Manifest { next_order: self.state.read().next_order, ..manifest }.write(&target)
+        Manifest {
+            next_order: self.state.read().next_order,
+            ..manifest
+        }
+        .write(&target)
     }
 }
 
-fn copy(source: &Arc<dyn DiskFile>, target: &dyn Disk, name: &str, length: u64) -> std::io::Result<()> {
+fn copy(
+    source: &Arc<dyn DiskFile>,
+    target: &dyn Disk,
+    name: &str,
+    length: u64,
+) -> std::io::Result<()> {
     let copy = target.create(name)?;
     let mut offset = 0;
     while offset < length {

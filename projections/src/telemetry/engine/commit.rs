@@ -25,14 +25,22 @@ const UNKNOWN: u32 = u32::MAX;
 
 impl Engine {
     /// Keeps all of `batches`, or none. When it returns, they are durable and readers see them.
-    pub fn commit<'a>(&self, batches: impl Iterator<Item = &'a Arc<MessageBatch>> + Clone) -> Result<(), TelemetryError> {
+    pub fn commit<'a>(
+        &self,
+        batches: impl Iterator<Item = &'a Arc<MessageBatch>> + Clone,
+    ) -> Result<(), TelemetryError> {
         let mut log = self.log.lock();
-        let Log { writer, frame, places } = &mut *log;
+        let Log {
+            writer,
+            frame,
+            places,
+        } = &mut *log;
         self.resolve(batches.clone(), places)?;
         let new = self.encode(batches.clone(), places, frame);
         let before = writer.length();
         writer.append(frame)?;
-        self.log_bytes.fetch_add(writer.length() - before, Ordering::Relaxed);
+        self.log_bytes
+            .fetch_add(writer.length() - before, Ordering::Relaxed);
 
         let mut state = self.state.write();
         for place in new {
@@ -73,7 +81,9 @@ impl Engine {
             for batch in batches.clone() {
                 let names = state.place_of(batch.channel, batch.thing, &batch.subtopic);
                 for record in &batch.records {
-                    let place = names.and_then(|names| names.get(record.name.as_str())).copied();
+                    let place = names
+                        .and_then(|names| names.get(record.name.as_str()))
+                        .copied();
                     all_known &= place.is_some();
                     places.push(place.unwrap_or(UNKNOWN));
                 }
@@ -95,8 +105,14 @@ impl Engine {
                     continue;
                 }
                 if state.series_count() >= self.config.max_series {
-                    let reason = format!("the store holds its limit of {} series", self.config.max_series);
-                    return Err(TelemetryError::Invalid { field: "name", reason });
+                    let reason = format!(
+                        "the store holds its limit of {} series",
+                        self.config.max_series
+                    );
+                    return Err(TelemetryError::Invalid {
+                        field: "name",
+                        reason,
+                    });
                 }
                 *slot = state.intern(SeriesKey {
                     channel: batch.channel,

@@ -28,14 +28,20 @@ fn pick(lengths: &[u64], max: u64) -> Option<Range<usize>> {
         let mut start = 0;
         while start < lengths.len() {
             let fits = |length: &u64| tier(*length) <= candidate && *length <= max / 2;
-            let run = lengths[start..].iter().take_while(|length| fits(length)).count();
+            let run = lengths[start..]
+                .iter()
+                .take_while(|length| fits(length))
+                .count();
             let mut from = start;
             let end = start + run;
             start = end + 1;
             while from < end && lengths[from..end].iter().sum::<u64>() > max {
                 from += 1;
             }
-            let of_this_tier = lengths[from..end].iter().filter(|length| tier(**length) == candidate).count();
+            let of_this_tier = lengths[from..end]
+                .iter()
+                .filter(|length| tier(**length) == candidate)
+                .count();
             if of_this_tier >= FAN_IN {
                 return Some(from..end);
             }
@@ -55,13 +61,21 @@ impl Engine {
                 return Ok(true);
             }
         }
-        let files: Vec<(u64, u64, u64)> =
-            self.state.read().files.iter().map(|file| (file.number, file.order, file.length)).collect();
+        let files: Vec<(u64, u64, u64)> = self
+            .state
+            .read()
+            .files
+            .iter()
+            .map(|file| (file.number, file.order, file.length))
+            .collect();
         let lengths: Vec<u64> = files.iter().map(|(_, _, length)| *length).collect();
         let Some(range) = pick(&lengths, self.config.max_block_file_bytes) else {
             return Ok(false);
         };
-        let inputs: Vec<u64> = files[range.clone()].iter().map(|(number, _, _)| *number).collect();
+        let inputs: Vec<u64> = files[range.clone()]
+            .iter()
+            .map(|(number, _, _)| *number)
+            .collect();
         let order = files[range.end - 1].1;
         let number = maintenance.take_number();
 
@@ -104,10 +118,18 @@ impl Engine {
             return Ok(());
         }
         for part in parts.iter().flat_map(|(_, view)| view) {
-            let Part::Disk { file, offset, length, .. } = &part.part else {
+            let Part::Disk {
+                file,
+                offset,
+                length,
+                ..
+            } = &part.part
+            else {
                 continue;
             };
-            let damaged = damages.iter().any(|damage| damage.file == file.name() && damage.offset == *offset);
+            let damaged = damages
+                .iter()
+                .any(|damage| damage.file == file.name() && damage.offset == *offset);
             if !damaged {
                 continue;
             }
@@ -115,7 +137,9 @@ impl Engine {
                 continue;
             };
             let name = format!("damaged-{:016x}-{offset:x}", file.number);
-            let cannot = |error: std::io::Error| crate::telemetry::disk::failed("cannot put a damaged block aside", &error);
+            let cannot = |error: std::io::Error| {
+                crate::telemetry::disk::failed("cannot put a damaged block aside", &error)
+            };
             let saved = self.disk.create(&name).map_err(cannot)?;
             saved.write_all_at(&bytes, 0).map_err(cannot)?;
             saved.sync().map_err(cannot)?;
@@ -135,12 +159,18 @@ mod tests {
     fn four_small_neighbours_are_merged() {
         assert_eq!(pick(&[10 * KB; 3], 512 * MB), None);
         assert_eq!(pick(&[10 * KB; 4], 512 * MB), Some(0..4));
-        assert_eq!(pick(&[90 * MB, 10 * KB, 20 * KB, 10 * KB, 10 * KB], 512 * MB), Some(1..5));
+        assert_eq!(
+            pick(&[90 * MB, 10 * KB, 20 * KB, 10 * KB, 10 * KB], 512 * MB),
+            Some(1..5)
+        );
     }
 
     #[test]
     fn merging_never_skips_a_file_between() {
-        assert_eq!(pick(&[10 * KB, 10 * KB, 90 * MB, 10 * KB, 10 * KB], 512 * MB), None);
+        assert_eq!(
+            pick(&[10 * KB, 10 * KB, 90 * MB, 10 * KB, 10 * KB], 512 * MB),
+            None
+        );
     }
 
     #[test]

@@ -36,7 +36,10 @@ impl Engine {
         manifest.next_number = maintenance.manifest.next_number;
         manifest.log_floor = frozen.log_floor;
         if written.is_some() {
-            manifest.files.push(FileEntry { number, order: frozen.order });
+            manifest.files.push(FileEntry {
+                number,
+                order: frozen.order,
+            });
         }
         self.install(maintenance, manifest)?;
         self.state.write().flushed(written);
@@ -58,7 +61,10 @@ impl Engine {
         };
         // Nothing in memory; the log may still hold droppings of retention, which the manifest knows as well.
         if floor > maintenance.manifest.log_floor {
-            let manifest = Manifest { log_floor: floor, ..maintenance.manifest.clone() };
+            let manifest = Manifest {
+                log_floor: floor,
+                ..maintenance.manifest.clone()
+            };
             self.install(maintenance, manifest)?;
             self.remove_old_segments(floor);
         }
@@ -80,20 +86,29 @@ impl Engine {
         rewrite.finish()
     }
 
-    fn write_catalog(&self, maintenance: &mut Maintenance, frozen: &Frozen) -> Result<CatalogEntry, TelemetryError> {
+    fn write_catalog(
+        &self,
+        maintenance: &mut Maintenance,
+        frozen: &Frozen,
+    ) -> Result<CatalogEntry, TelemetryError> {
         let old = maintenance.manifest.catalog;
         if frozen.entries.is_empty() && !maintenance.catalog_in_doubt {
             return Ok(old);
         }
-        let grown = old.length > CATALOG_MIN && old.length > maintenance.catalog_base.saturating_mul(4);
+        let grown =
+            old.length > CATALOG_MIN && old.length > maintenance.catalog_base.saturating_mul(4);
         if old.length > 0 && !grown && !maintenance.catalog_in_doubt {
             maintenance.catalog_in_doubt = true;
             return catalog::append(&*self.disk, old, &frozen.entries);
         }
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| TelemetryError::Failed(error.to_string()))?;
-        let fresh =
-            CatalogEntry { number: maintenance.take_number(), length: 0, frames: 0, salt: u64::from_le_bytes(salt) };
+        let fresh = CatalogEntry {
+            number: maintenance.take_number(),
+            length: 0,
+            frames: 0,
+            salt: u64::from_le_bytes(salt),
+        };
         maintenance.catalog_in_doubt = true;
         let entries = self.state.read().catalog_entries();
         let written = catalog::append(&*self.disk, fresh, &entries)?;
@@ -102,7 +117,11 @@ impl Engine {
     }
 
     /// Makes `manifest` the truth, on disk and here.
-    pub(super) fn install(&self, maintenance: &mut Maintenance, mut manifest: Manifest) -> Result<(), TelemetryError> {
+    pub(super) fn install(
+        &self,
+        maintenance: &mut Maintenance,
+        mut manifest: Manifest,
+    ) -> Result<(), TelemetryError> {
         {
             let state = self.state.read();
             manifest.tombstones.clone_from(&state.tombstones);

@@ -10,8 +10,8 @@ use super::Engine;
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::merge::load_part;
 use crate::telemetry::model::{
-    AggregateFunction, Aggregates, MessageQuery, Points, Sample, SeriesFilter, SeriesId, SeriesInfo, SeriesKey,
-    StoredMessage, TimeRange,
+    AggregateFunction, Aggregates, MessageQuery, Points, Sample, SeriesFilter, SeriesId,
+    SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
 use crate::telemetry::query;
 use crate::telemetry::state::{Series, State, View};
@@ -21,20 +21,33 @@ use crate::telemetry::store::TelemetryError;
 const MAX_SAMPLES: usize = 10_000_000;
 
 fn matches(filter: &SeriesFilter, name_part: Option<&str>, key: &SeriesKey) -> bool {
-    filter.channels.as_ref().is_none_or(|channels| channels.contains(&key.channel))
+    filter
+        .channels
+        .as_ref()
+        .is_none_or(|channels| channels.contains(&key.channel))
         && filter.thing.is_none_or(|thing| thing == key.thing)
-        && filter.subtopic.as_ref().is_none_or(|subtopic| *subtopic == key.subtopic)
+        && filter
+            .subtopic
+            .as_ref()
+            .is_none_or(|subtopic| *subtopic == key.subtopic)
         && filter.name.as_ref().is_none_or(|name| *name == key.name)
         && name_part.is_none_or(|part| key.name.to_lowercase().contains(part))
 }
 
 /// The series that match, in the order of their keys, with their places.
 fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, u32)> {
-    let name_part = filter.name_contains.as_ref().map(|part| part.to_lowercase());
-    let wanted = |series: &Series| series.is_visible() && matches(filter, name_part.as_deref(), &series.key);
+    let name_part = filter
+        .name_contains
+        .as_ref()
+        .map(|part| part.to_lowercase());
+    let wanted =
+        |series: &Series| series.is_visible() && matches(filter, name_part.as_deref(), &series.key);
     let mut places: Vec<(&SeriesKey, u32)> = Vec::new();
     if let Some(channels) = &filter.channels {
-        for place in channels.iter().flat_map(|channel| state.of_channel(*channel)) {
+        for place in channels
+            .iter()
+            .flat_map(|channel| state.of_channel(*channel))
+        {
             if let Some(series) = state.get(*place)
                 && wanted(series)
             {
@@ -42,7 +55,12 @@ fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, 
             }
         }
     } else {
-        places.extend(state.all().filter(|(_, series)| wanted(series)).map(|(place, series)| (&*series.key, place)));
+        places.extend(
+            state
+                .all()
+                .filter(|(_, series)| wanted(series))
+                .map(|(place, series)| (&*series.key, place)),
+        );
     }
     places.sort_unstable();
     places.dedup();
@@ -59,17 +77,27 @@ fn found(state: &State, place: u32, series: &Series) -> Found {
     let info = SeriesInfo {
         id: series.id,
         key: SeriesKey::clone(&series.key),
-        unit: latest.map(|latest| latest.unit.to_string()).unwrap_or_default(),
-        protocol: latest.map(|latest| latest.protocol.to_string()).unwrap_or_default(),
+        unit: latest
+            .map(|latest| latest.unit.to_string())
+            .unwrap_or_default(),
+        protocol: latest
+            .map(|latest| latest.protocol.to_string())
+            .unwrap_or_default(),
         latest: latest.map(|latest| latest.sample.clone()),
         first_time: None,
     };
-    Found { info, view: state.first_parts(place) }
+    Found {
+        info,
+        view: state.first_parts(place),
+    }
 }
 
 fn finish(found: Found) -> Result<SeriesInfo, TelemetryError> {
     let first_time = query::first_time(found.view, TimeRange::ALL)?.map(Timestamp);
-    Ok(SeriesInfo { first_time, ..found.info })
+    Ok(SeriesInfo {
+        first_time,
+        ..found.info
+    })
 }
 
 impl Engine {
@@ -83,7 +111,14 @@ impl Engine {
     pub fn keys(&self, filter: &SeriesFilter) -> Vec<(SeriesId, Arc<SeriesKey>)> {
         let state = self.state.read();
         let places = matching(&state, filter);
-        places.into_iter().filter_map(|(_, place)| state.get(place).map(|series| (series.id, Arc::clone(&series.key)))).collect()
+        places
+            .into_iter()
+            .filter_map(|(_, place)| {
+                state
+                    .get(place)
+                    .map(|series| (series.id, Arc::clone(&series.key)))
+            })
+            .collect()
     }
 
     pub fn series(
@@ -127,11 +162,21 @@ impl Engine {
         Ok(latest)
     }
 
-    pub fn range(&self, id: SeriesId, range: TimeRange, limit: usize) -> Result<Vec<Sample>, TelemetryError> {
+    pub fn range(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
         query::range(self.view(id, range)?, range, limit.min(MAX_SAMPLES))
     }
 
-    pub fn points(&self, id: SeriesId, range: TimeRange, max_points: usize) -> Result<Points, TelemetryError> {
+    pub fn points(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+        max_points: usize,
+    ) -> Result<Points, TelemetryError> {
         query::points::points(self.view(id, range)?, range, max_points.min(MAX_SAMPLES))
     }
 
@@ -145,7 +190,10 @@ impl Engine {
         query::aggregate::aggregate(self.view(id, range)?, range, every, functions)
     }
 
-    pub fn messages(&self, asked: &MessageQuery) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
+    pub fn messages(
+        &self,
+        asked: &MessageQuery,
+    ) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
         let series = {
             let state = self.state.read();
             let mut series: Vec<(Arc<SeriesKey>, View)> = state
@@ -153,7 +201,8 @@ impl Engine {
                 .iter()
                 .filter_map(|place| {
                     let series = state.get(*place)?;
-                    let wanted = series.is_visible() && query::messages::matches_key(asked, &series.key);
+                    let wanted =
+                        series.is_visible() && query::messages::matches_key(asked, &series.key);
                     wanted.then(|| (Arc::clone(&series.key), state.view(*place, asked.range)))
                 })
                 .collect();
@@ -180,8 +229,15 @@ impl Engine {
     }
 
     /// How many samples of `channel` lie before `before`.
-    pub fn count_before(&self, channel: ChannelId, before: Timestamp) -> Result<u64, TelemetryError> {
-        let range = TimeRange { from: Timestamp::MIN, to: before };
+    pub fn count_before(
+        &self,
+        channel: ChannelId,
+        before: Timestamp,
+    ) -> Result<u64, TelemetryError> {
+        let range = TimeRange {
+            from: Timestamp::MIN,
+            to: before,
+        };
         let places = self.state.read().of_channel(channel).to_vec();
         let mut count = 0;
         for place in places {

@@ -65,16 +65,26 @@ impl Replay for Recovery<'_> {
 const MAX_SERIES: u64 = 1 << 32;
 
 impl Engine {
-    pub fn open(disk: Arc<dyn Disk>, config: TelemetryConfig, access: Access) -> Result<Self, TelemetryError> {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        config: TelemetryConfig,
+        access: Access,
+    ) -> Result<Self, TelemetryError> {
         let config = config.clamped();
         let damages = Arc::new(DamageLog::default());
-        let names = disk.list().map_err(|error| failed("cannot list the folder", &error))?;
+        let names = disk
+            .list()
+            .map_err(|error| failed("cannot list the folder", &error))?;
         let manifest = match Manifest::read(&*disk, &damages)? {
             Some(manifest) => manifest,
             None => new_store(&*disk, &names, access)?,
         };
 
-        let mut state = State::new(config.block_samples, manifest.next_order, manifest.tombstones.clone());
+        let mut state = State::new(
+            config.block_samples,
+            manifest.next_order,
+            manifest.tombstones.clone(),
+        );
         for entry in catalog::read(&*disk, manifest.catalog, &damages)? {
             load_entry(&mut state, entry);
         }
@@ -83,7 +93,10 @@ impl Engine {
         }
         state.drop_all_clipped();
 
-        let mut segments: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
+        let mut segments: Vec<u64> = names
+            .iter()
+            .filter_map(|name| segment_number(name))
+            .collect();
         segments.retain(|number| *number >= manifest.log_floor);
         segments.sort_unstable();
         let mut log_bytes = 0;
@@ -124,7 +137,12 @@ impl Engine {
             let maintenance = self.maintenance.lock();
             let manifest = &maintenance.manifest;
             needed.insert(catalog::file_name(manifest.catalog.number));
-            needed.extend(manifest.files.iter().map(|file| block_file::file_name(file.number)));
+            needed.extend(
+                manifest
+                    .files
+                    .iter()
+                    .map(|file| block_file::file_name(file.number)),
+            );
             manifest.log_floor
         };
         for name in names {
@@ -137,13 +155,28 @@ impl Engine {
     }
 }
 
-fn new_store(disk: &dyn Disk, names: &[String], access: Access) -> Result<Manifest, TelemetryError> {
-    let has_data = names.iter().any(|name| name.starts_with("blocks-") || segment_number(name).is_some());
+fn new_store(
+    disk: &dyn Disk,
+    names: &[String],
+    access: Access,
+) -> Result<Manifest, TelemetryError> {
+    let has_data = names
+        .iter()
+        .any(|name| name.starts_with("blocks-") || segment_number(name).is_some());
     if has_data {
         let reason = "it is missing although there are files that it should name".to_owned();
-        return Err(TelemetryError::Damaged { file: manifest::NAME.to_owned(), reason });
+        return Err(TelemetryError::Damaged {
+            file: manifest::NAME.to_owned(),
+            reason,
+        });
     }
-    let manifest = Manifest { next_number: 1, next_order: 1, next_series: 1, log_floor: 1, ..Manifest::default() };
+    let manifest = Manifest {
+        next_number: 1,
+        next_order: 1,
+        next_series: 1,
+        log_floor: 1,
+        ..Manifest::default()
+    };
     if access == Access::Write {
         manifest.write(disk)?;
     }
@@ -177,7 +210,11 @@ fn load_file(
     };
     let orphans = state.add_blocks(&opened, &entries);
     if orphans > 0 {
-        damages.report(&name, opened.length, format!("{orphans} blocks belong to series whose definition is lost"));
+        damages.report(
+            &name,
+            opened.length,
+            format!("{orphans} blocks belong to series whose definition is lost"),
+        );
     }
     state.files.push(opened);
     Ok(())
@@ -198,7 +235,9 @@ fn replay_segment(
     let bytes = read_all(&*file).map_err(cannot)?;
     let header = match SegmentHeader::decode(&bytes) {
         Ok(header) => header,
-        Err(CodecError::Newer { found, known }) => return Err(TelemetryError::Newer { found, known }),
+        Err(CodecError::Newer { found, known }) => {
+            return Err(TelemetryError::Newer { found, known });
+        }
         // A frame is written only after the header is durable: a segment without a whole header was just being made.
         Err(_) if bytes.len() <= frame::START => return Ok(0),
         Err(error) => {
@@ -208,7 +247,14 @@ fn replay_segment(
     };
     let scan = frame::scan(&bytes, header.salt);
     for hole in &scan.holes {
-        damages.report(&name, hole.from as u64, format!("{} bytes of acknowledged records are damaged", hole.to - hole.from));
+        damages.report(
+            &name,
+            hole.from as u64,
+            format!(
+                "{} bytes of acknowledged records are damaged",
+                hole.to - hole.from
+            ),
+        );
     }
     let mut recovery = Recovery { state, orphans: 0 };
     for payload in &scan.payloads {
@@ -217,14 +263,22 @@ fn replay_segment(
         }
     }
     if recovery.orphans > 0 {
-        damages.report(&name, 0, format!("{} samples belong to series whose definition is lost", recovery.orphans));
+        damages.report(
+            &name,
+            0,
+            format!(
+                "{} samples belong to series whose definition is lost",
+                recovery.orphans
+            ),
+        );
     }
     if scan.torn {
         if !is_last {
             damages.report(&name, scan.end as u64, "the end of the segment is damaged");
         } else if access == Access::Write {
             // It was never acknowledged. Cut off, it cannot be taken for damage when this is no longer the last one.
-            let cannot = |error: std::io::Error| failed(&format!("cannot cut the end of `{name}`"), &error);
+            let cannot =
+                |error: std::io::Error| failed(&format!("cannot cut the end of `{name}`"), &error);
             file.truncate(scan.end as u64).map_err(cannot)?;
             file.sync().map_err(cannot)?;
         }

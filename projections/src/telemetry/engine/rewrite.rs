@@ -27,8 +27,21 @@ pub struct Rewrite<'a> {
 pub type Written = Option<(Arc<BlockFile>, Vec<BlockEntry>)>;
 
 impl<'a> Rewrite<'a> {
-    pub const fn new(engine: &'a Engine, number: u64, order: u64, target: usize, copied_from: usize) -> Self {
-        Self { engine, number, order, target, copied_from, writer: None }
+    pub const fn new(
+        engine: &'a Engine,
+        number: u64,
+        order: u64,
+        target: usize,
+        copied_from: usize,
+    ) -> Self {
+        Self {
+            engine,
+            number,
+            order,
+            target,
+            copied_from,
+            writer: None,
+        }
     }
 
     /// Adds the samples of one series. Series must come in order of their numbers.
@@ -60,7 +73,12 @@ impl<'a> Rewrite<'a> {
         }
         let bytes = match cluster.single().map(|part| &part.part) {
             Some(Part::Memory(block)) => Some(block.bytes.clone()),
-            Some(Part::Disk { file, offset, length, .. }) => file.read(*offset, *length)?,
+            Some(Part::Disk {
+                file,
+                offset,
+                length,
+                ..
+            }) => file.read(*offset, *length)?,
             Some(Part::Head(_)) | None => None,
         };
         Ok(bytes.map(|bytes| (bytes, summary)))
@@ -71,12 +89,25 @@ impl<'a> Rewrite<'a> {
             return Ok(());
         }
         let columns = std::mem::take(pending);
-        self.write(series, &block::encode(series, &columns), Summary::of(&columns))
+        self.write(
+            series,
+            &block::encode(series, &columns),
+            Summary::of(&columns),
+        )
     }
 
-    fn write(&mut self, series: SeriesId, bytes: &[u8], summary: Summary) -> Result<(), TelemetryError> {
+    fn write(
+        &mut self,
+        series: SeriesId,
+        bytes: &[u8],
+        summary: Summary,
+    ) -> Result<(), TelemetryError> {
         if self.writer.is_none() {
-            self.writer = Some(BlockFileWriter::create(&*self.engine.disk, self.number, self.order)?);
+            self.writer = Some(BlockFileWriter::create(
+                &*self.engine.disk,
+                self.number,
+                self.order,
+            )?);
         }
         match &mut self.writer {
             Some(writer) => writer.add(series, bytes, summary),
@@ -86,6 +117,8 @@ impl<'a> Rewrite<'a> {
 
     /// The file, durable but for its name; `None` if there was no sample.
     pub fn finish(self) -> Result<Written, TelemetryError> {
-        self.writer.map(|writer| writer.finish(&self.engine.damages)).transpose()
+        self.writer
+            .map(|writer| writer.finish(&self.engine.damages))
+            .transpose()
     }
 }

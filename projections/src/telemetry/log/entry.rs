@@ -54,7 +54,12 @@ pub fn put_retain(out: &mut Vec<u8>, channel: ChannelId, before: Timestamp) {
 }
 
 /// `ids` are the series of the records of `batch`, in their order.
-pub fn put_batch(out: &mut Vec<u8>, batch: &MessageBatch, received_at: i64, ids: impl Iterator<Item = SeriesId>) {
+pub fn put_batch(
+    out: &mut Vec<u8>,
+    batch: &MessageBatch,
+    received_at: i64,
+    ids: impl Iterator<Item = SeriesId>,
+) {
     out.push(BATCH);
     put_bytes(out, batch.protocol.as_bytes());
     put_signed(out, received_at);
@@ -123,7 +128,11 @@ pub fn replay(payload: &[u8], target: &mut impl Replay) -> Result<(), CodecError
                 let channel = ChannelId(Uuid::from_bytes(reader.array()?));
                 target.retain(channel, Timestamp(reader.signed()?));
             }
-            _ => return Err(CodecError::Invalid("a log frame holds an entry of unknown kind")),
+            _ => {
+                return Err(CodecError::Invalid(
+                    "a log frame holds an entry of unknown kind",
+                ));
+            }
         }
     }
     Ok(())
@@ -148,14 +157,40 @@ fn replay_batch(reader: &mut Reader<'_>, target: &mut impl Replay) -> Result<(),
             TEXT => Value::Text(reader.text()?.to_owned()),
             _ => Value::Data(reader.bytes()?.to_vec()),
         };
-        let sum = if flags & SUM != 0 { Some(reader.f64()?) } else { None };
-        let update_time = if flags & UPDATE_TIME != 0 { Some(reader.f64()?) } else { None };
-        let quality = if flags & QUALITY != 0 { Quality(reader.byte()?) } else { Quality::GOOD };
+        let sum = if flags & SUM != 0 {
+            Some(reader.f64()?)
+        } else {
+            None
+        };
+        let update_time = if flags & UPDATE_TIME != 0 {
+            Some(reader.f64()?)
+        } else {
+            None
+        };
+        let quality = if flags & QUALITY != 0 {
+            Quality(reader.byte()?)
+        } else {
+            Quality::GOOD
+        };
         if flags & SAME_UNIT == 0 {
             unit = reader.text()?;
         }
-        let seq = if flags & SEQ != 0 { reader.varint_u32()? } else { 0 };
-        let sample = SampleRef { time, seq, value: &value, sum, update_time, quality, received_at, unit, protocol };
+        let seq = if flags & SEQ != 0 {
+            reader.varint_u32()?
+        } else {
+            0
+        };
+        let sample = SampleRef {
+            time,
+            seq,
+            value: &value,
+            sum,
+            update_time,
+            quality,
+            received_at,
+            unit,
+            protocol,
+        };
         target.sample(id, historical, sample);
     }
     Ok(())
@@ -208,18 +243,27 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..5).prop_map(Value::Data),
         ];
         let number = || prop_oneof![Just(None), (-1e9_f64..1e9).prop_map(Some)];
-        (value, number(), number(), any::<i64>(), 0_u32..3, any::<u8>(), "[a-b]{0,1}").prop_map(
-            |(value, sum, update_time, time, seq, quality, unit)| Record {
-                name: String::new(),
-                unit,
-                time: Timestamp(time),
-                seq,
-                value,
-                sum,
-                update_time,
-                quality: Quality(quality),
-            },
+        (
+            value,
+            number(),
+            number(),
+            any::<i64>(),
+            0_u32..3,
+            any::<u8>(),
+            "[a-b]{0,1}",
         )
+            .prop_map(
+                |(value, sum, update_time, time, seq, quality, unit)| Record {
+                    name: String::new(),
+                    unit,
+                    time: Timestamp(time),
+                    seq,
+                    value,
+                    sum,
+                    update_time,
+                    quality: Quality(quality),
+                },
+            )
     }
 
     proptest! {

@@ -41,7 +41,9 @@ impl SegmentHeader {
         let mut reader = Reader::new(copy);
         let covered = reader.take(HEADER - 4)?;
         if reader.u32()? != crc32c::crc32c(covered) {
-            return Err(CodecError::Invalid("the header of a log segment has a wrong checksum"));
+            return Err(CodecError::Invalid(
+                "the header of a log segment has a wrong checksum",
+            ));
         }
         let mut reader = Reader::new(covered);
         if reader.array::<8>()? != *MAGIC {
@@ -49,9 +51,15 @@ impl SegmentHeader {
         }
         let format = reader.u32()?;
         if format > FORMAT {
-            return Err(CodecError::Newer { found: format, known: FORMAT });
+            return Err(CodecError::Newer {
+                found: format,
+                known: FORMAT,
+            });
         }
-        Ok(Self { number: reader.u64()?, salt: reader.u64()? })
+        Ok(Self {
+            number: reader.u64()?,
+            salt: reader.u64()?,
+        })
     }
 
     /// From the start of a segment; the second copy stands in where the first is damaged.
@@ -115,17 +123,24 @@ pub struct Scan<'a> {
 
 /// All whole frames of `segment`, after its header.
 pub fn scan(segment: &[u8], salt: u64) -> Scan<'_> {
-    let mut scan = Scan { end: START.min(segment.len()), ..Scan::default() };
+    let mut scan = Scan {
+        end: START.min(segment.len()),
+        ..Scan::default()
+    };
     let mut offset = START;
     let mut least = 0;
     while offset < segment.len() {
-        let found = (offset..segment.len())
-            .find_map(|place| frame_at(segment, place, salt, least).map(|(number, payload)| (place, number, payload)));
+        let found = (offset..segment.len()).find_map(|place| {
+            frame_at(segment, place, salt, least).map(|(number, payload)| (place, number, payload))
+        });
         let Some((place, number, payload)) = found else {
             break;
         };
         if place > offset {
-            scan.holes.push(Hole { from: offset, to: place });
+            scan.holes.push(Hole {
+                from: offset,
+                to: place,
+            });
         }
         scan.payloads.push(payload);
         least = number + 1;
@@ -143,7 +158,11 @@ mod tests {
     const SALT: u64 = 0x5eed;
 
     fn segment(payloads: &[&[u8]]) -> Vec<u8> {
-        let mut segment = SegmentHeader { number: 1, salt: SALT }.encode();
+        let mut segment = SegmentHeader {
+            number: 1,
+            salt: SALT,
+        }
+        .encode();
         for (number, payload) in payloads.iter().enumerate() {
             let mut frame = vec![0; FRAME_HEADER];
             frame.extend_from_slice(payload);
@@ -196,7 +215,13 @@ mod tests {
         for byte in 0..START {
             let mut damaged = whole.clone();
             damaged[byte] ^= 4;
-            assert_eq!(SegmentHeader::decode(&damaged), Ok(SegmentHeader { number: 1, salt: SALT }));
+            assert_eq!(
+                SegmentHeader::decode(&damaged),
+                Ok(SegmentHeader {
+                    number: 1,
+                    salt: SALT
+                })
+            );
         }
     }
 

@@ -27,7 +27,11 @@ pub struct LogWriter {
 
 impl LogWriter {
     pub fn new(disk: Arc<dyn Disk>, number: u64) -> Self {
-        Self { disk, number, segment: None }
+        Self {
+            disk,
+            number,
+            segment: None,
+        }
     }
 
     /// Bytes in the newest segment.
@@ -57,7 +61,10 @@ impl LogWriter {
         }
         frame::finish(frame, segment.salt, segment.frames);
         segment.dirty = true;
-        let written = segment.file.write_all_at(frame, segment.end).and_then(|()| segment.file.sync());
+        let written = segment
+            .file
+            .write_all_at(frame, segment.end)
+            .and_then(|()| segment.file.sync());
         if let Err(error) = written {
             // If this fails too, the next append tries again before it writes.
             let _ = segment.take_back();
@@ -74,18 +81,32 @@ impl LogWriter {
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| TelemetryError::Failed(error.to_string()))?;
         let salt = u64::from_le_bytes(salt);
-        let file = self.disk.create(&segment_name(self.number)).map_err(cannot)?;
-        let header = SegmentHeader { number: self.number, salt }.encode();
+        let file = self
+            .disk
+            .create(&segment_name(self.number))
+            .map_err(cannot)?;
+        let header = SegmentHeader {
+            number: self.number,
+            salt,
+        }
+        .encode();
         file.write_all_at(&header, 0).map_err(cannot)?;
         file.sync().map_err(cannot)?;
         self.disk.sync_folder().map_err(cannot)?;
-        Ok(Segment { file, salt, end: header.len() as u64, frames: 0, dirty: false })
+        Ok(Segment {
+            file,
+            salt,
+            end: header.len() as u64,
+            frames: 0,
+            dirty: false,
+        })
     }
 }
 
 impl Segment {
     fn take_back(&mut self) -> Result<(), TelemetryError> {
-        let cannot = |error: std::io::Error| failed("cannot take back an unfinished log frame", &error);
+        let cannot =
+            |error: std::io::Error| failed("cannot take back an unfinished log frame", &error);
         self.file.truncate(self.end).map_err(cannot)?;
         self.file.sync().map_err(cannot)?;
         self.dirty = false;
@@ -117,8 +138,14 @@ mod tests {
         let disk = SimulatedDisk::new(1);
         let mut log = LogWriter::new(Arc::new(disk.clone()), 1);
         log.append(&mut frame(b"one")).unwrap();
-        disk.set_faults(Faults { capacity: Some(log.length() + 10), ..Faults::default() });
-        assert!(matches!(log.append(&mut frame(&[7; 100])), Err(TelemetryError::DiskFull)));
+        disk.set_faults(Faults {
+            capacity: Some(log.length() + 10),
+            ..Faults::default()
+        });
+        assert!(matches!(
+            log.append(&mut frame(&[7; 100])),
+            Err(TelemetryError::DiskFull)
+        ));
         assert_eq!(payloads(&disk), [b"one"]);
         disk.set_faults(Faults::default());
         log.append(&mut frame(b"two")).unwrap();
@@ -130,7 +157,10 @@ mod tests {
         let disk = SimulatedDisk::new(1);
         let mut log = LogWriter::new(Arc::new(disk.clone()), 1);
         log.append(&mut frame(b"one")).unwrap();
-        disk.set_faults(Faults { sync_fails: true, ..Faults::default() });
+        disk.set_faults(Faults {
+            sync_fails: true,
+            ..Faults::default()
+        });
         assert!(log.append(&mut frame(b"lost")).is_err());
         disk.set_faults(Faults::default());
         log.append(&mut frame(b"two")).unwrap();

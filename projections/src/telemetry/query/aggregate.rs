@@ -37,8 +37,12 @@ impl Rows {
             return Ok(());
         }
         if self.starts.len() == MAX_ROWS {
-            let reason = format!("more than {MAX_ROWS} intervals; ask for longer ones or for less time");
-            return Err(TelemetryError::Invalid { field: "every", reason });
+            let reason =
+                format!("more than {MAX_ROWS} intervals; ask for longer ones or for less time");
+            return Err(TelemetryError::Invalid {
+                field: "every",
+                reason,
+            });
         }
         self.starts.push(start);
         self.statistics.push(*statistics);
@@ -52,12 +56,17 @@ impl Rows {
         while from < loaded.wanted.end {
             let start = self.start_of(columns.times[from]);
             let last = start.saturating_add(self.every - 1);
-            let length = columns.times[from..loaded.wanted.end].partition_point(|time| *time <= last);
+            let length =
+                columns.times[from..loaded.wanted.end].partition_point(|time| *time <= last);
             let statistics = match &columns.values {
                 Values::Numbers(numbers) => Statistics::of(&numbers[from..from + length]),
                 Values::Any(values) => {
                     collected.clear();
-                    collected.extend(values[from..from + length].iter().filter_map(|value| value.as_number()));
+                    collected.extend(
+                        values[from..from + length]
+                            .iter()
+                            .filter_map(|value| value.as_number()),
+                    );
                     Statistics::of(&collected)
                 }
             };
@@ -74,12 +83,19 @@ pub fn aggregate(
     every: Duration,
     functions: &[AggregateFunction],
 ) -> Result<Aggregates, TelemetryError> {
-    let invalid = |reason: &str| TelemetryError::Invalid { field: "every", reason: reason.to_owned() };
+    let invalid = |reason: &str| TelemetryError::Invalid {
+        field: "every",
+        reason: reason.to_owned(),
+    };
     let every = i64::try_from(every.as_nanos()).map_err(|_| invalid("too long"))?;
     if every == 0 {
         return Err(invalid("must be longer than nothing"));
     }
-    let mut rows = Rows { every, starts: Vec::new(), statistics: Vec::new() };
+    let mut rows = Rows {
+        every,
+        starts: Vec::new(),
+        statistics: Vec::new(),
+    };
     for cluster in clusters(view) {
         if let Some(summary) = cluster.summary_within(range) {
             let start = rows.start_of(summary.min_time);

@@ -17,8 +17,13 @@ pub const MAX_LIMIT: u32 = 1_000;
 /// Whether a series can have records that are asked for.
 pub fn matches_key(query: &MessageQuery, key: &SeriesKey) -> bool {
     query.channel == key.channel
-        && query.publisher.is_none_or(|publisher| publisher == key.thing)
-        && query.subtopic.as_ref().is_none_or(|subtopic| *subtopic == key.subtopic)
+        && query
+            .publisher
+            .is_none_or(|publisher| publisher == key.thing)
+        && query
+            .subtopic
+            .as_ref()
+            .is_none_or(|subtopic| *subtopic == key.subtopic)
         && query.name.as_ref().is_none_or(|name| *name == key.name)
 }
 
@@ -37,13 +42,22 @@ fn matches_value(filter: &ValueFilter, value: &Value) -> bool {
 }
 
 fn matches_sample(query: &MessageQuery, columns: &Columns, index: usize) -> bool {
-    query.protocol.as_ref().is_none_or(|protocol| **protocol == *columns.origin_at(index).protocol)
-        && query.value.as_ref().is_none_or(|filter| matches_value(filter, &columns.values.get(index)))
+    query
+        .protocol
+        .as_ref()
+        .is_none_or(|protocol| **protocol == *columns.origin_at(index).protocol)
+        && query
+            .value
+            .as_ref()
+            .is_none_or(|filter| matches_value(filter, &columns.values.get(index)))
 }
 
 /// What a summary says of the samples of its block: all are asked for, none is, or one has to look.
 fn matches_summary(query: &MessageQuery, summary: &Summary) -> Option<bool> {
-    let by_protocol = query.protocol.as_ref().map_or(Some(true), |protocol| summary.came_by(protocol));
+    let by_protocol = query
+        .protocol
+        .as_ref()
+        .map_or(Some(true), |protocol| summary.came_by(protocol));
     if by_protocol == Some(false) {
         return Some(false);
     }
@@ -51,13 +65,17 @@ fn matches_summary(query: &MessageQuery, summary: &Summary) -> Option<bool> {
     let no_number = numbers.count == 0;
     let none = match &query.value {
         None => return by_protocol,
-        Some(ValueFilter::Equal(wanted)) => no_number || *wanted < numbers.min || *wanted > numbers.max,
+        Some(ValueFilter::Equal(wanted)) => {
+            no_number || *wanted < numbers.min || *wanted > numbers.max
+        }
         Some(ValueFilter::Less(wanted)) => no_number || numbers.min >= *wanted,
         Some(ValueFilter::LessOrEqual(wanted)) => no_number || numbers.min > *wanted,
         Some(ValueFilter::Greater(wanted)) => no_number || numbers.max <= *wanted,
         Some(ValueFilter::GreaterOrEqual(wanted)) => no_number || numbers.max < *wanted,
         Some(ValueFilter::Boolean(_)) => no_number,
-        Some(ValueFilter::Text(_) | ValueFilter::Data(_)) => numbers.count == u64::from(summary.count),
+        Some(ValueFilter::Text(_) | ValueFilter::Data(_)) => {
+            numbers.count == u64::from(summary.count)
+        }
     };
     if none { Some(false) } else { None }
 }
@@ -100,11 +118,18 @@ pub fn messages(
 ) -> Result<(Vec<StoredMessage>, u64), TelemetryError> {
     if query.limit > MAX_LIMIT {
         let reason = format!("at most {MAX_LIMIT}");
-        return Err(TelemetryError::Invalid { field: "limit", reason });
+        return Err(TelemetryError::Invalid {
+            field: "limit",
+            reason,
+        });
     }
     let mut cursors: Vec<Cursor> = series
         .into_iter()
-        .map(|(key, view)| Cursor { key, clusters: clusters(view), loaded: None })
+        .map(|(key, view)| Cursor {
+            key,
+            clusters: clusters(view),
+            loaded: None,
+        })
         .collect();
     let total = total(&cursors, query)?;
     let mut found = Vec::new();
@@ -117,7 +142,9 @@ pub fn messages(
     let mut queue: BinaryHeap<(i64, bool, Reverse<usize>)> = cursors
         .iter()
         .enumerate()
-        .filter_map(|(place, cursor)| Some((cursor.clusters.last()?.max_time, true, Reverse(place))))
+        .filter_map(|(place, cursor)| {
+            Some((cursor.clusters.last()?.max_time, true, Reverse(place)))
+        })
         .collect();
     let mut to_skip = query.offset;
     while let Some((_, is_bound, Reverse(place))) = queue.pop() {
@@ -126,7 +153,10 @@ pub fn messages(
             let Some(cluster) = cursor.clusters.pop() else {
                 continue;
             };
-            let nothing = cluster.single().and_then(|part| part.part.summary()).and_then(|summary| matches_summary(query, summary));
+            let nothing = cluster
+                .single()
+                .and_then(|part| part.part.summary())
+                .and_then(|summary| matches_summary(query, summary));
             if nothing != Some(false) {
                 cursor.loaded = Some(cluster.load(query.range, Depth::All)?);
             }
@@ -161,7 +191,10 @@ pub fn messages(
 fn total(cursors: &[Cursor], query: &MessageQuery) -> Result<u64, TelemetryError> {
     let mut total = 0;
     for cluster in cursors.iter().flat_map(|cursor| &cursor.clusters) {
-        let by_summary = cluster.single().and_then(|part| part.part.summary()).and_then(|summary| matches_summary(query, summary));
+        let by_summary = cluster
+            .single()
+            .and_then(|part| part.part.summary())
+            .and_then(|summary| matches_summary(query, summary));
         if by_summary == Some(false) {
             continue;
         }
@@ -176,7 +209,10 @@ fn total(cursors: &[Cursor], query: &MessageQuery) -> Result<u64, TelemetryError
             total += loaded.wanted.len() as u64;
             continue;
         }
-        total += loaded.wanted.filter(|index| matches_sample(query, &loaded.columns, *index)).count() as u64;
+        total += loaded
+            .wanted
+            .filter(|index| matches_sample(query, &loaded.columns, *index))
+            .count() as u64;
     }
     Ok(total)
 }

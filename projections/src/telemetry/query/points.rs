@@ -17,11 +17,18 @@ struct Point {
 }
 
 fn point(columns: &Columns, index: usize) -> Point {
-    Point { time: columns.times[index], value: columns.values.number(index), quality: columns.qualities.get(index) }
+    Point {
+        time: columns.times[index],
+        value: columns.values.number(index),
+        quality: columns.qualities.get(index),
+    }
 }
 
 fn finish(points: impl IntoIterator<Item = Point>, samples: u64) -> Points {
-    let mut line = Points { samples, ..Points::default() };
+    let mut line = Points {
+        samples,
+        ..Points::default()
+    };
     for point in points {
         line.times.push(Timestamp(point.time));
         line.values.push(point.value);
@@ -42,7 +49,12 @@ struct Stretch {
 
 impl Stretch {
     const fn new(number: u64) -> Self {
-        Self { number, least: None, greatest: None, gap: None }
+        Self {
+            number,
+            least: None,
+            greatest: None,
+            gap: None,
+        }
     }
 
     fn add(&mut self, place: u64, point: Point) {
@@ -50,17 +62,25 @@ impl Stretch {
             self.gap.get_or_insert((place, point));
             return;
         };
-        if self.least.is_none_or(|(_, least)| least.value.is_none_or(|value| number < value)) {
+        if self
+            .least
+            .is_none_or(|(_, least)| least.value.is_none_or(|value| number < value))
+        {
             self.least = Some((place, point));
         }
-        if self.greatest.is_none_or(|(_, greatest)| greatest.value.is_none_or(|value| number > value)) {
+        if self
+            .greatest
+            .is_none_or(|(_, greatest)| greatest.value.is_none_or(|value| number > value))
+        {
             self.greatest = Some((place, point));
         }
     }
 
     fn finish(self, line: &mut Vec<(u64, Point)>) {
         match (self.least, self.greatest) {
-            (Some(least), Some(greatest)) if least.0 <= greatest.0 => line.extend([least, greatest]),
+            (Some(least), Some(greatest)) if least.0 <= greatest.0 => {
+                line.extend([least, greatest])
+            }
             (Some(least), Some(greatest)) => line.extend([greatest, least]),
             _ => line.extend(self.gap),
         }
@@ -70,7 +90,10 @@ impl Stretch {
 /// At most `max_points` points; all samples where they are no more than that.
 pub fn points(view: View, range: TimeRange, max_points: usize) -> Result<Points, TelemetryError> {
     if max_points == 0 {
-        return Err(TelemetryError::Invalid { field: "max_points", reason: "must be at least 1".to_owned() });
+        return Err(TelemetryError::Invalid {
+            field: "max_points",
+            reason: "must be at least 1".to_owned(),
+        });
     }
     let clusters = clusters(view);
     // First how many there are, mostly from summaries; what had to be decoded for that is kept if it is little.
@@ -138,7 +161,11 @@ pub fn points(view: View, range: TimeRange, max_points: usize) -> Result<Points,
 
 /// No sample of the range is later.
 fn last_time(clusters: &[crate::telemetry::merge::Cluster], first: i64, range: TimeRange) -> i64 {
-    let last = clusters.iter().map(|cluster| cluster.max_time).max().unwrap_or(first);
+    let last = clusters
+        .iter()
+        .map(|cluster| cluster.max_time)
+        .max()
+        .unwrap_or(first);
     last.min(range.to.0.saturating_sub(1)).max(first)
 }
 

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The dashboard in a real browser against the demo: server, simulated pump and edge agent, on free ports.
+#
+#   scripts/e2e.sh [ARGUMENT OF playwright…]
+#
+# PROFILE=debug|release (debug). Starts and ends its own processes only.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$ROOT"
+. scripts/demo-in-background.sh
+
+start_demo
+cd web
+npm run --silent e2e -- "$@"

@@ -1,0 +1,12 @@
+//! The real server as a process of its own, over real sockets: what its users, devices and operators rely on.
+
+mod bad_input;
+mod bootstrap;
+mod client;
+mod faults;
+mod harness;
+mod mqtt_client;
+mod scenarios;
+mod start;
+mod story;
+mod walls;

@@ -1,0 +1,58 @@
+import { useTranslation } from "react-i18next";
+import { documents } from "../api/request";
+import type { AlarmKpis } from "../api/types";
+import { useQuery } from "../api/useQuery";
+import { useLanguage } from "../i18n/useLanguage";
+import { formatNumber } from "../lib/format";
+import { useKpiWindow } from "../overview/useKpiWindow";
+import { Failed } from "../parts/Panel";
+import type { Tally } from "./order";
+
+const FLOOD = 10;
+
+/** Rates of the last 8 h beside what they should be. */
+export function KpiStrip({ counts }: { counts: Tally }) {
+  const { t } = useTranslation();
+  const language = useLanguage();
+  const query = useQuery<{ alarmKpis: AlarmKpis }>(documents.kpis, useKpiWindow(8));
+  if (query.error && !query.data) return <div className="kpi-strip"><Failed what={t("kpi.title")} error={query.error} retry={query.reload} /></div>;
+  const kpis = query.data?.alarmKpis;
+  const last = kpis?.buckets[kpis.buckets.length - 1]?.count ?? 0;
+  const n = (value: number | undefined, decimals = 0) => formatNumber(value, decimals, language);
+  return (
+    <>
+      <div className="kpi-strip">
+        <figure className="kpi-chart">
+          <figcaption>{t("kpi.chart")}</figcaption>
+          {kpis && <Buckets buckets={kpis.buckets} />}
+        </figure>
+        <dl>
+          <div><dt>{t("kpi.last10")}</dt><dd className={last > FLOOD ? "over" : ""}>{n(last)}</dd><dd className="kpi-note">{t("kpi.last10Target")}</dd></div>
+          <div><dt>{t("kpi.mean")}</dt><dd>{n(kpis?.perTenMinutes, 1)}</dd><dd className="kpi-note">{t("kpi.perTenTarget")}</dd></div>
+          <div><dt>{t("kpi.active")}</dt><dd>{n(counts.tabs.active)}</dd><dd className="kpi-note">{t("nav.unacknowledged", { count: counts.unacknowledged })}</dd></div>
+          <div><dt>{t("kpi.flood")}</dt><dd>{n(kpis === undefined ? undefined : kpis.floodShare * 100, 1)} <span className="unit">%</span></dd><dd className="kpi-note">{t("kpi.floodTarget")}</dd></div>
+          <div><dt>{t("kpi.chattering")}</dt><dd>{n(kpis?.chattering)}</dd><dd className="kpi-note">{t("kpi.chatteringTarget")}</dd></div>
+          <div><dt>{t("kpi.standing")}</dt><dd>{n(kpis?.standing)}</dd><dd className="kpi-note">{t("kpi.standingTarget")}</dd></div>
+        </dl>
+      </div>
+      {last > FLOOD && (
+        <div className="flood" role="status"><b>{t("kpi.floodNow")}</b><span>{t("kpi.floodText", { count: last })}</span></div>
+      )}
+    </>
+  );
+}
+
+const WIDTH = 290;
+const HEIGHT = 40;
+
+function Buckets({ buckets }: { buckets: AlarmKpis["buckets"] }) {
+  const most = Math.max(FLOOD * 1.4, ...buckets.map((bucket) => bucket.count));
+  const step = WIDTH / Math.max(1, buckets.length);
+  const y = (count: number) => HEIGHT - (count / most) * HEIGHT;
+  return (
+    <svg width={WIDTH} height={HEIGHT} viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+      <line className="lim" x1="0" x2={WIDTH} y1={y(FLOOD)} y2={y(FLOOD)} />
+      {buckets.map((bucket, index) => bucket.count > 0 && <rect key={bucket.start} className="bar-value" x={index * step} width={Math.max(2, step - 1)} y={y(bucket.count)} height={HEIGHT - y(bucket.count)} />)}
+    </svg>
+  );
+}

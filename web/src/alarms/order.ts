@@ -1,0 +1,90 @@
+import type { Alarm, AlarmState, Priority } from "../api/types";
+
+const UNACKNOWLEDGED = new Set<AlarmState>(["UNACKNOWLEDGED", "RETURNED_UNACKNOWLEDGED", "LATCHED_UNACKNOWLEDGED"]);
+const SET_ASIDE = new Set<AlarmState>(["SHELVED", "SUPPRESSED", "OUT_OF_SERVICE"]);
+
+export function isUnacknowledged(alarm: Pick<Alarm, "state">): boolean {
+  return UNACKNOWLEDGED.has(alarm.state);
+}
+
+/** On the active list: abnormal or waiting for a hand, and not set aside. */
+export function isActive(alarm: Pick<Alarm, "state">): boolean {
+  return alarm.state !== "NORMAL" && !SET_ASIDE.has(alarm.state);
+}
+
+export function rank(priority: Priority): number {
+  return Number(priority.slice(1));
+}
+
+/** Unacknowledged first, then by priority, then newest. */
+export function byUrgency(a: Alarm, b: Alarm): number {
+  return Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) || rank(a.priority) - rank(b.priority) || Date.parse(b.raisedAt) - Date.parse(a.raisedAt) || a.id.localeCompare(b.id);
+}
+
+export type Tab = "active" | "predicted" | "faults" | "shelved" | "suppressed" | "outOfService";
+export const TABS: Tab[] = ["active", "predicted", "faults", "shelved", "suppressed", "outOfService"];
+
+/** Predicted alarms and device faults have lists of their own: they never sound and stay out of the rates. */
+export function tabOf(alarm: Pick<Alarm, "state" | "class">): Tab | null {
+  if (alarm.state === "NORMAL") return null;
+  if (alarm.state === "SHELVED") return "shelved";
+  if (alarm.state === "SUPPRESSED") return "suppressed";
+  if (alarm.state === "OUT_OF_SERVICE") return "outOfService";
+  if (alarm.class === "PREDICTIVE") return "predicted";
+  return alarm.class === "INSTRUMENT" ? "faults" : "active";
+}
+
+export interface Tally {
+  priorities: Record<Priority, { active: number; unacknowledged: number }>;
+  tabs: Record<Tab, number>;
+  unacknowledged: number;
+}
+
+export function tally(alarms: Iterable<Alarm>): Tally {
+  const empty = () => ({ active: 0, unacknowledged: 0 });
+  const result: Tally = {
+    priorities: { P1: empty(), P2: empty(), P3: empty(), P4: empty() },
+    tabs: { active: 0, predicted: 0, faults: 0, shelved: 0, suppressed: 0, outOfService: 0 },
+    unacknowledged: 0,
+  };
+  for (const alarm of alarms) {
+    const tab = tabOf(alarm);
+    if (!tab) continue;
+    result.tabs[tab] += 1;
+    if (tab !== "active") continue;
+    const count = result.priorities[alarm.priority];
+    count.active += 1;
+    if (!isUnacknowledged(alarm)) continue;
+    count.unacknowledged += 1;
+    result.unacknowledged += 1;
+  }
+  return result;
+}
+
+/** The alarm of the bar: the highest, then newest unacknowledged one; process alarms come before predicted ones. */
+export function worstUnacknowledged(alarms: Iterable<Alarm>): Alarm | null {
+  let worst: Alarm | null = null;
+  for (const alarm of alarms) {
+    if (!isUnacknowledged(alarm)) continue;
+    if (!worst || compareForBar(alarm, worst) < 0) worst = alarm;
+  }
+  return worst;
+}
+
+function compareForBar(a: Alarm, b: Alarm): number {
+  return Number(a.class !== "PROCESS") - Number(b.class !== "PROCESS") || byUrgency(a, b);
+}
+
+/** The worst active alarm of one thing, for its gutter. */
+export function worstOf(alarms: Iterable<Alarm>, thing: string): Alarm | null {
+  let worst: Alarm | null = null;
+  for (const alarm of alarms) {
+    if (alarm.thing?.id !== thing || alarm.state === "NORMAL") continue;
+    if (!worst || compareForGutter(alarm, worst) < 0) worst = alarm;
+  }
+  return worst;
+}
+
+function compareForGutter(a: Alarm, b: Alarm): number {
+  return Number(isActive(b)) - Number(isActive(a)) || byUrgency(a, b);
+}

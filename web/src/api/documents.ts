@@ -1,0 +1,85 @@
+/** Every GraphQL document of the dashboard. `test/documents.test.ts` validates them against the committed schema. */
+
+const TAG = `tag { series title unit low high decimals expectedIntervalMs }`;
+const LIMITS = `limits { kind limit priority rule }`;
+const SERIES = `id name subtopic unit ${TAG} ${LIMITS} channel { id name } latest { time receivedAt number text boolean quality }`;
+const ALARM = `id state priority class cause latching thing { id name metadata } seriesName series { id ${TAG} ${LIMITS} } rule { id name }
+  occurrence message consequence action timeToRespondMs value limit unit quality sourceTime receivedAt raisedAt returnedAt acknowledgedAt acknowledgedBy
+  reAlarmCount shelvedUntil shelvedReason outOfServiceReason suppressedBy comments { by at text } contributions { series share expected actual } revision`;
+const JOURNAL = `cursor at alarm thing { id name } kind occurrence priority message value limit unit who text`;
+const HISTORY = `entity id revision at who type note changes { path before after }`;
+const PAGE = `pageInfo { hasNextPage endCursor } total`;
+const THING = `id name metadata revision updatedAt lastSeen deviceType { id name } tags { series title unit low high decimals expectedIntervalMs } channels { id name }`;
+const CHANNEL = `id name metadata retention revision updatedAt things { id name }`;
+const EDGE = `id externalId name content state revision thing { id name } channels { id name } bootstraps lastBootstrap fetchedRevision upToDate online lastSeen`;
+const RULE = `id revision name enabled thing { id name } deviceType { id name } channel { id name } subtopic seriesName levels { kind limit priority }
+  deadman { periodMs priority } deadband onDelayMs offDelayMs class latching acknowledgeRequired message consequence action timeToRespondMs updatedAt`;
+const VERSION = `version live retired artifact format scoreLimit metrics trainedFrom trainedTo rows dataHash seed parameters codeVersion parent`;
+const MODEL = `id revision name thing { id name } signals { channel subtopic series } samplePeriodMs window scoreSeries persistence
+  versions { ${VERSION} } live lastFailure score { ${SERIES} }`;
+
+export const documents = {
+  server: `query Server { server { version node time ml { state reason } } me { email role organisation { name } } }`,
+  overview: `query Overview($after: String) { things(first: 50, after: $after) { nodes { id name metadata lastSeen
+    tags { series title unit low high decimals expectedIntervalMs } deviceType { name } worstAlarm { id } models { id }
+    series(first: 50) { nodes { ${SERIES} } } } ${PAGE} } }`,
+  asset: `query Asset($id: ID!) { thing(id: $id) { ${THING} edgeDevice { ${EDGE} } models { ${MODEL} } series(first: 100) { nodes { ${SERIES} } } } }`,
+  audit: `query Audit($from: DateTime, $first: Int!) { audit(first: $first, from: $from) { nodes { ${HISTORY} } } }`,
+  kpis: `query Kpis($from: DateTime!, $to: DateTime!) { alarmKpis(from: $from, to: $to) { perTenMinutes peakTenMinutes floodShare total standing chattering
+    buckets { start count } badActors { thing { id name } message count share } priorities { priority active unacknowledged } } }`,
+  journal: `query Journal($alarm: ID, $thing: ID, $from: DateTime, $first: Int!) { alarmJournal(alarm: $alarm, thing: $thing, from: $from, first: $first) { nodes { ${JOURNAL} } } }`,
+  findThings: `query FindThings($name: String!) { things(first: 8, name: $name) { nodes { id name metadata } } }`,
+  things: `query Things($name: String, $after: String) { things(first: 50, name: $name, after: $after) { nodes { ${THING} } ${PAGE} } }`,
+  channels: `query Channels($name: String, $after: String) { channels(first: 50, name: $name, after: $after) { nodes { ${CHANNEL} } ${PAGE} } }`,
+  edgeDevices: `query EdgeDevices($name: String, $after: String) { edgeDevices(first: 50, name: $name, after: $after) { nodes { ${EDGE} } ${PAGE} } }`,
+  unknownDevices: `query UnknownDevices { unknownDevices(first: 50) { nodes { externalId firstSeen lastSeen attempts address } ${PAGE} } }`,
+  deviceTypes: `query DeviceTypes { deviceTypes(first: 50) { nodes { id name description tags { series title unit low high decimals expectedIntervalMs } metadata revision } ${PAGE} } }`,
+  rules: `query Rules($thing: ID, $after: String) { alarmRules(first: 50, thing: $thing, after: $after) { nodes { ${RULE} } ${PAGE} } }`,
+  rule: `query Rule($id: ID!) { alarmRule(id: $id) { ${RULE} } }`,
+  models: `query Models { models(first: 50) { nodes { ${MODEL} } ${PAGE} } }`,
+  seriesOf: `query SeriesOf($thing: ID, $match: String) { series(thing: $thing, match: $match, first: 100) { nodes { ${SERIES} } } }`,
+  history: `query History($entity: EntityKind!, $id: ID!, $after: String) { history(entity: $entity, id: $id, first: 50, after: $after) { nodes { ${HISTORY} } pageInfo { hasNextPage endCursor } } }`,
+  entityAt: `query EntityAt($entity: EntityKind!, $id: ID!, $revision: Long!) { entityAt(entity: $entity, id: $id, revision: $revision) { revision at state } }`,
+  diff: `query Diff($entity: EntityKind!, $id: ID!, $from: Long!, $to: Long!) { diff(entity: $entity, id: $id, from: $from, to: $to) { path before after } }`,
+
+  acknowledge: `mutation Acknowledge($input: AcknowledgeAlarmsInput!) { acknowledgeAlarms(input: $input) { alarms { ${ALARM} } refused { id code message } } }`,
+  shelve: `mutation Shelve($input: ShelveAlarmInput!) { shelveAlarm(input: $input) { alarm { ${ALARM} } } }`,
+  unshelve: `mutation Unshelve($input: AlarmInput!) { unshelveAlarm(input: $input) { alarm { ${ALARM} } } }`,
+  comment: `mutation Comment($input: CommentAlarmInput!) { commentAlarm(input: $input) { alarm { ${ALARM} } } }`,
+  reset: `mutation Reset($input: AlarmInput!) { resetAlarm(input: $input) { alarm { ${ALARM} } } }`,
+  takeOutOfService: `mutation TakeOutOfService($input: OutOfServiceInput!) { takeAlarmOutOfService(input: $input) { alarm { ${ALARM} } } }`,
+  returnToService: `mutation ReturnToService($input: AlarmInput!) { returnAlarmToService(input: $input) { alarm { ${ALARM} } } }`,
+  rollBack: `mutation RollBack($input: RollBackInput!) { rollBack(input: $input) { id revision } }`,
+  createThing: `mutation CreateThing($input: CreateThingInput!) { createThing(input: $input) { thing { id name } revision key } }`,
+  updateThing: `mutation UpdateThing($input: UpdateThingInput!) { updateThing(input: $input) { thing { id } revision } }`,
+  removeThing: `mutation RemoveThing($input: RemoveInput!) { removeThing(input: $input) { id revision } }`,
+  changeThingKey: `mutation ChangeThingKey($input: RemoveInput!) { changeThingKey(input: $input) { key revision } }`,
+  createChannel: `mutation CreateChannel($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } revision } }`,
+  updateChannel: `mutation UpdateChannel($input: UpdateChannelInput!) { updateChannel(input: $input) { channel { id } revision } }`,
+  removeChannel: `mutation RemoveChannel($input: RemoveInput!) { removeChannel(input: $input) { id revision } }`,
+  connect: `mutation Connect($input: ConnectInput!) { connect(input: $input) { channels { id } } }`,
+  disconnect: `mutation Disconnect($input: ConnectInput!) { disconnect(input: $input) { channels { id } } }`,
+  registerEdgeDevice: `mutation RegisterEdgeDevice($input: RegisterEdgeDeviceInput!) { registerEdgeDevice(input: $input) { edgeDevice { id name } revision } }`,
+  updateEdgeDevice: `mutation UpdateEdgeDevice($input: UpdateEdgeDeviceInput!) { updateEdgeDevice(input: $input) { edgeDevice { id } revision } }`,
+  changeEdgeDeviceState: `mutation ChangeEdgeDeviceState($input: ChangeEdgeDeviceStateInput!) { changeEdgeDeviceState(input: $input) { edgeDevice { id } revision } }`,
+  removeEdgeDevice: `mutation RemoveEdgeDevice($input: RemoveInput!) { removeEdgeDevice(input: $input) { id revision } }`,
+  createRule: `mutation CreateRule($input: CreateAlarmRuleInput!) { createAlarmRule(input: $input) { alarmRule { id } revision } }`,
+  updateRule: `mutation UpdateRule($input: UpdateAlarmRuleInput!) { updateAlarmRule(input: $input) { alarmRule { id } revision } }`,
+  removeRule: `mutation RemoveRule($input: RemoveInput!) { removeAlarmRule(input: $input) { id revision } }`,
+  createModel: `mutation CreateModel($input: CreateModelInput!) { createModel(input: $input) { model { id } revision } }`,
+  trainModel: `mutation TrainModel($input: TrainModelInput!) { trainModel(input: $input) { model { id } revision } }`,
+  promote: `mutation Promote($input: ModelVersionInput!) { promoteModelVersion(input: $input) { model { id } revision } }`,
+  removeModel: `mutation RemoveModel($input: RemoveInput!) { removeModel(input: $input) { id revision } }`,
+  retire: `mutation Retire($input: ModelVersionInput!) { retireModelVersion(input: $input) { model { id } revision } }`,
+
+  telemetry: `subscription Telemetry($series: [ID!]!, $maxHz: Float!) { telemetry(series: $series, maxHz: $maxHz) { i t v q } }`,
+  alarmChanges: `subscription AlarmChanges($after: String) { alarmChanges(after: $after) { cursor kind alarms { ${ALARM} } change { ${JOURNAL} } alarm { ${ALARM} } } }`,
+} as const;
+
+/** Lines for several charts in one request; ids go in as variables, never as text. */
+export function pointsDocument(count: number): string {
+  const names = Array.from({ length: count }, (_, index) => `s${index}`);
+  const variables = names.map((name) => `$${name}: ID!`).join(", ");
+  const fields = names.map((name) => `${name}: seriesById(id: $${name}) { id points(from: $from, to: $to, maxPoints: $maxPoints) { t v q samples thinned } }`);
+  return `query Points($from: DateTime!, $to: DateTime!, $maxPoints: Int!, ${variables}) { ${fields.join(" ")} }`;
+}

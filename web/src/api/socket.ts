@@ -1,0 +1,89 @@
+import { createClient, type Client } from "graphql-ws";
+import { serverNow } from "../lib/clock";
+import { refreshSession } from "../lib/session";
+import { signal } from "../lib/signal";
+
+/** How the desk stands with the server. `since` and `heard` are server time, ms. */
+export interface Link { state: "connecting" | "live" | "lost"; since: number; heard: number }
+
+export const link = signal<Link>({ state: "connecting", since: serverNow(), heard: serverNow() });
+/** Counts returns of the link; who holds an answer asks again when it moves. */
+export const resumed = signal(0);
+/** What the last return cost: told to the operator, then taken away. */
+export const caughtUp = signal<{ at: number; lostForMs: number; changes: number; snapshot: boolean } | null>(null);
+
+/** No word for this long is a lost link. The server is asked each second, so three questions have gone by. */
+export const SILENCE_MS = 2600;
+const PING_MS = 1000;
+const CUT_AGAIN_MS = 6000;
+
+let heard = Date.now();
+let client: Client | undefined;
+
+function hear(): void {
+  heard = Date.now();
+  const before = link.get();
+  if (before.state === "live") return;
+  const wasLost = before.state === "lost";
+  link.set({ state: "live", since: serverNow(), heard: serverNow() });
+  if (!wasLost) return;
+  caughtUp.set({ at: serverNow(), lostForMs: serverNow() - before.heard, changes: 0, snapshot: false });
+  resumed.set(resumed.get() + 1);
+}
+
+/** Time of the last word from the server, server time. */
+export function lastHeard(): number {
+  return serverNow() - (Date.now() - heard);
+}
+
+/** Opens the one socket of this desk; it holds and comes back until `closeSocket`. */
+export function openSocket(): Client {
+  if (client) return client;
+  heard = Date.now();
+  const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`;
+  const opened = createClient({
+    url,
+    lazy: false,
+    keepAlive: PING_MS,
+    retryAttempts: Number.POSITIVE_INFINITY,
+    retryWait: (tries) => new Promise((done) => setTimeout(done, Math.min(400 * 1.6 ** tries, 3000) * (0.8 + Math.random() * 0.4))),
+    shouldRetry: () => true,
+    connectionAckWaitTimeout: 3000,
+    onNonLazyError: () => void refreshSession(),
+    on: { connected: hear, message: hear, pong: hear },
+  });
+  client = opened;
+  let cutAt = 0;
+  const watch = setInterval(() => {
+    if (client !== opened) return clearInterval(watch);
+    const silent = Date.now() - heard;
+    if (silent < SILENCE_MS) return;
+    if (link.get().state !== "lost") link.set({ state: "lost", since: serverNow(), heard: serverNow() - silent });
+    if (Date.now() - cutAt < CUT_AGAIN_MS) return;
+    // A dead peer never closes the socket itself; cut it, so that the next try starts. A refused one may mean that the session ended.
+    cutAt = Date.now();
+    opened.terminate();
+    void refreshSession();
+  }, 200);
+  return opened;
+}
+
+export function closeSocket(): void {
+  void client?.dispose();
+  client = undefined;
+}
+
+/** Subscribes for as long as the socket lives. Variables are read anew at each (re)connect, so a cursor in a getter resumes. */
+export function subscribe<T>(document: string, variables: Record<string, unknown>, onData: (data: T) => void, onError?: (message: string) => void): () => void {
+  return openSocket().subscribe<T>(
+    { query: document, variables },
+    {
+      next: (result) => {
+        if (result.data) onData(result.data);
+        else if (result.errors?.[0]) onError?.(result.errors[0].message);
+      },
+      error: (cause) => onError?.(cause instanceof Error ? cause.message : Array.isArray(cause) ? String((cause[0] as { message?: string })?.message) : "the socket closed"),
+      complete: () => undefined,
+    },
+  );
+}

@@ -1,0 +1,170 @@
+import { type ReactNode, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { documents, mutate } from "../api/request";
+import type { Channel, EdgeDevice, ThingRow } from "../api/types";
+import { HistoryPanel } from "../history/HistoryPanel";
+import { navigate } from "../lib/router";
+import { may, session } from "../lib/session";
+import { useSignal } from "../lib/signal";
+import { describe } from "../lib/things";
+import { Button } from "../parts/Button";
+import { Drawer } from "../parts/Drawer";
+import { ModalDialog } from "../parts/ModalDialog";
+import { Section } from "../parts/Panel";
+import { toast } from "../parts/toasts";
+import { ChannelForm } from "./ChannelForm";
+import { ChannelPicker } from "./ChannelPicker";
+import { EdgeDeviceForm } from "./EdgeDeviceForm";
+import { SecretDialog } from "./Secret";
+import { useSubmit } from "./submit";
+import { ThingForm } from "./ThingForm";
+
+interface Common { onClose: () => void; onChanged: () => void }
+
+export function EdgeDrawer({ device, onClose, onChanged }: Common & { device: EdgeDevice }) {
+  const { t } = useTranslation();
+  const [editing, setEditing] = useState(false);
+  const refused = useConfigureRefusal();
+  const submit = useSubmit();
+  const next = device.state === "ACTIVE" ? "INACTIVE" : "ACTIVE";
+  const change = () => void submit.run(async () => {
+    await mutate(documents.changeEdgeDeviceState, { id: device.id, expectedRevision: device.revision, state: next });
+    toast(t(`fleet.toast.${next}`, { name: device.name }));
+    onChanged();
+  });
+  return (
+    <Drawer label={device.name} onClose={onClose}>
+      <DrawerHead title={device.name || device.externalId} note={t("fleet.deviceNote", { id: device.externalId, count: Number(device.bootstraps) })}>
+        <Button unavailable={refused} onClick={() => setEditing(true)}>{t("form.edit")}</Button>
+        <Button unavailable={refused} onClick={change}>{t(next === "ACTIVE" ? "fleet.activateNow" : "fleet.deactivate")}</Button>
+        <Remove document={documents.removeEdgeDevice} id={device.id} name={device.name} revision={device.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />
+      </DrawerHead>
+      {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
+      <HistoryPanel key={String(device.revision)} entity="EDGE_DEVICE" id={device.id} revision={device.revision} onChanged={onChanged} />
+      {editing && <EdgeDeviceForm device={device} onClose={() => setEditing(false)} onSaved={onChanged} />}
+    </Drawer>
+  );
+}
+
+export function ThingDrawer({ thing, channels, onClose, onChanged }: Common & { thing: ThingRow; channels: readonly Channel[] }) {
+  const { t } = useTranslation();
+  const [dialog, setDialog] = useState<"edit" | "connect" | "key" | null>(null);
+  const [key, setKey] = useState<string | null>(null);
+  const refused = useConfigureRefusal();
+  const submit = useSubmit();
+  const changeKey = () => void submit.run(async () => {
+    const answer = await mutate<{ changeThingKey: { key: string } }>(documents.changeThingKey, { id: thing.id, expectedRevision: thing.revision });
+    setDialog(null);
+    setKey(answer.changeThingKey.key);
+    onChanged();
+  });
+  return (
+    <Drawer label={thing.name} onClose={onClose}>
+      <DrawerHead title={thing.name} note={[describe(thing.metadata).title, thing.channels.map((channel) => channel.name).join(", ")].filter(Boolean).join(". ")}>
+        <Button onClick={() => navigate(`/assets/${thing.id}`)}>{t("fleet.openAsset")}</Button>
+        <Button unavailable={refused} onClick={() => setDialog("edit")}>{t("form.edit")}</Button>
+        <Button unavailable={refused} onClick={() => setDialog("connect")}>{t("fleet.channels")}</Button>
+        <Button unavailable={refused} onClick={() => setDialog("key")}>{t("fleet.changeKey")}</Button>
+        <Remove document={documents.removeThing} id={thing.id} name={thing.name} revision={thing.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />
+      </DrawerHead>
+      <HistoryPanel key={String(thing.revision)} entity="THING" id={thing.id} revision={thing.revision} onChanged={onChanged} />
+      {dialog === "edit" && <ThingForm thing={thing} onClose={() => setDialog(null)} onSaved={onChanged} />}
+      {dialog === "connect" && <ConnectDialog thing={thing} channels={channels} onClose={() => setDialog(null)} onSaved={onChanged} />}
+      {dialog === "key" && (
+        <ModalDialog title={t("fleet.changeKey")} onClose={() => setDialog(null)}>
+          <p>{t("fleet.changeKeyText", { name: thing.name })}</p>
+          {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
+          <div className="dialog-actions"><Button onClick={() => setDialog(null)}>{t("dialog.cancel")}</Button><Button kind="primary" onClick={changeKey}>{t("fleet.changeKey")}</Button></div>
+        </ModalDialog>
+      )}
+      {key && <SecretDialog title={t("fleet.newKey", { name: thing.name })} facts={[{ label: t("fleet.thingKey"), value: key }]} onClose={() => setKey(null)} />}
+    </Drawer>
+  );
+}
+
+export function ChannelDrawer({ channel, onClose, onChanged }: Common & { channel: Channel }) {
+  const { t } = useTranslation();
+  const [editing, setEditing] = useState(false);
+  const refused = useConfigureRefusal();
+  return (
+    <Drawer label={channel.name} onClose={onClose}>
+      <DrawerHead title={channel.name} note={t(`retention.${channel.retention}`)}>
+        <Button unavailable={refused} onClick={() => setEditing(true)}>{t("form.edit")}</Button>
+        <Remove document={documents.removeChannel} id={channel.id} name={channel.name} revision={channel.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />
+      </DrawerHead>
+      <Section title={t("fleet.connected")} note={String(channel.things.length)}>
+        {channel.things.length === 0 ? <p className="quiet">{t("fleet.notConnected")}</p> : <p>{channel.things.map((thing) => thing.name).join(", ")}</p>}
+      </Section>
+      <HistoryPanel key={String(channel.revision)} entity="CHANNEL" id={channel.id} revision={channel.revision} onChanged={onChanged} />
+      {editing && <ChannelForm channel={channel} onClose={() => setEditing(false)} onSaved={onChanged} />}
+    </Drawer>
+  );
+}
+
+function DrawerHead({ title, note, children }: { title: string; note: string; children: ReactNode }) {
+  return (
+    <header className="drawer-head-stack">
+      <h2 className="drawer-title">{title}</h2>
+      <p className="quiet">{note}</p>
+      <div className="button-row">{children}</div>
+    </header>
+  );
+}
+
+function useConfigureRefusal(): string | null {
+  const { t } = useTranslation();
+  const who = useSignal(session);
+  return may("configure", who?.role) ? null : t("right.configure");
+}
+
+/** Connects and disconnects what differs; both are events of the channels. */
+function ConnectDialog({ thing, channels, onClose, onSaved }: { thing: ThingRow; channels: readonly Channel[]; onClose: () => void; onSaved: () => void }) {
+  const { t } = useTranslation();
+  const before = thing.channels.map((channel) => channel.id);
+  const [value, setValue] = useState<string[]>(before);
+  const submit = useSubmit();
+  const add = value.filter((id) => !before.includes(id));
+  const drop = before.filter((id) => !value.includes(id));
+  const save = () => void submit.run(async () => {
+    if (add.length > 0) await mutate(documents.connect, { channels: add, things: [thing.id] });
+    if (drop.length > 0) await mutate(documents.disconnect, { channels: drop, things: [thing.id] });
+    toast(t("fleet.saved", { name: thing.name }));
+    onSaved();
+    onClose();
+  });
+  return (
+    <ModalDialog title={t("fleet.connect", { name: thing.name })} onClose={onClose}>
+      <ChannelPicker label={t("fleet.channels")} channels={channels} value={value} onChange={setValue} />
+      {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
+      <div className="dialog-actions">
+        <Button onClick={onClose}>{t("dialog.cancel")}</Button>
+        <Button kind="primary" unavailable={add.length + drop.length === 0 ? t("form.nothing") : null} onClick={save}>{t("fleet.connectSave", { add: add.length, drop: drop.length })}</Button>
+      </div>
+    </ModalDialog>
+  );
+}
+
+interface RemoveProps { document: string; id: string; name: string; revision: number | string; refused: string | null; onDone: () => void }
+
+export function Remove({ document, id, name, revision, refused, onDone }: RemoveProps) {
+  const { t } = useTranslation();
+  const [asking, setAsking] = useState(false);
+  const submit = useSubmit();
+  const remove = () => void submit.run(async () => {
+    await mutate(document, { id, expectedRevision: revision });
+    toast(t("form.removed", { name }));
+    onDone();
+  });
+  return (
+    <>
+      <Button unavailable={refused} onClick={() => setAsking(true)}>{t("form.remove")}</Button>
+      {asking && (
+        <ModalDialog title={t("form.removeOne", { name })} onClose={() => setAsking(false)}>
+          <p>{t("form.removeText")}</p>
+          {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
+          <div className="dialog-actions"><Button onClick={() => setAsking(false)}>{t("dialog.cancel")}</Button><Button kind="primary" onClick={remove}>{t("form.remove")}</Button></div>
+        </ModalDialog>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,16 @@
+import type { Json } from "../api/types";
+
+/** What a thing's free metadata say of it, under the few keys that Flash reads. */
+export interface Described { title: string; area: string }
+
+export function describe(metadata: Json): Described {
+  const field = (...keys: string[]) => {
+    if (metadata === null || typeof metadata !== "object" || Array.isArray(metadata)) return "";
+    for (const key of keys) {
+      const value = metadata[key];
+      if (typeof value === "string" && value !== "") return value;
+    }
+    return "";
+  };
+  return { title: field("title", "description"), area: field("area", "unit", "location") };
+}

@@ -1,0 +1,79 @@
+import { documents } from "../api/request";
+import { subscribe } from "../api/socket";
+import type { Sample, TelemetryFrame } from "../api/types";
+
+/** The newest sample of a series. `q`: 192 good, 64 uncertain, 0 bad. */
+export interface Reading { t: number; v: number | null; q: number }
+export type Watcher = (reading: Reading) => void;
+
+const MAX_SERIES = 500;
+const MAX_HZ = 4;
+const watchers = new Map<string, Set<Watcher>>();
+const readings = new Map<string, Reading>();
+let open: { key: string; stop: () => void } | null = null;
+let planned = false;
+
+/** Hears each new sample of a series while it is watched. All watched series of a page share one subscription. */
+export function watch(series: string, watcher: Watcher): () => void {
+  const set = watchers.get(series) ?? new Set<Watcher>();
+  set.add(watcher);
+  watchers.set(series, set);
+  const known = readings.get(series);
+  if (known) watcher(known);
+  plan();
+  return () => {
+    set.delete(watcher);
+    if (set.size === 0 && watchers.get(series) === set) watchers.delete(series);
+    plan();
+  };
+}
+
+/** What a query said is a reading too, until a newer one comes. */
+export function seed(series: string, sample: Sample | null): void {
+  if (!sample) return;
+  offer(series, { t: Date.parse(sample.time), v: sample.number, q: QUALITY[sample.quality] });
+}
+
+export function readingOf(series: string): Reading | undefined {
+  return readings.get(series);
+}
+
+export function stopTelemetry(): void {
+  open?.stop();
+  open = null;
+  readings.clear();
+}
+
+export const QUALITY = { GOOD: 192, UNCERTAIN: 64, BAD: 0 } as const;
+
+function offer(series: string, reading: Reading): void {
+  const known = readings.get(series);
+  if (known && known.t >= reading.t) return;
+  readings.set(series, reading);
+  for (const watcher of watchers.get(series) ?? []) watcher(reading);
+}
+
+// Parts mount one by one; the subscription is opened once for all that one turn of the page asked for.
+function plan(): void {
+  if (planned) return;
+  planned = true;
+  setTimeout(() => {
+    planned = false;
+    reopen([...watchers.keys()].sort().slice(0, MAX_SERIES));
+  }, 50);
+}
+
+function reopen(series: string[]): void {
+  const key = series.join(",");
+  if (open?.key === key) return;
+  open?.stop();
+  open = null;
+  if (series.length === 0) return;
+  const stop = subscribe<{ telemetry: TelemetryFrame }>(documents.telemetry, { series, maxHz: MAX_HZ }, ({ telemetry }) => {
+    telemetry.i.forEach((index, row) => {
+      const id = series[index];
+      if (id !== undefined) offer(id, { t: telemetry.t[row] ?? 0, v: telemetry.v[row] ?? null, q: telemetry.q[row] ?? 192 });
+    });
+  });
+  open = { key, stop };
+}

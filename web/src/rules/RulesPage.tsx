@@ -1,0 +1,115 @@
+import { useTranslation } from "react-i18next";
+import { documents } from "../api/request";
+import type { AlarmRule } from "../api/types";
+import { useQuery } from "../api/useQuery";
+import { HistoryPanel } from "../history/HistoryPanel";
+import { useLanguage } from "../i18n/useLanguage";
+import { formatNumber } from "../lib/format";
+import { Link, navigate, useAddress, useQueryValue } from "../lib/router";
+import { may, session } from "../lib/session";
+import { useSignal } from "../lib/signal";
+import { AlarmGlyph } from "../parts/AlarmGlyph";
+import { Button } from "../parts/Button";
+import { Asked, Empty } from "../parts/Panel";
+import { LIMIT_LETTERS } from "../parts/scale";
+import { Remove } from "../fleet/FleetDrawers";
+import { useTitle, useTrail } from "../shell/trail";
+import "../styles/rules.css";
+import { RuleForm } from "./RuleForm";
+
+/** Which rules watch, and will this one help or annoy? */
+export default function RulesPage({ id }: { id: string | undefined }) {
+  const { t } = useTranslation();
+  const { query: search } = useAddress();
+  const thing = new URLSearchParams(search).get("thing") ?? "";
+  const list = useQuery<{ alarmRules: { nodes: AlarmRule[]; total: number } }>(documents.rules, thing ? { thing } : {});
+  useTitle(t("nav.rules"));
+  if (id !== undefined) return <OneRule id={id} thing={thing} onChanged={list.reload} />;
+  return (
+    <div className="rules">
+      <div className="page-bar"><h1>{t("nav.rules")}</h1><span className="count">{list.data?.alarmRules.total}</span>
+        {thing && <Link to="/rules" className="text-link">{t("rules.all")}</Link>}
+        <span className="toolbar-right"><NewButton thing={thing} /></span></div>
+      <div className="page-scroll"><Asked query={list} what={t("nav.rules")}>
+        {({ alarmRules }) => (alarmRules.nodes.length === 0 ? <Empty text={t("rules.empty")} action={<NewButton thing={thing} />} /> : <RuleTable rules={alarmRules.nodes} />)}
+      </Asked></div>
+    </div>
+  );
+}
+
+function NewButton({ thing }: { thing: string }) {
+  const { t } = useTranslation();
+  const who = useSignal(session);
+  return <Button kind="primary" unavailable={may("configure", who?.role) ? null : t("right.configure")} onClick={() => navigate(`/rules/new${thing ? `?thing=${thing}` : ""}`)}>+ {t("rules.new")}</Button>;
+}
+
+function RuleTable({ rules }: { rules: readonly AlarmRule[] }) {
+  const { t } = useTranslation();
+  const language = useLanguage();
+  return (
+    <table className="table">
+      <caption className="hidden-text">{t("nav.rules")}</caption>
+      <thead><tr><th className="gutter"><span className="hidden-text">{t("alarms.priority")}</span></th><th scope="col">{t("rules.rule")}</th><th scope="col">{t("rules.watches")}</th><th scope="col">{t("rules.limits")}</th><th scope="col">{t("rules.operatorDoes")}</th><th scope="col">{t("rules.class")}</th><th scope="col" className="number">{t("fleet.revision")}</th></tr></thead>
+      <tbody>
+        {rules.map((rule) => {
+          const top = [...rule.levels.map((level) => level.priority), ...(rule.deadman ? [rule.deadman.priority] : [])].sort()[0];
+          return (
+            <tr key={rule.id} className={rule.enabled ? "" : "row-off"}>
+              <td className="gutter">{top && <AlarmGlyph priority={top} state="ACKNOWLEDGED" alarmClass={rule.class} size={22} label={t("alarm.priority", { digit: top.slice(1) })} />}</td>
+              <th scope="row"><Link to={`/rules/${rule.id}`} className="row-link"><b>{rule.name || rule.message}</b></Link>{!rule.enabled && <span className="quiet"> {t("rules.off")}</span>}</th>
+              <td><span className="fit">{rule.thing?.name ?? rule.deviceType?.name ?? "–"} <span className="tag-name">{rule.seriesName}</span></span></td>
+              <td>{[...rule.levels.map((level) => `${LIMIT_LETTERS[level.kind]} ${formatNumber(level.limit, decimalsOf(level.limit), language)}`), ...(rule.deadman ? [t("rules.silent", { seconds: Number(rule.deadman.periodMs) / 1000 })] : [])].join(", ")}</td>
+              <td><span className="fit" title={rule.action}>{rule.action}</span></td>
+              <td>{t(`class.${rule.class}`)}</td>
+              <td className="number">r{String(rule.revision)}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+/** As many decimals as the limit was written with. */
+function decimalsOf(limit: number): number {
+  return (String(limit).split(".")[1] ?? "").length;
+}
+
+function OneRule({ id, thing, onChanged }: { id: string; thing: string; onChanged: () => void }) {
+  const { t } = useTranslation();
+  const who = useSignal(session);
+  const isNew = id === "new";
+  const query = useQuery<{ alarmRule: AlarmRule | null }>(isNew ? null : documents.rule, { id });
+  const rule = query.data?.alarmRule ?? null;
+  const [tab, setTab] = useQueryValue("view", "form");
+  useTrail(rule?.name || rule?.message);
+  const saved = (next: string) => {
+    onChanged();
+    query.reload();
+    if (isNew) navigate(`/rules/${next}`, { replace: true });
+  };
+  const refused = may("configure", who?.role) ? null : t("right.configure");
+  return (
+    <div className="rules">
+      <div className="page-bar">
+        <h1>{isNew ? t("rules.new") : rule?.name || rule?.message}</h1>
+        {rule && <span className="quiet">{rule.deviceType ? t("rules.forType", { name: rule.deviceType.name }) : rule.thing?.name}, r{String(rule.revision)}</span>}
+        {rule && (
+          <div className="tabs" role="tablist" aria-label={t("nav.rules")}>
+            {(["form", "history"] as const).map((one) => <button key={one} type="button" role="tab" className="tab" aria-selected={tab === one} onClick={() => setTab(one)}>{t(`rules.view.${one}`)}</button>)}
+          </div>
+        )}
+        <span className="toolbar-right">{rule && <Remove document={documents.removeRule} id={rule.id} name={rule.name} revision={rule.revision} refused={refused} onDone={() => { onChanged(); navigate("/rules"); }} />}</span>
+      </div>
+      <div className="page-scroll page-pad">
+        {isNew ? <RuleForm rule={null} thing={thing} onSaved={saved} onDiscard={() => navigate("/rules")} /> : (
+          <Asked query={query} what={t("nav.rules")}>
+            {({ alarmRule }) => (alarmRule === null ? <Empty text={t("rules.unknown")} /> : tab === "history"
+              ? <HistoryPanel key={String(alarmRule.revision)} entity="ALARM_RULE" id={alarmRule.id} revision={alarmRule.revision} onChanged={() => saved(alarmRule.id)} />
+              : <RuleForm key={String(alarmRule.revision)} rule={alarmRule} thing={thing} onSaved={saved} onDiscard={() => undefined} />)}
+          </Asked>
+        )}
+      </div>
+    </div>
+  );
+}

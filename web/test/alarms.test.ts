@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import { apply, type Book, EMPTY, put } from "../src/alarms/book";
+import { byUrgency, tabOf, tally, worstOf, worstUnacknowledged } from "../src/alarms/order";
+import type { Alarm, AlarmChangeEvent, JournalEntry } from "../src/api/types";
+
+function alarm(id: string, patch: Partial<Alarm> = {}): Alarm {
+  return {
+    id, state: "UNACKNOWLEDGED", priority: "P2", class: "PROCESS", cause: "HI", latching: false, thing: { id: "t1", name: "P-101", metadata: {} }, seriesName: "vibration", series: null, rule: null,
+    occurrence: 1, message: "high", consequence: "", action: "", timeToRespondMs: null, value: 5, limit: 4.5, unit: "mm/s", quality: "GOOD", sourceTime: "2026-11-24T09:00:00Z", receivedAt: "2026-11-24T09:00:00Z",
+    raisedAt: "2026-11-24T09:00:00Z", returnedAt: null, acknowledgedAt: null, acknowledgedBy: null, reAlarmCount: 0, shelvedUntil: null, shelvedReason: null, outOfServiceReason: null, suppressedBy: null, comments: [], contributions: [], revision: 1, ...patch,
+  };
+}
+const entry = { kind: "activated" } as JournalEntry;
+const snapshot = (cursor: string, alarms: Alarm[]): AlarmChangeEvent => ({ cursor, kind: "SNAPSHOT", alarms, change: null, alarm: null });
+const changed = (cursor: string, one: Alarm): AlarmChangeEvent => ({ cursor, kind: "CHANGE", alarms: null, change: entry, alarm: one });
+const states = (book: Book) => Object.fromEntries([...book.alarms].map(([id, one]) => [id, one.state]));
+
+describe("the book of alarms", () => {
+  it("starts from the snapshot and keeps its cursor", () => {
+    const book = apply(EMPTY, snapshot("7", [alarm("a"), alarm("b", { state: "NORMAL" })]));
+    expect(states(book)).toEqual({ a: "UNACKNOWLEDGED" });
+    expect(book).toMatchObject({ cursor: "7", loaded: true });
+  });
+  it("applies each change in order and moves the cursor", () => {
+    const first = apply(EMPTY, snapshot("7", [alarm("a")]));
+    const second = apply(first, changed("8", alarm("a", { state: "ACKNOWLEDGED", revision: 2 })));
+    const third = apply(second, changed("9", alarm("c", { priority: "P1" })));
+    expect(states(third)).toEqual({ a: "ACKNOWLEDGED", c: "UNACKNOWLEDGED" });
+    expect(third).toMatchObject({ cursor: "9", changes: 2 });
+  });
+  it("takes an alarm off the list when it is normal, and remembers it among the last five", () => {
+    let book = apply(EMPTY, snapshot("0", []));
+    for (let i = 0; i < 7; i++) book = apply(apply(book, changed(`${i}a`, alarm(`x${i}`))), changed(`${i}b`, alarm(`x${i}`, { state: "NORMAL", revision: 2 })));
+    expect(book.alarms.size).toBe(0);
+    expect(book.returned.map((one) => one.id)).toEqual(["x6", "x5", "x4", "x3", "x2"]);
+  });
+  it("leaves the state as it is when a resume repeats an older change", () => {
+    const book = put(apply(EMPTY, snapshot("7", [])), alarm("a", { state: "ACKNOWLEDGED", revision: 5 }));
+    const again = apply(book, changed("8", alarm("a", { state: "UNACKNOWLEDGED", revision: 4 })));
+    expect(states(again)).toEqual({ a: "ACKNOWLEDGED" });
+    expect(again.cursor).toBe("8");
+  });
+  it("replaces everything where the cursor was too old and a new snapshot came", () => {
+    const book = apply(apply(EMPTY, snapshot("7", [alarm("a")])), snapshot("900", [alarm("b")]));
+    expect(states(book)).toEqual({ b: "UNACKNOWLEDGED" });
+    expect(book.cursor).toBe("900");
+  });
+  it("compares revisions beyond 2^53, which come as texts", () => {
+    const book = put(EMPTY, alarm("a", { revision: "9007199254740993", state: "ACKNOWLEDGED" }));
+    expect(states(put(book, alarm("a", { revision: "9007199254740992" })))).toEqual({ a: "ACKNOWLEDGED" });
+  });
+});
+
+describe("order and tally", () => {
+  const list = [
+    alarm("old", { raisedAt: "2026-11-24T08:00:00Z" }), alarm("new", { raisedAt: "2026-11-24T09:30:00Z" }), alarm("acked", { priority: "P1", state: "ACKNOWLEDGED" }),
+    alarm("predicted", { class: "PREDICTIVE", priority: "P1" }), alarm("shelved", { state: "SHELVED", priority: "P1" }), alarm("fault", { class: "INSTRUMENT", state: "ACKNOWLEDGED" }),
+  ];
+  it("puts the unacknowledged first, then priority, then the newest", () => {
+    expect([...list].sort(byUrgency).map((one) => one.id).slice(0, 3)).toEqual(["predicted", "new", "old"]);
+  });
+  it("keeps predictions and device faults out of the priorities", () => {
+    const counts = tally(list);
+    expect(counts.priorities.P2).toEqual({ active: 2, unacknowledged: 2 });
+    expect(counts.priorities.P1).toEqual({ active: 1, unacknowledged: 0 });
+    expect(counts.tabs).toEqual({ active: 3, predicted: 1, faults: 1, shelved: 1, suppressed: 0, outOfService: 0 });
+    expect(counts.unacknowledged).toBe(2);
+  });
+  it("shows the process alarm in the bar before a prediction of higher priority", () => {
+    expect(worstUnacknowledged(list)?.id).toBe("new");
+    expect(worstUnacknowledged(list.filter((one) => one.class === "PREDICTIVE"))?.id).toBe("predicted");
+    expect(worstUnacknowledged([alarm("a", { state: "ACKNOWLEDGED" })])).toBeNull();
+  });
+  it("gives a thing its own worst alarm, an active one before a shelved one", () => {
+    expect(worstOf([alarm("s", { state: "SHELVED", priority: "P1" }), alarm("x", { priority: "P4", state: "ACKNOWLEDGED" })], "t1")?.id).toBe("x");
+    expect(worstOf(list, "other")).toBeNull();
+  });
+  it("has a list for each state and class, and none for normal", () => {
+    expect(tabOf(alarm("a", { state: "SUPPRESSED", class: "PREDICTIVE" }))).toBe("suppressed");
+    expect(tabOf(alarm("a", { state: "NORMAL" }))).toBeNull();
+  });
+});
