@@ -270,7 +270,6 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(tellee_api::mqtt::serve(Arc::clone(&broker), listener));
-        tokio::spawn(Arc::clone(&broker).upkeep());
         let channel = ChannelId::generate();
         let server = Self {
             address,

@@ -15,7 +15,11 @@ const INTERVAL: Duration = Duration::from_millis(250);
 impl Broker {
     /// Runs until the broker is stopped: the effect of revoked keys and withdrawn channels on open sessions, expiry of
     /// sessions and retained messages, and delayed wills.
-    pub async fn upkeep(self: Arc<Self>) {
+    pub(in crate::mqtt) async fn upkeep(self: Arc<Self>) {
+        // Once, however many listeners there are.
+        if self.upkept.swap(true, Ordering::Relaxed) {
+            return;
+        }
         // Apart, because a will waits for the store and a revoked key must not.
         let upkeep = async { tokio::join!(self.follow_access(), self.follow_time()) };
         tokio::select! {
