@@ -246,8 +246,10 @@ impl Extension for Rules {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
+        // Items of a list come here too, with the list as their parent: the field that holds it was ruled before.
+        let item_of_list = info.parent_type.starts_with('[');
         // The schema about itself; `introspection` switches it off where it is not wanted.
-        if !info.is_for_introspection && !info.parent_type.starts_with("__") {
+        if !info.is_for_introspection && !item_of_list && !info.parent_type.starts_with("__") {
             let pos = info.field.name.pos;
             allowed(ctx, info.parent_type, info.name)
                 .map_err(|error| async_graphql::Error::from(error).into_server_error(pos))?;
