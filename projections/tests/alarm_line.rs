@@ -1,6 +1,8 @@
 //! The whole line with real parts: commands to entities, projections, samples into the telemetry store, the live hub, the
 //! alarm watch and back to an alarm's entity.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! A registry of 10,000 things: created, searched, loaded again. Prints how long each took (`--nocapture`).
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,9 @@
 
 #[path = "telemetry/compare.rs"]
 mod compare;
+#[path = "telemetry/conformance.rs"]
+#[allow(dead_code, reason = "shared by several test programs")]
+mod conformance;
 #[path = "telemetry/generate.rs"]
 mod generate;
 #[path = "telemetry/oracle.rs"]
@@ -16,10 +19,11 @@ use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tellee_projections::telemetry::disk::{Faults, SimulatedDisk};
-use tellee_projections::telemetry::{Access, Engine, TelemetryError};
+use tellee_projections::telemetry::disk::{Disk, Faults, SimulatedDisk};
+use tellee_projections::telemetry::{Access, Engine, TelemetryError, Value};
 
 use compare::{assert_equal, assert_same_samples};
+use conformance::{batch, record};
 use generate::{Step, config, step};
 use oracle::Oracle;
 
@@ -200,4 +204,45 @@ fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
             "seed {seed}: the disk never ran full"
         );
     }
+}
+
+#[test]
+fn attempts_on_a_full_disk_leave_nothing_behind() {
+    let disk = SimulatedDisk::new(1);
+    let engine = Engine::open(Arc::new(disk.clone()), config(), Access::Write).unwrap();
+    let append = |second: i64| {
+        let records = (0..50)
+            .map(|step| record("p", second + step, Value::Number(step as f64)))
+            .collect();
+        engine.commit([&Arc::new(batch(records))].into_iter())
+    };
+    append(0).unwrap();
+    let names = disk.list().unwrap();
+    let used = |names: &[String]| -> u64 {
+        names
+            .iter()
+            .map(|name| disk.open(name).unwrap().length().unwrap())
+            .sum()
+    };
+    for room in 0..300 {
+        disk.set_faults(Faults {
+            capacity: Some(used(&names) + room * 20),
+            ..Faults::default()
+        });
+        match engine.flush() {
+            Ok(_) => {
+                assert!(room > 0, "the disk was never full");
+                return;
+            }
+            Err(error) => assert!(matches!(error, TelemetryError::DiskFull), "{error}"),
+        }
+        let left: Vec<String> = disk
+            .list()
+            .unwrap()
+            .into_iter()
+            .filter(|name| name != "manifest.tmp")
+            .collect();
+        assert_eq!(left, names, "room for {} bytes", room * 20);
+    }
+    panic!("the flush never came through");
 }

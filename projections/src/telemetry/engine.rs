@@ -40,6 +40,8 @@ struct Maintenance {
     catalog_base: u64,
     /// An append to the catalog may have reached the disk without its manifest: the next one starts a new file.
     catalog_in_doubt: bool,
+    /// Which of two manifests a crash would leave is not known: files that either names must stay.
+    manifest_in_doubt: bool,
 }
 
 pub struct Engine {

@@ -110,6 +110,7 @@ impl Engine {
             maintenance: Mutex::new(Maintenance {
                 catalog_base: manifest.catalog.length,
                 catalog_in_doubt: false,
+                manifest_in_doubt: false,
                 manifest,
             }),
             log: Mutex::new(Log {
