@@ -40,18 +40,17 @@ impl IngestError {
         )
     }
 
-    /// The stable code that clients may test for.
+    /// The stable code that clients may test for; `docs/errors` has a page on each.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NotAuthorised { .. } => "NOT_AUTHORISED",
-            Self::Subtopic(_) => "INVALID_SUBTOPIC",
-            Self::TooLarge { .. } => "MESSAGE_TOO_LARGE",
-            Self::Malformed(_) => "MALFORMED_MESSAGE",
-            Self::Invalid { .. } => "INVALID_RECORD",
-            Self::Overloaded => "OVERLOADED",
-            Self::DiskFull => "DISK_FULL",
-            Self::Stopping => "STOPPING",
-            Self::Store(_) => "STORE_FAILED",
+            Self::NotAuthorised { .. } => "forbidden",
+            Self::Subtopic(_) => "invalid_input",
+            Self::TooLarge { .. } => "body_too_large",
+            Self::Malformed(_) | Self::Invalid { .. } => "malformed_message",
+            Self::Overloaded => "overloaded",
+            Self::DiskFull => "disk_full",
+            Self::Stopping => "stopping",
+            Self::Store(_) => "internal",
         }
     }
 
