@@ -417,6 +417,9 @@ impl Platform {
                 .await?;
             return Err(ApiError::not_found("such edge device"));
         };
+        // By the device, not by how its external id was spelt; by address too, so that a stranger cannot lock it out.
+        let guesser = format!("bootstrap {} {address}", row.id);
+        self.throttle.check(&guesser)?;
         let given = hash_key(external_key);
         let same: bool = given
             .0
@@ -424,11 +427,13 @@ impl Platform {
             .ct_eq(row.external_key.0.as_bytes())
             .into();
         if !same {
+            self.throttle.failed(&guesser);
             return Err(ApiError::new(
                 ErrorCode::Forbidden,
                 "the external key is not that of this edge device",
             ));
         }
+        self.throttle.succeeded(&guesser);
         let thing = self
             .projections
             .registry()

@@ -174,16 +174,27 @@ impl Manifest {
         }
     }
 
-    /// Puts this manifest in the place of the one before, at once. All files that it names must be durable, except
-    /// for their names in the folder: the folder is synced here, before and after.
-    pub fn write(&self, disk: &dyn Disk) -> Result<(), TelemetryError> {
+    /// Writes the draft of this manifest. All files that it names must be durable, except for their names in the
+    /// folder: the folder is synced here. Until [`Self::replace`] nothing has changed.
+    pub fn write_draft(&self, disk: &dyn Disk) -> Result<(), TelemetryError> {
         let cannot = |error: std::io::Error| failed("cannot write the manifest", &error);
         let draft = disk.create(DRAFT).map_err(cannot)?;
         draft.write_all_at(&self.encode(), 0).map_err(cannot)?;
         draft.sync().map_err(cannot)?;
-        disk.sync_folder().map_err(cannot)?;
+        disk.sync_folder().map_err(cannot)
+    }
+
+    /// Puts the draft in the place of the manifest before, at once. If this fails, either may be found after a crash.
+    pub fn replace(disk: &dyn Disk) -> Result<(), TelemetryError> {
+        let cannot = |error: std::io::Error| failed("cannot replace the manifest", &error);
         disk.rename(DRAFT, NAME).map_err(cannot)?;
         disk.sync_folder().map_err(cannot)
+    }
+
+    /// Both steps.
+    pub fn write(&self, disk: &dyn Disk) -> Result<(), TelemetryError> {
+        self.write_draft(disk)?;
+        Self::replace(disk)
     }
 }
 

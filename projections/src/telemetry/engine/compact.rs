@@ -79,7 +79,21 @@ impl Engine {
         let order = files[range.end - 1].1;
         let number = maintenance.take_number();
 
-        let parts = self.state.read().parts_in(&inputs);
+        let merged = self.merge(&mut maintenance, &inputs, number, order);
+        if merged.is_err() && !maintenance.manifest_in_doubt {
+            self.discard(&file_name(number));
+        }
+        merged.map(|()| true)
+    }
+
+    fn merge(
+        &self,
+        maintenance: &mut Maintenance,
+        inputs: &[u64],
+        number: u64,
+        order: u64,
+    ) -> Result<(), TelemetryError> {
+        let parts = self.state.read().parts_in(inputs);
         let target = self.config.compacted_block_samples;
         let mut rewrite = Rewrite::new(self, number, order, target, target / 2);
         for (series, view) in &parts {
@@ -88,8 +102,7 @@ impl Engine {
         let written = rewrite.finish()?;
         self.save_damaged(&parts)?;
         let entry = written.is_some().then_some(FileEntry { number, order });
-        self.replace(&mut maintenance, &inputs, entry, written)?;
-        Ok(true)
+        self.replace(maintenance, inputs, entry, written)
     }
 
     fn replace(

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use super::rewrite::{Rewrite, Written};
-use super::{Engine, Maintenance};
+use super::{Engine, Maintenance, NOTHING};
+use crate::telemetry::block_file;
 use crate::telemetry::catalog;
 use crate::telemetry::log::segment_number;
 use crate::telemetry::manifest::{CatalogEntry, FileEntry, Manifest};
@@ -22,18 +23,30 @@ impl Engine {
     }
 
     pub(super) fn flush_with(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
-        if self.state.read().frozen.is_none() && !self.freeze(maintenance)? {
+        let is_unfinished = self.state.read().frozen.is_some();
+        if !is_unfinished && !self.freeze(maintenance)? {
             return Ok(false);
         }
         let Some(frozen) = self.state.read().frozen.clone() else {
             return Ok(false);
         };
         let number = maintenance.take_number();
-        let written = self.write_frozen(&frozen, number)?;
+        let flushed = self.flush_frozen(maintenance, &frozen, number);
+        if flushed.is_err() && !maintenance.manifest_in_doubt {
+            self.discard(&block_file::file_name(number));
+        }
+        flushed.map(|()| true)
+    }
 
+    fn flush_frozen(
+        &self,
+        maintenance: &mut Maintenance,
+        frozen: &Frozen,
+        number: u64,
+    ) -> Result<(), TelemetryError> {
+        let written = self.write_frozen(frozen, number)?;
         let mut manifest = maintenance.manifest.clone();
-        manifest.catalog = self.write_catalog(maintenance, &frozen)?;
-        manifest.next_number = maintenance.manifest.next_number;
+        manifest.catalog = self.write_catalog(maintenance, frozen)?;
         manifest.log_floor = frozen.log_floor;
         if written.is_some() {
             manifest.files.push(FileEntry {
@@ -41,10 +54,16 @@ impl Engine {
                 order: frozen.order,
             });
         }
-        self.install(maintenance, manifest)?;
+        let catalog_number = manifest.catalog.number;
+        let installed = self.install(maintenance, manifest);
+        let is_new_catalog = catalog_number != maintenance.manifest.catalog.number;
+        if installed.is_err() && is_new_catalog && !maintenance.manifest_in_doubt {
+            self.discard(&catalog::file_name(catalog_number));
+        }
+        installed?;
         self.state.write().flushed(written);
         self.remove_old_segments(frozen.log_floor);
-        Ok(true)
+        Ok(())
     }
 
     /// Writers go on in a new log segment and in empty heads.
@@ -54,6 +73,7 @@ impl Engine {
             let floor = log.writer.rotate();
             let frozen = self.state.write().freeze(floor);
             self.log_bytes.store(0, Ordering::Relaxed);
+            self.in_memory_since.store(NOTHING, Ordering::Relaxed);
             if frozen {
                 return Ok(true);
             }
@@ -111,7 +131,8 @@ impl Engine {
         };
         maintenance.catalog_in_doubt = true;
         let entries = self.state.read().catalog_entries();
-        let written = catalog::append(&*self.disk, fresh, &entries)?;
+        let written = catalog::append(&*self.disk, fresh, &entries)
+            .inspect_err(|_| self.discard(&catalog::file_name(fresh.number)))?;
         maintenance.catalog_base = written.length;
         Ok(written)
     }
@@ -129,7 +150,10 @@ impl Engine {
             manifest.next_series = state.next_series();
         }
         manifest.next_number = manifest.next_number.max(maintenance.manifest.next_number);
-        manifest.write(&*self.disk)?;
+        manifest.write_draft(&*self.disk)?;
+        maintenance.manifest_in_doubt = true;
+        Manifest::replace(&*self.disk)?;
+        maintenance.manifest_in_doubt = false;
         maintenance.catalog_in_doubt = false;
         let old = std::mem::replace(&mut maintenance.manifest, manifest);
         if old.catalog.number != maintenance.manifest.catalog.number && old.catalog.length > 0 {
@@ -153,6 +177,18 @@ impl Engine {
     pub(super) fn remove(&self, name: &str) {
         if let Err(error) = self.disk.remove(name) {
             tracing::warn!(file = name, %error, "cannot remove a telemetry file that is not needed any more");
+        }
+    }
+}
+
+impl Engine {
+    /// Removes what an attempt that failed has left, so that attempts on a full disk do not fill it further.
+    pub(super) fn discard(&self, name: &str) {
+        match self.disk.remove(name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(file = name, %error, "cannot remove an unfinished telemetry file");
+            }
+            _ => {}
         }
     }
 }
