@@ -178,7 +178,6 @@ impl ApiError {
 
     /// Something broke on our side. What exactly goes to the log, not to the client.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
-        eprintln!("INTERNAL {cause}");
         tracing::error!(%cause, "a request failed for a reason of ours");
         Self::new(
             ErrorCode::Internal,
@@ -233,10 +232,14 @@ impl From<StoreError> for ApiError {
             StoreError::TooLarge { .. } => Self::new(ErrorCode::BodyTooLarge, error.to_string()),
             StoreError::TooMany { .. } => Self::new(ErrorCode::InvalidInput, error.to_string()),
             StoreError::Closed => Self::new(ErrorCode::Stopping, "tellee is stopping"),
-            StoreError::IdTaken { .. }
-            | StoreError::Newer { .. }
-            | StoreError::Damaged(_)
-            | StoreError::Failed(_) => Self::internal(&error),
+            // The id of an event is made of the command's, and that of the client's key.
+            StoreError::IdTaken { .. } => {
+                let reason = "this idempotency key was used before, for another request";
+                Self::new(ErrorCode::Conflict, reason)
+            }
+            StoreError::Newer { .. } | StoreError::Damaged(_) | StoreError::Failed(_) => {
+                Self::internal(&error)
+            }
         }
     }
 }

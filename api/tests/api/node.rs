@@ -302,6 +302,12 @@ impl Node {
         }
     }
 
+    /// Waits until the projections have seen all that happened.
+    pub async fn settled(&self) {
+        let head = *self.platform.events.head().borrow();
+        self.platform.seen(head).await.unwrap();
+    }
+
     /// Tells the port to stop, without waiting.
     pub fn begin_stop(&self) {
         self.stop.cancel();
