@@ -169,7 +169,7 @@ async fn subscriptions_of_a_socket_and_sockets_of_a_user_are_counted() {
     assert_eq!(first.close_code().await, 4429);
     drop(first);
     // The seat of a closed socket is free again.
-    in_time(async {
+    in_time(Box::pin(async {
         loop {
             let mut again = node.admin.open().await;
             again.init(&node.admin.token).await;
@@ -177,7 +177,7 @@ async fn subscriptions_of_a_socket_and_sockets_of_a_user_are_counted() {
                 break;
             }
         }
-    })
+    }))
     .await;
 }
 
