@@ -166,6 +166,7 @@ impl Node {
                 Arc::clone(&platform),
                 config.http.allowed_origins.clone(),
             ))
+            .merge(mqtt::websocket::routes(Arc::clone(&broker)))
             .merge(web::router());
         let routes = http::finish(routes, &limits);
         tasks.spawn(http::serve(listeners.http, routes, limits, stop.clone()));

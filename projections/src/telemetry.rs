@@ -3,7 +3,7 @@
 mod block_file;
 mod catalog;
 mod check;
-pub mod codec;
+mod codec;
 mod columns;
 mod config;
 mod damage;

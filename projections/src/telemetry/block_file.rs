@@ -117,7 +117,7 @@ impl BlockFile {
         let name = file_name(number);
         let cannot = |error: io::Error| failed(&format!("cannot read `{name}`"), &error);
         let file = disk.open(&name).map_err(cannot)?;
-        let length = file.len().map_err(cannot)?;
+        let length = file.length().map_err(cannot)?;
         let opened = Self {
             number,
             order,
@@ -128,22 +128,25 @@ impl BlockFile {
         };
 
         let mut head = vec![0; START as usize];
-        let headed = match opened.file.read_exact_at(&mut head, 0) {
-            Err(_) => Err(CodecError::Short),
-            Ok(()) => check_header(&head[..HEADER], number, order),
+        let copies = match opened.file.read_exact_at(&mut head, 0) {
+            Err(_) => [Err(CodecError::Short); 2],
+            Ok(()) => [
+                check_header(&head[..HEADER], number, order),
+                check_header(&head[HEADER..], number, order),
+            ],
         };
-        match headed.or_else(|error| match error {
-            CodecError::Newer { .. } => Err(error),
-            _ => check_header(&head[HEADER..], number, order),
-        }) {
-            Ok(()) => {}
-            Err(CodecError::Newer { found, known }) => {
-                return Err(TelemetryError::Newer { found, known });
+        for copy in copies {
+            match copy {
+                Ok(()) => {}
+                Err(CodecError::Newer { found, known }) => {
+                    return Err(TelemetryError::Newer { found, known });
+                }
+                Err(error) => damages.report(
+                    &name,
+                    0,
+                    format!("a copy of the header is damaged: {error}"),
+                ),
             }
-            Err(error) => damages.report(&name, 0, error.to_string()),
-        }
-        if headed.is_err() {
-            damages.report(&name, 0, "one copy of the header is damaged");
         }
 
         let entries = match opened.read_index() {

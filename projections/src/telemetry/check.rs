@@ -21,6 +21,8 @@ pub struct Report {
     pub block_bytes: u64,
     pub log_bytes: u64,
     pub damages: Vec<Damage>,
+    /// Damaged places beyond those that the list has room for.
+    pub unlisted_damages: u64,
 }
 
 impl Report {
@@ -56,5 +58,6 @@ pub fn check_disk(disk: Arc<dyn Disk>) -> Result<Report, TelemetryError> {
         block_bytes: figures.block_bytes,
         log_bytes: figures.log_bytes,
         damages: engine.damages(),
+        unlisted_damages: engine.unlisted_damages(),
     })
 }

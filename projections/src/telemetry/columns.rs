@@ -68,13 +68,6 @@ impl<T: Copy + PartialEq> Repeated<T> {
             Self::Each(values) => values.len(),
         }
     }
-
-    fn memory(&self) -> usize {
-        match self {
-            Self::Constant { .. } => 0,
-            Self::Each(values) => values.capacity() * size_of::<T>(),
-        }
-    }
 }
 
 /// The values of a column of samples. Most series are numbers and nothing else.
@@ -85,13 +78,6 @@ pub enum Values {
 }
 
 impl Values {
-    pub const fn len(&self) -> usize {
-        match self {
-            Self::Numbers(numbers) => numbers.len(),
-            Self::Any(values) => values.len(),
-        }
-    }
-
     pub fn get(&self, index: usize) -> Value {
         match self {
             Self::Numbers(numbers) => Value::Number(numbers[index]),
@@ -317,33 +303,6 @@ impl Columns {
         let least = *self.times.iter().min()?;
         let greatest = *self.times.iter().max()?;
         Some((least, greatest))
-    }
-
-    /// Bytes of memory behind the columns, about.
-    pub fn memory(&self) -> usize {
-        let values = match &self.values {
-            Values::Numbers(numbers) => numbers.capacity() * size_of::<f64>(),
-            Values::Any(values) => values
-                .iter()
-                .map(|value| {
-                    size_of::<Value>()
-                        + match value {
-                            Value::Text(text) => text.capacity(),
-                            Value::Data(data) => data.capacity(),
-                            Value::Number(_) | Value::Boolean(_) => 0,
-                        }
-                })
-                .sum(),
-        };
-        self.times.capacity() * size_of::<i64>()
-            + values
-            + self.seqs.memory()
-            + self.qualities.memory()
-            + self.received.memory()
-            + self.sums.memory()
-            + self.update_times.memory()
-            + self.origins.memory()
-            + self.dictionary.len() * 96
     }
 }
 

@@ -12,7 +12,8 @@ mod recover;
 mod rewrite;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tellee_actors::time::Timestamp;
@@ -50,9 +51,13 @@ pub struct Engine {
     state: RwLock<State>,
     /// Bytes of log that a restart would replay.
     log_bytes: AtomicU64,
+    /// When [`Self::wants_flush`] first saw the samples that are in memory now; [`NOTHING`] if there are none.
+    in_memory_since: AtomicI64,
     /// Blocks were dropped as a whole: some files may hold nothing any more.
     files_may_be_empty: AtomicBool,
 }
+
+const NOTHING: i64 = i64::MAX;
 
 /// What the store holds, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,14 +76,26 @@ impl Engine {
         if self.log_bytes.load(Ordering::Relaxed) > self.config.log_bytes {
             return true;
         }
-        let state = self.state.read();
-        if state.active_bytes > self.config.memory_bytes || state.frozen.is_some() {
+        let active_bytes = {
+            let state = self.state.read();
+            if state.frozen.is_some() {
+                return true;
+            }
+            state.active_bytes
+        };
+        if active_bytes > self.config.memory_bytes {
             return true;
         }
-        let longest = std::time::Duration::from_secs(u64::from(self.config.flush_after_seconds));
-        state
-            .active_since
-            .is_some_and(|since| now.since(since) >= longest)
+        if active_bytes == 0 {
+            self.in_memory_since.store(NOTHING, Ordering::Relaxed);
+            return false;
+        }
+        let since = self
+            .in_memory_since
+            .fetch_min(now.0, Ordering::Relaxed)
+            .min(now.0);
+        let longest = Duration::from_secs(u64::from(self.config.flush_after_seconds));
+        now.since(Timestamp(since)) >= longest
     }
 
     /// Whether memory is so full that writers must wait for the flush under way.
@@ -102,5 +119,10 @@ impl Engine {
     /// Damage found since the store was opened.
     pub fn damages(&self) -> Vec<Damage> {
         self.damages.list()
+    }
+
+    /// Damaged places beyond those that the list has room for.
+    pub fn unlisted_damages(&self) -> u64 {
+        self.damages.unlisted()
     }
 }

@@ -1,100 +1,24 @@
 //! What the store knows in memory: series, their newest samples, the samples not yet in block files, and where the
 //! others lie. Nothing in here waits for a disk.
 
+mod part;
+mod series;
+
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
-use tellee_actors::time::Timestamp;
 
+use self::series::{HEAD_COST, cost};
 use super::block_file::{BlockEntry, BlockFile};
 use super::catalog::{Entry, Latest};
 use super::codec::block;
-use super::columns::{Columns, SampleRef};
+use super::columns::SampleRef;
 use super::manifest::Tombstone;
-use super::model::{Sample, SeriesId, SeriesKey, TimeRange, Value};
-use super::summary::Summary;
+use super::model::{SeriesId, SeriesKey, TimeRange};
 
-/// What a head costs before its first sample, about, in bytes.
-const HEAD_COST: usize = 500;
-
-/// A sealed block that lies in memory until the next flush.
-#[derive(Debug)]
-pub struct MemoryBlock {
-    pub bytes: Vec<u8>,
-    pub summary: Summary,
-}
-
-/// Some samples of one series, at one of the places where samples can lie.
-#[derive(Debug, Clone)]
-pub enum Part {
-    Disk {
-        file: Arc<BlockFile>,
-        offset: u64,
-        length: u32,
-        summary: Summary,
-    },
-    Memory(Arc<MemoryBlock>),
-    Head(Arc<Columns>),
-}
-
-impl Part {
-    /// The least and the greatest time.
-    pub fn span(&self) -> (i64, i64) {
-        match self {
-            Self::Disk { summary, .. } => (summary.min_time, summary.max_time),
-            Self::Memory(block) => (block.summary.min_time, block.summary.max_time),
-            Self::Head(columns) => columns.span().unwrap_or((i64::MAX, i64::MIN)),
-        }
-    }
-
-    pub fn summary(&self) -> Option<&Summary> {
-        match self {
-            Self::Disk { summary, .. } => Some(summary),
-            Self::Memory(block) => Some(&block.summary),
-            Self::Head(_) => None,
-        }
-    }
-
-    pub fn count(&self) -> usize {
-        match self {
-            Self::Disk { summary, .. } => summary.count as usize,
-            Self::Memory(block) => block.summary.count as usize,
-            Self::Head(columns) => columns.len(),
-        }
-    }
-}
-
-/// A part as a query sees it.
-#[derive(Debug, Clone)]
-pub struct ViewPart {
-    pub part: Part,
-    /// Samples before this time were dropped.
-    pub clip: i64,
-}
-
-/// The parts of one series that may hold samples of a range, in the order in which they were written.
-pub type View = Vec<ViewPart>;
-
-#[derive(Debug)]
-pub struct Series {
-    pub id: SeriesId,
-    pub key: Arc<SeriesKey>,
-    /// Its definition is in the log or in the catalog, or about to be.
-    pub logged: bool,
-    pub in_catalog: bool,
-    /// `latest` changed since the last flush.
-    dirty: bool,
-    pub latest: Option<Box<Latest>>,
-    /// The batch that set `latest`.
-    latest_batch: u64,
-    head: Option<Arc<Columns>>,
-    sealed: Vec<Arc<MemoryBlock>>,
-    /// On their way to a block file.
-    frozen: Vec<Part>,
-    /// In order of (file order, time).
-    blocks: Vec<Part>,
-}
+pub use self::part::{Part, View, ViewPart};
+pub use self::series::Series;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Source {
@@ -128,8 +52,6 @@ pub struct State {
     dirty: Vec<u32>,
     /// Bytes of samples in heads and sealed blocks, without frozen ones.
     pub active_bytes: usize,
-    /// When the oldest sample in memory came.
-    pub active_since: Option<Timestamp>,
     batch: u64,
     block_samples: usize,
 }
@@ -218,19 +140,7 @@ impl State {
             .entry(key.channel)
             .or_default()
             .push(place as u32);
-        self.series[place] = Some(Series {
-            id,
-            key,
-            logged: known,
-            in_catalog: known,
-            dirty: false,
-            latest: None,
-            latest_batch: 0,
-            head: None,
-            sealed: Vec::new(),
-            frozen: Vec::new(),
-            blocks: Vec::new(),
-        });
+        self.series[place] = Some(Series::new(id, key, known));
         place as u32
     }
 
@@ -273,8 +183,6 @@ impl State {
         columns.push(sample);
         let full = columns.len() >= block_samples;
         self.active_bytes += added;
-        self.active_since
-            .get_or_insert(Timestamp(sample.received_at));
         if full {
             let (freed, taken) = series.seal();
             self.active_bytes = (self.active_bytes + taken).saturating_sub(freed);
@@ -471,7 +379,6 @@ impl State {
             }
         }
         self.active_bytes = 0;
-        self.active_since = None;
         if frozen.series.is_empty() && frozen.entries.is_empty() {
             return false;
         }
@@ -617,151 +524,5 @@ impl State {
             .map(|file| file.number)
             .filter(|number| !used.contains(number))
             .collect()
-    }
-}
-
-/// What a sample costs in a head, about, in bytes.
-fn cost(value: &Value) -> usize {
-    match value {
-        Value::Number(_) => 26,
-        Value::Boolean(_) => 50,
-        Value::Text(text) => 50 + text.len(),
-        Value::Data(data) => 50 + data.len(),
-    }
-}
-
-impl Part {
-    fn order(&self) -> (u64, i64) {
-        match self {
-            Self::Disk { file, summary, .. } => (file.order, summary.min_time),
-            Self::Memory(_) | Self::Head(_) => (u64::MAX, self.span().0),
-        }
-    }
-}
-
-impl Series {
-    /// Whether anything of it was ever kept.
-    pub const fn is_visible(&self) -> bool {
-        self.logged
-    }
-
-    fn moves_latest(&self, historical: bool, batch: u64, sample: &SampleRef<'_>) -> bool {
-        let Some(latest) = &self.latest else {
-            return true;
-        };
-        let known = (latest.sample.time.0, latest.sample.seq);
-        let new = (sample.time, sample.seq);
-        if historical && self.latest_batch != batch {
-            new == known
-        } else {
-            new >= known
-        }
-    }
-
-    fn set_latest(&mut self, batch: u64, sample: &SampleRef<'_>) {
-        self.latest_batch = batch;
-        let same = |known: &Arc<str>, text: &str| {
-            if **known == *text {
-                Arc::clone(known)
-            } else {
-                block::shared_text(text)
-            }
-        };
-        let (unit, protocol) = match &self.latest {
-            Some(latest) => (
-                same(&latest.unit, sample.unit),
-                same(&latest.protocol, sample.protocol),
-            ),
-            None => (
-                block::shared_text(sample.unit),
-                block::shared_text(sample.protocol),
-            ),
-        };
-        let latest = Latest {
-            sample: Sample {
-                time: Timestamp(sample.time),
-                seq: sample.seq,
-                value: sample.value.clone(),
-                sum: sample.sum,
-                update_time: sample.update_time,
-                quality: sample.quality,
-                received_at: Timestamp(sample.received_at),
-            },
-            unit,
-            protocol,
-        };
-        match &mut self.latest {
-            Some(slot) => **slot = latest,
-            None => self.latest = Some(Box::new(latest)),
-        }
-    }
-
-    /// The head becomes a block. Answers the bytes freed and the bytes taken.
-    fn seal(&mut self) -> (usize, usize) {
-        let Some(head) = self.head.take() else {
-            return (0, 0);
-        };
-        let columns = Arc::unwrap_or_clone(head);
-        let freed = (0..columns.len())
-            .map(|index| cost(&columns.values.get(index)))
-            .sum::<usize>()
-            + HEAD_COST;
-        let columns = columns.into_sorted();
-        let block = MemoryBlock {
-            bytes: block::encode(self.id, &columns),
-            summary: Summary::of(&columns),
-        };
-        let taken = block.bytes.len() + size_of::<MemoryBlock>();
-        self.sealed.push(Arc::new(block));
-        (freed, taken)
-    }
-
-    fn freeze(&mut self) -> bool {
-        self.frozen.extend(self.sealed.drain(..).map(Part::Memory));
-        self.sealed = Vec::new();
-        self.frozen.extend(self.head.take().map(Part::Head));
-        !self.frozen.is_empty()
-    }
-
-    /// Takes the samples before `before` out of memory.
-    fn trim(&mut self, before: i64) {
-        let from = TimeRange {
-            from: Timestamp(before),
-            to: Timestamp::MAX,
-        };
-        let trimmed = |columns: Columns| {
-            let columns = columns.into_sorted();
-            let mut kept = Columns::default();
-            // `TimeRange` excludes its end, and a sample may well bear the last stamp there is.
-            kept.extend_from(&columns, columns.indexes(from).start..columns.len());
-            kept
-        };
-        self.sealed.retain_mut(|block| {
-            if block.summary.min_time >= before {
-                return true;
-            }
-            if block.summary.max_time < before {
-                return false;
-            }
-            let Ok(columns) = block::decode(&block.bytes, block::Depth::All) else {
-                return true;
-            };
-            let kept = trimmed(columns);
-            if kept.is_empty() {
-                return false;
-            }
-            *block = Arc::new(MemoryBlock {
-                bytes: block::encode(self.id, &kept),
-                summary: Summary::of(&kept),
-            });
-            true
-        });
-        if let Some(head) = self
-            .head
-            .take_if(|head| head.span().is_some_and(|(first, _)| first < before))
-        {
-            let kept = trimmed(Arc::unwrap_or_clone(head));
-            self.head = (!kept.is_empty()).then(|| Arc::new(kept));
-        }
     }
 }

@@ -178,10 +178,6 @@ impl Summary {
         }
     }
 
-    pub const fn bad(&self) -> u32 {
-        self.count - self.good - self.uncertain
-    }
-
     /// Whether every sample came by `protocol`, none did, or one has to look.
     pub fn came_by(&self, protocol: &str) -> Option<bool> {
         let bit = protocol_bit(protocol);

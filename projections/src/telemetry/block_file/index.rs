@@ -68,11 +68,11 @@ pub fn decode(bytes: &[u8], start: u64) -> Result<Vec<BlockEntry>, CodecError> {
     let mut offset = start;
     let mut number = 0;
     let narrow = |value: i64| u32::try_from(value).map_err(|_| RANGE);
-    for index in 0..count {
+    for (index, &numbers_in_block) in columns[8].iter().enumerate() {
         let mut statistics = Statistics::EMPTY;
-        if columns[8][index] > 0 {
+        if numbers_in_block > 0 {
             statistics = Statistics {
-                count: columns[8][index] as u64,
+                count: numbers_in_block as u64,
                 sum: number_columns[0][number],
                 squares: number_columns[1][number],
                 min: number_columns[2][number],

@@ -204,8 +204,8 @@ fn put_planes(residuals: &[u64], out: &mut Vec<u8>) {
     let mut width = 8;
     let mut exceptions = 0;
     let mut best = usize::MAX;
-    for candidate in 0..=8 {
-        wider -= of_width[candidate];
+    for (candidate, needing) in of_width.into_iter().enumerate() {
+        wider -= needing;
         let cost = candidate * residuals.len() + wider * EXCEPTION_COST;
         if cost < best {
             best = cost;

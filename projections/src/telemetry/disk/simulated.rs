@@ -316,7 +316,7 @@ impl SimulatedFile {
 }
 
 impl DiskFile for SimulatedFile {
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         let world = self.world.lock();
         world.alive()?;
         Ok(world.inodes[self.inode].now.len() as u64)

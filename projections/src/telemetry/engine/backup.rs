@@ -38,7 +38,7 @@ impl Engine {
             // Block files never change, so a second name for the same file will do.
             if self.disk.link_to(&name, folder).is_err() {
                 let source = self.disk.open(&name).map_err(cannot)?;
-                let length = source.len().map_err(cannot)?;
+                let length = source.length().map_err(cannot)?;
                 copy(&source, &target, &name, length).map_err(cannot)?;
             }
         }

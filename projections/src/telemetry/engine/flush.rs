@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::rewrite::{Rewrite, Written};
-use super::{Engine, Maintenance};
+use super::{Engine, Maintenance, NOTHING};
 use crate::telemetry::catalog;
 use crate::telemetry::log::segment_number;
 use crate::telemetry::manifest::{CatalogEntry, FileEntry, Manifest};
@@ -22,7 +22,8 @@ impl Engine {
     }
 
     pub(super) fn flush_with(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
-        if self.state.read().frozen.is_none() && !self.freeze(maintenance)? {
+        let is_unfinished = self.state.read().frozen.is_some();
+        if !is_unfinished && !self.freeze(maintenance)? {
             return Ok(false);
         }
         let Some(frozen) = self.state.read().frozen.clone() else {
@@ -54,6 +55,7 @@ impl Engine {
             let floor = log.writer.rotate();
             let frozen = self.state.write().freeze(floor);
             self.log_bytes.store(0, Ordering::Relaxed);
+            self.in_memory_since.store(NOTHING, Ordering::Relaxed);
             if frozen {
                 return Ok(true);
             }

@@ -101,7 +101,11 @@ fn finish(found: Found) -> Result<SeriesInfo, TelemetryError> {
 }
 
 impl Engine {
-    pub fn view(&self, id: SeriesId, range: TimeRange) -> Result<View, TelemetryError> {
+    pub(in crate::telemetry) fn view(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+    ) -> Result<View, TelemetryError> {
         let state = self.state.read();
         let (place, _) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
         Ok(state.view(place, range))

@@ -1,14 +1,14 @@
 //! Opening: manifest, catalog, block files, then the log from its floor.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
-use super::{Engine, Log, Maintenance};
+use super::{Engine, Log, Maintenance, NOTHING};
 use crate::telemetry::block_file::{self, BlockFile};
 use crate::telemetry::catalog::{self, Entry};
 use crate::telemetry::codec::CodecError;
@@ -119,6 +119,7 @@ impl Engine {
             }),
             state: RwLock::new(state),
             log_bytes: AtomicU64::new(log_bytes),
+            in_memory_since: AtomicI64::new(NOTHING),
             files_may_be_empty: AtomicBool::new(true),
             disk,
             config,
@@ -234,7 +235,12 @@ fn replay_segment(
     let file = disk.open(&name).map_err(cannot)?;
     let bytes = read_all(&*file).map_err(cannot)?;
     let header = match SegmentHeader::decode(&bytes) {
-        Ok(header) => header,
+        Ok((header, damaged)) => {
+            if damaged && bytes.len() > frame::START {
+                damages.report(&name, 0, "a copy of the header is damaged");
+            }
+            header
+        }
         Err(CodecError::Newer { found, known }) => {
             return Err(TelemetryError::Newer { found, known });
         }

@@ -62,13 +62,17 @@ impl SegmentHeader {
         })
     }
 
-    /// From the start of a segment; the second copy stands in where the first is damaged.
-    pub fn decode(segment: &[u8]) -> Result<Self, CodecError> {
+    /// From the start of a segment; one copy stands in where the other is damaged. Answers whether one is.
+    pub fn decode(segment: &[u8]) -> Result<(Self, bool), CodecError> {
         let first = Self::decode_copy(segment);
-        if matches!(first, Ok(_) | Err(CodecError::Newer { .. })) {
-            return first;
+        let second = Self::decode_copy(segment.get(HEADER..).unwrap_or_default());
+        match (first, second) {
+            (Err(newer @ CodecError::Newer { .. }), _)
+            | (_, Err(newer @ CodecError::Newer { .. })) => Err(newer),
+            (Ok(header), second) => Ok((header, second.is_err())),
+            (Err(_), Ok(header)) => Ok((header, true)),
+            (Err(error), Err(_)) => Err(error),
         }
-        Self::decode_copy(segment.get(HEADER..).unwrap_or_default())
     }
 }
 
@@ -217,10 +221,13 @@ mod tests {
             damaged[byte] ^= 4;
             assert_eq!(
                 SegmentHeader::decode(&damaged),
-                Ok(SegmentHeader {
-                    number: 1,
-                    salt: SALT
-                })
+                Ok((
+                    SegmentHeader {
+                        number: 1,
+                        salt: SALT
+                    },
+                    true
+                ))
             );
         }
     }

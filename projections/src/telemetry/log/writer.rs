@@ -127,7 +127,7 @@ mod tests {
 
     fn payloads(disk: &SimulatedDisk) -> Vec<Vec<u8>> {
         let bytes = read_all(&*disk.open(&segment_name(1)).unwrap()).unwrap();
-        let header = SegmentHeader::decode(&bytes).unwrap();
+        let (header, _) = SegmentHeader::decode(&bytes).unwrap();
         let scan = frame::scan(&bytes, header.salt);
         assert!(!scan.torn && scan.holes.is_empty());
         scan.payloads.into_iter().map(<[u8]>::to_vec).collect()
