@@ -9,7 +9,7 @@ complain() { printf '%s\n' "$1" >&2; [ -n "${2:-}" ] && printf '%s\n' "$2" | hea
 
 # The patterns are put together here so that this file does not match itself.
 slash=/
-paths="(${slash}root${slash}|${slash}work${slash}|${slash}farm${slash}|${slash}home${slash}[a-z]+${slash}|bash"_jobs)
+paths="(${slash}root${slash}|${slash}work${slash}|${slash}farm${slash}|${slash}home${slash}[a-z]+${slash}|bash_""jobs)"
 found=$(git grep -nIE "$paths" -- . ':!*.lock' ':!*package-lock.json')
 [ -z "$found" ] || complain "paths of one machine:" "$found"
 
@@ -18,8 +18,8 @@ found=$(git grep -hIoE '"resolved": "https?://[^/"]+' -- '*package-lock.json' | 
 [ -z "$found" ] || complain "package-lock.json names another registry:" "$found"
 found=$(git grep -hIoE '^source = "[^"]+' -- '*Cargo.lock' | grep -v 'registry+https://github.com/rust-lang/crates.io-index$' | sort -u)
 [ -z "$found" ] || complain "Cargo.lock names another source:" "$found"
-found=$(git ls-files '.npmrc' '*/.npmrc' '.cargo/config*' '*/.cargo/config*' 'pip.conf')
-[ -z "$found" ] || complain "files that may point to a private registry:" "$found"
+found=$(git grep -nIE '^ *(@[a-z-]+:)?registry|index-url|replace-with' -- '.npmrc' '*/.npmrc' '.cargo/config*' '*/.cargo/config*' 'pip.conf')
+[ -z "$found" ] || complain "settings that point to another registry:" "$found"
 
 found=$(git grep -nIE -e '-----BEGIN [A-Z ]*PRIVATE KEY-----(\\n|$)' -- .)
 [ -z "$found" ] || complain "private keys:" "$found"

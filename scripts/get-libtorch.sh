@@ -5,7 +5,7 @@
 #
 # DEST is ${TELLEE_CACHE:-~/.cache/tellee}/libtorch-2.13.0 unless given. Prints DEST on stdout, all else on stderr.
 # Needs python3 with pip, cc, strip, nm and readelf; about 530 MB to download and 400 MB to keep. A DEST that is
-# complete is left as it is. Why this way and not another: docs/decisions/0040-ml-worker-process.md.
+# complete is left as it is. Why this way and not another: docs/decisions/ml-worker-process.md.
 set -euo pipefail
 
 version=2.13.0

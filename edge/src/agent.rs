@@ -23,8 +23,10 @@ use crate::status::StatusBoard;
 use bootstrapper::Bootstrapper;
 use work::Work;
 
-/// For each part to end once it is asked to.
-const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// For pollers, and then for the uplink, to end once asked to. With the spool's time they make the five seconds that a
+/// service manager is promised.
+const STOP_TIMEOUT: Duration = Duration::from_millis(1500);
+const SPOOL_STOP_TIMEOUT: Duration = Duration::from_millis(1900);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -129,7 +131,7 @@ pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<
     if let Some(work) = work {
         work.stop(&spool).await;
     }
-    if timeout(STOP_TIMEOUT, spool.stop()).await.is_err() {
+    if timeout(SPOOL_STOP_TIMEOUT, spool.stop()).await.is_err() {
         tracing::error!("spool did not end in time");
     }
     health::report_once(&config.status, &status);

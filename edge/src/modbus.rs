@@ -1,5 +1,6 @@
 //! Reading Modbus TCP: a transaction layer that trusts no answer, a planner of block reads, and the poll loop.
 
+mod group;
 mod plan;
 mod poller;
 mod transaction;

@@ -6,6 +6,7 @@
 
 mod acks;
 mod disk;
+mod id;
 mod message;
 mod segment;
 mod service;

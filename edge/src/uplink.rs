@@ -55,7 +55,7 @@ pub(crate) struct Memory {
     pub(crate) refusals: HashMap<u64, u8>,
 }
 
-/// Runs until `shutdown` turns true; then what is in flight has two seconds to be acknowledged. `refused` hears of
+/// Runs until `shutdown` turns true; then what is in flight has a second to be acknowledged. `refused` hears of
 /// each refusal of the key or of a message, because the platform may have given the device another config.
 pub async fn run_uplink(
     config: UplinkConfig,

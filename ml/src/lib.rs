@@ -39,3 +39,5 @@ pub use scores::SCORE_PROTOCOL;
 pub use service::{MlError, MlService, MlStatus, Seams, Training, TrainingStatus};
 #[cfg(feature = "server")]
 pub use training::{TrainError, TrainOptions, TrainRequest};
+#[cfg(feature = "server")]
+pub use worker::WorkerState;

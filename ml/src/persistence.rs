@@ -29,6 +29,11 @@ impl Persistence {
         }
     }
 
+    /// Whether the condition stands, as far as these scores have said.
+    pub const fn is_active(&self) -> bool {
+        matches!(self.active, Some(true))
+    }
+
     pub const fn observe(&mut self, is_above: bool) -> Option<Transition> {
         if is_above {
             self.above = self.above.saturating_add(1);

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use self::backlog::{Backlog, PendingWindow};
 pub use self::intake::{Intake, SignalReading};
 use crate::grid::Grid;
-use crate::persistence::Persistence;
+use crate::persistence::{Persistence, Transition};
 use crate::protocol::{ReplyBody, RequestBody, Scored};
 use crate::scores::{LiveModel, WindowScore};
 use crate::window::{Window, WindowState};
@@ -104,6 +104,12 @@ impl RunnerHandle {
         status
     }
 
+    /// Ends the model for good: an alarm that it raised returns, as nobody judges it any more.
+    pub async fn retire(&self) {
+        let _ = self.actor.cast(Message::Retire);
+        let _ = self.actor.drain_and_wait(Some(SCORE_DEADLINE)).await;
+    }
+
     pub async fn stop(&self) {
         let _ = self.actor.stop_and_wait(None, Some(SCORE_DEADLINE)).await;
     }
@@ -112,6 +118,7 @@ impl RunnerHandle {
 /// What the actor is told.
 #[derive(Debug)]
 pub enum Message {
+    Retire,
     Wake,
     Tick,
     Replace(Box<LiveModel>),
@@ -172,6 +179,10 @@ impl Actor for Runner {
             Message::Wake => memory.take_readings(),
             Message::Tick => {}
             Message::Replace(model) => memory.replace(*model),
+            Message::Retire => {
+                memory.retire().await;
+                return Ok(());
+            }
         }
         memory.work().await;
         Ok(())
@@ -193,6 +204,7 @@ pub struct Memory {
     /// Deaths of the worker over this version, or over the windows that are first in the backlog.
     deaths_by_load: u32,
     deaths_by_score: u32,
+    last: Option<WindowScore>,
     /// The newest change of the alarm that could not be told yet.
     untold: Option<(EntityId, Command, CommandContext)>,
 }
@@ -215,6 +227,7 @@ impl Memory {
             loaded_by: None,
             deaths_by_load: 0,
             deaths_by_score: 0,
+            last: None,
             untold: None,
             model,
             surroundings,
@@ -405,6 +418,16 @@ impl Memory {
                 self.untold = self.model.alarm_command(transition, window, now);
             }
         }
+        self.last = scores.into_iter().next_back();
+    }
+
+    async fn retire(&mut self) {
+        let Some(last) = self.last.take().filter(|_| self.persistence.is_active()) else {
+            return;
+        };
+        let now = self.surroundings.clock.now();
+        self.untold = self.model.alarm_command(Transition::Return, &last, now);
+        self.tell().await;
     }
 
     async fn store(&self, scores: &[WindowScore], now: Timestamp) {

@@ -250,6 +250,7 @@ fn ratio(name: String, time: Timestamp, value: f32) -> Record {
 #[cfg(test)]
 mod tests {
     use tellee_actors::domain::model::Signal;
+    use tellee_actors::entity::{Aggregate, DecideContext};
     use tellee_actors::ids::ThingId;
 
     use super::*;
@@ -313,6 +314,36 @@ mod tests {
             (message.thing, message.protocol),
             (model.definition.thing, "ml")
         );
+    }
+
+    #[test]
+    fn the_alarm_takes_what_the_model_asks() {
+        let model = model(["flow", "current"]);
+        let mut state = alarm::State::default();
+        for (transition, time, events) in [
+            (Transition::Return, 1, None),
+            (Transition::Raise, 2, Some(1)),
+            (Transition::Return, 3, Some(1)),
+        ] {
+            let window = WindowScore {
+                time: Timestamp(time),
+                ..window()
+            };
+            let (entity, command, context) = model
+                .alarm_command(transition, &window, Timestamp(9))
+                .unwrap();
+            let command = alarm::Alarm::command(command).unwrap();
+            let context = DecideContext {
+                entity,
+                at: Timestamp(9),
+                who: context.who,
+            };
+            let decided = alarm::Alarm::decide(&state, command, &context);
+            assert_eq!(decided.as_ref().ok().map(Vec::len), events, "{decided:?}");
+            for event in decided.unwrap_or_default() {
+                alarm::Alarm::apply(&mut state, &event);
+            }
+        }
     }
 
     #[test]

@@ -286,7 +286,7 @@ impl Inner {
                 .collect()
         };
         for (id, running) in gone {
-            running.handle.stop().await;
+            running.handle.retire().await;
             let _ = self
                 .worker
                 .call(RequestBody::Unload { model: id.0 }, &[], UNLOAD_DEADLINE)
@@ -310,7 +310,7 @@ impl Inner {
                 present => {
                     let former = self.runners.lock().remove(&id);
                     if let (Some(_), Some(former)) = (present, former) {
-                        former.handle.stop().await;
+                        former.handle.retire().await;
                     }
                     self.run(model).await;
                 }

@@ -423,6 +423,23 @@ async fn an_alarm_that_could_not_be_told_is_told_again_as_the_same_command() {
 }
 
 #[tokio::test]
+async fn a_model_that_is_live_no_more_takes_its_alarm_with_it() {
+    let bench = Bench::new("good").await;
+    bench.train_and_promote().await;
+    bench.publish(0..8, 200.0);
+    assert!(matches!(
+        bench.alarms(1).await[0],
+        alarm::Command::Activate { .. }
+    ));
+    bench.directory.promote(bench.model, None);
+    assert!(matches!(
+        bench.alarms(2).await[1],
+        alarm::Command::Return { .. }
+    ));
+    bench.service.stop().await;
+}
+
+#[tokio::test]
 async fn a_training_that_fails_is_part_of_the_models_history() {
     let bench = Bench::new("refuse-on-validate").await;
     let error = bench

@@ -10,20 +10,22 @@
 mod doubles;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use doubles::{MemoryStore, RecordingDirectory};
+use doubles::RecordingDirectory;
 use tellee_actors::domain::model::{Definition, Signal};
 use tellee_actors::event::Who;
-use tellee_actors::ids::{ChannelId, ThingId};
+use tellee_actors::ids::{ChannelId, ModelId, ThingId};
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_ml::worker::WorkerState;
 use tellee_ml::{MlConfig, MlService, Seams, TrainOptions, TrainRequest};
 use tellee_projections::live::LiveSink;
 use tellee_projections::telemetry::{
-    MessageBatch, Quality, Record, TelemetryStore, TimeRange, Value,
+    EmbeddedTelemetryStore, MessageBatch, Quality, Record, SeriesFilter, TelemetryConfig,
+    TelemetryStore, TimeRange, Value,
 };
 use tokio::time::{sleep, timeout};
 
@@ -31,6 +33,8 @@ const TRAINING_ROWS: usize = 400;
 const PERIOD_MS: i64 = 1_000;
 /// Samples per window, the same for all files.
 const WINDOW: u32 = 20;
+/// As a pump does that publishes three times a minute.
+const ROWS_PER_MESSAGE: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Recording {
@@ -135,29 +139,30 @@ fn read(path: &Path) -> Recording {
     recording
 }
 
-/// Row `index` as a message of its thing. The files skip a second now and then; like the published evaluations, rows count
-/// and not seconds.
+/// These rows as one message of their thing. The files skip a second now and then; like the published evaluations, rows
+/// count and not seconds.
 fn message(
     recording: &Recording,
-    index: usize,
+    rows: Range<usize>,
     start: i64,
     thing: ThingId,
     channel: ChannelId,
 ) -> Arc<MessageBatch> {
-    let time = Timestamp::from_millis(start + index as i64 * PERIOD_MS);
-    let records = recording
-        .signals
-        .iter()
-        .zip(&recording.rows[index])
-        .map(|(name, value)| Record {
-            name: name.clone(),
-            unit: String::new(),
-            time,
-            seq: 0,
-            value: Value::Number(*value),
-            sum: None,
-            update_time: None,
-            quality: Quality::GOOD,
+    let time = |row: usize| Timestamp::from_millis(start + row as i64 * PERIOD_MS);
+    let received_at = time(rows.end);
+    let records = rows
+        .flat_map(|row| {
+            let named = recording.signals.iter().zip(&recording.rows[row]);
+            named.map(move |(name, value)| Record {
+                name: name.clone(),
+                unit: String::new(),
+                time: time(row),
+                seq: 0,
+                value: Value::Number(*value),
+                sum: None,
+                update_time: None,
+                quality: Quality::GOOD,
+            })
         })
         .collect();
     Arc::new(MessageBatch {
@@ -165,7 +170,7 @@ fn message(
         thing,
         subtopic: Arc::from(""),
         protocol: "mqtt",
-        received_at: time,
+        received_at,
         historical: false,
         records,
     })
@@ -174,18 +179,22 @@ fn message(
 struct Bench {
     service: MlService,
     directory: Arc<RecordingDirectory>,
-    store: Arc<MemoryStore>,
+    store: Arc<EmbeddedTelemetryStore>,
 }
 
 impl Bench {
     async fn start(worker: PathBuf, folder: &Path) -> Self {
         let directory = RecordingDirectory::new();
-        let store = Arc::new(MemoryStore::default());
+        let clock = Arc::new(SystemClock::default());
+        let telemetry = folder.join("telemetry");
+        let config = TelemetryConfig::default();
+        let store =
+            Arc::new(EmbeddedTelemetryStore::open(&telemetry, config, clock.clone()).unwrap());
         let seams = Seams {
             directory: directory.clone(),
             telemetry: store.clone(),
             models: directory.clone(),
-            clock: Arc::new(SystemClock::default()),
+            clock,
             on_scores: Arc::new(|_| {}),
         };
         let libtorch = std::env::var_os("LIBTORCH").map(PathBuf::from);
@@ -219,12 +228,8 @@ impl Bench {
             score_series: series.clone(),
             persistence: 5,
         });
-        for index in 0..TRAINING_ROWS {
-            self.store
-                .append(message(recording, index, start, thing, channel))
-                .await
-                .unwrap();
-        }
+        let healthy = message(recording, 0..TRAINING_ROWS, start, thing, channel);
+        self.store.append(healthy).await.unwrap();
         let time = |row: usize| Timestamp::from_millis(start + row as i64 * PERIOD_MS);
         let version = self
             .service
@@ -243,25 +248,48 @@ impl Bench {
         self.wait_until(|| self.is_loaded(model)).await;
 
         // The window before the first scored row is full from the last healthy rows.
-        for index in TRAINING_ROWS + 1 - WINDOW as usize..recording.rows.len() {
-            let message = message(recording, index, start, thing, channel);
+        let first = TRAINING_ROWS + 1 - WINDOW as usize;
+        for from in (first..recording.rows.len()).step_by(ROWS_PER_MESSAGE) {
+            let to = recording.rows.len().min(from + ROWS_PER_MESSAGE);
+            let message = message(recording, from..to, start, thing, channel);
             self.store.append(Arc::clone(&message)).await.unwrap();
             self.service.published(&message);
         }
         let rows = recording.rows.len() - TRAINING_ROWS;
-        self.wait_until(|| self.store.values(&series).len() >= rows)
-            .await;
-        let scores = self
-            .store
-            .values(&series)
-            .into_iter()
-            .map(|(time, score)| (((time.as_millis() - start) / PERIOD_MS) as usize, score))
-            .collect();
+        self.wait_until(|| self.scored(model) >= rows as u64).await;
+        let scores = self.scores(thing, &series, start).await;
         self.directory.promote(model, None);
         (scores, version.score_limit)
     }
 
-    fn is_loaded(&self, model: tellee_actors::ids::ModelId) -> bool {
+    /// What the store has under the name of the score, by row.
+    async fn scores(&self, thing: ThingId, series: &str, start: i64) -> HashMap<usize, f64> {
+        let filter = SeriesFilter {
+            thing: Some(thing),
+            name: Some(series.to_owned()),
+            ..SeriesFilter::default()
+        };
+        let (found, _) = self.store.series(&filter, 0, 2).await.unwrap();
+        assert_eq!(found.len(), 1);
+        let samples = self
+            .store
+            .range(found[0].id, TimeRange::ALL, 100_000)
+            .await
+            .unwrap();
+        let row = |time: Timestamp| ((time.as_millis() - start) / PERIOD_MS) as usize;
+        samples
+            .iter()
+            .map(|sample| (row(sample.time), sample.value.as_number().unwrap()))
+            .collect()
+    }
+
+    fn scored(&self, model: ModelId) -> u64 {
+        let status = self.service.status();
+        let found = status.models.iter().find(|(id, _)| *id == model);
+        found.map_or(0, |(_, status)| status.scored)
+    }
+
+    fn is_loaded(&self, model: ModelId) -> bool {
         let status = self.service.status();
         status
             .models

@@ -78,6 +78,7 @@ impl Projections {
         clock: SharedClock,
     ) -> Result<Self, StoreError> {
         prepare(&database).await?;
+        let unknown_devices = UnknownDevices::open(database.clone(), clock).await?;
         let access = Arc::new(Access::default());
         let rules = Arc::new(RuleBook::default());
         let alarms = Alarms::open(database.clone()).await?;
@@ -102,7 +103,7 @@ impl Projections {
                 access,
                 alarms,
                 audit: Audit::new(database.clone()),
-                unknown_devices: UnknownDevices::open(database.clone(), clock).await?,
+                unknown_devices,
                 rules,
                 database,
                 reached: receiver,

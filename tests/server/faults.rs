@@ -198,7 +198,7 @@ async fn a_torn_tail_of_the_log_is_cut_off_and_the_rest_is_kept() {
     }
     let data = server.kill();
     let logs: Vec<PathBuf> =
-        files(&data.join("telemetry")).into_iter().filter(|path| path.to_string_lossy().contains("wal")).collect();
+        files(&data.join("telemetry")).into_iter().filter(|path| path.to_string_lossy().contains("/log-")).collect();
     let log = logs.last().unwrap_or_else(|| panic!("no log in {:?}", files(&data.join("telemetry"))));
     // The half of a record that a power cut leaves behind.
     let mut bytes = std::fs::read(log).unwrap();

@@ -9,4 +9,5 @@ mod mqtt_client;
 mod scenarios;
 mod start;
 mod story;
+mod subscriptions;
 mod walls;

@@ -74,12 +74,13 @@ async fn a_thing_may_show_its_key_in_every_form() {
         (thing.key.clone(), "/http"),
     ] {
         let client = server.anonymous().as_who(&header);
-        let answer = client.raw(Method::POST, &format!("{prefix}{path}"), "application/senml+json", r#"[{"n":"a","v":1}]"#);
-        assert_eq!(answer.await.status, 202, "{header}");
+        let target = format!("{prefix}{path}");
+        let answer = client.raw(Method::POST, &target, "application/senml+json", r#"[{"n":"a","v":1}]"#).await;
+        assert_eq!(answer.status, 202, "{header}");
     }
     let by_query = format!("{path}?authorization={}", thing.key);
-    let answer = server.anonymous().raw(Method::POST, &by_query, "application/senml+json", r#"[{"n":"a","v":1}]"#);
-    answer.await.expect(202);
+    let anonymous = server.anonymous();
+    anonymous.raw(Method::POST, &by_query, "application/senml+json", r#"[{"n":"a","v":1}]"#).await.expect(202);
     // A user's token raw and as Bearer.
     server.anonymous().as_who(admin.token()).get("/things").await.expect(200);
     server.anonymous().as_who(&format!("Bearer {}", admin.token())).get("/things").await.expect(200);

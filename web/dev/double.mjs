@@ -13,7 +13,8 @@ const schema = buildSchema(readFileSync(join(root, "../api/schema.graphql"), "ut
 const port = Number(process.env.PORT ?? 8088);
 const iso = (ms) => new Date(ms).toISOString();
 const page = (nodes) => ({ nodes, total: nodes.length, pageInfo: { hasNextPage: false, endCursor: null } });
-let signedIn = process.env.SIGNED_IN === "1";
+const openToAll = process.env.SIGNED_IN === "1";
+const COOKIE = "tellee_session=double";
 let setUpNeeded = process.env.SET_UP === "1";
 const journal = [];
 const watchers = new Set();
@@ -34,9 +35,10 @@ const seriesView = (one) => ({
   latest: () => sample(one, Math.min(Date.now(), silentSince(one))),
   points: ({ from, to, maxPoints }) => points(one, Date.parse(from), Math.min(Date.parse(to), silentSince(one)), maxPoints),
 });
-const sample = (one, t) => ({ time: iso(t), receivedAt: iso(t + 40), number: valueAt(one, t), quality: qualityAt(one, t) === 64 ? "UNCERTAIN" : "GOOD" });
+const sample = (one, t) => one.given === null ? null : one.given ? { time: iso(one.given.t), receivedAt: iso(one.given.t), number: one.given.v, quality: "GOOD" } : ({ time: iso(t), receivedAt: iso(t + 40), number: valueAt(one, t), quality: qualityAt(one, t) === 64 ? "UNCERTAIN" : "GOOD" });
 
 function points(one, from, to, most) {
+  if (one.given !== undefined) return one.given ? { t: [one.given.t], v: [one.given.v], q: [192], samples: 1, thinned: false } : { t: [], v: [], q: [], samples: 0, thinned: false };
   const step = Math.max(1000, (to - from) / Math.min(most, 800));
   const result = { t: [], v: [], q: [], samples: Math.round((to - from) / 1000), thinned: step > 1000 };
   for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
@@ -109,7 +111,20 @@ const rootValue = {
   commentAlarm: ({ input }) => change(input.id, (alarm) => ({ comments: [...alarm.comments, { by: "a.serikova", at: iso(Date.now()), text: input.text }] }), "commented", input.text),
   resetAlarm: ({ input }) => change(input.id, () => ({ state: "NORMAL" }), "reset"),
   rollBack: ({ input }) => ({ id: input.id, revision: Number(input.expectedRevision) + 1 }),
-  createThing: ({ input }) => ({ thing: { ...thingView(things[0]), id: "new", name: input.name }, revision: 1, key: "2b1f9c54-8f7e-4c8d-9a53-0d6a1f7c2e11" }),
+  createChannel: ({ input }) => ({ channel: { ...channelView(), id: `channel-${input.name}`, name: input.name }, revision: 1 }),
+  createThing: ({ input }) => {
+    const id = `thing-${things.length + 1}`;
+    const thing = { id, name: input.name, title: input.metadata?.title ?? "", area: input.metadata?.area ?? "", tags: input.tags ?? [], revision: 1, channels: input.channels };
+    things.push(thing);
+    for (const tag of thing.tags) series.push({ id: `${id}/${tag.series}`, thing: id, name: tag.series, unit: tag.unit, tag, limits: [], index: series.length, given: null, channel: input.channels?.[0] });
+    return { thing: thingView(thing), revision: 1, key: `key-${id}` };
+  },
+  createAlarmRule: ({ input: { definition } }) => {
+    const one = series.find((candidate) => candidate.thing === definition.thing && candidate.name === definition.seriesName);
+    one.limits = definition.levels.map((level) => ({ ...level, rule: "rule-1" }));
+    one.rule = definition;
+    return { alarmRule: ruleView(1), revision: 1 };
+  },
   telemetry: async function* ({ series: ids, maxHz }) {
     const known = ids.map((id) => series.find((one) => one.id === id));
     for (;;) {
@@ -117,10 +132,11 @@ const rootValue = {
       const frame = { i: [], t: [], v: [], q: [] };
       known.forEach((one, i) => {
         if (!one || now > silentSince(one)) return;
+        if (one.given === null) return;
         frame.i.push(i);
-        frame.t.push(now);
-        frame.v.push(valueAt(one, now));
-        frame.q.push(qualityAt(one, now));
+        frame.t.push(one.given ? one.given.t : now);
+        frame.v.push(one.given ? one.given.v : valueAt(one, now));
+        frame.q.push(one.given ? 192 : qualityAt(one, now));
       });
       yield { telemetry: frame };
       await new Promise((done) => setTimeout(done, 1000 / maxHz));
@@ -139,6 +155,24 @@ const rootValue = {
   },
 };
 
+/** Just enough of a rule for the pages: raises above its first limit, returns below. */
+function take(channel, key, records) {
+  const thing = things.find((one) => `key-${one.id}` === key);
+  for (const { n, v } of records) {
+    const one = series.find((candidate) => candidate.channel === channel && candidate.name === n && candidate.thing === thing?.id);
+    if (!one) return 404;
+    one.given = { v, t: Date.now() };
+    const crossed = one.limits.filter((limit) => v > limit.limit).sort((a, b) => a.priority.localeCompare(b.priority))[0];
+    const held = alarms.find((alarm) => alarm.series === one.id);
+    if (crossed && !held) {
+      const alarm = makeAlarm(one.thing, n, one.rule.message, crossed.priority, "UNACKNOWLEDGED", 0, { raisedAt: Date.now(), value: v, limit: crossed.limit, action: one.rule.action });
+      alarms.push(alarm);
+      record(alarm, "activated");
+    } else if (held && !crossed && held.state !== "NORMAL") change(held.id, (alarm) => ({ state: alarm.state === "ACKNOWLEDGED" ? "NORMAL" : "RETURNED_UNACKNOWLEDGED" }), "returned");
+  }
+  return 202;
+}
+
 const POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".json": "application/json" };
 const json = (response, status, body) => { response.writeHead(status, { "content-type": "application/json" }); response.end(body === null ? undefined : JSON.stringify(body)); };
@@ -146,10 +180,11 @@ const readBody = async (request) => { let text = ""; for await (const part of re
 
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, "http://double");
+  const signedIn = openToAll || (request.headers.cookie ?? "").includes(COOKIE);
   const route = `${request.method} ${url.pathname}`;
   if (route === "GET /ui/session") return signedIn ? json(response, 200, { email: "a.serikova@kaspiy.example", role: "ADMINISTRATOR", organisation: "Karaton station", platformAdministrator: false }) : json(response, 401, { error: "not signed in", code: "unauthenticated" });
-  if (route === "POST /ui/session") { const { password } = await readBody(request); if (password === "wrong") return json(response, 401, { error: "e-mail or password is wrong", code: "unauthenticated" }); signedIn = true; response.writeHead(204); return response.end(); }
-  if (route === "DELETE /ui/session") { signedIn = false; response.writeHead(204); return response.end(); }
+  if (route === "POST /ui/session") { const { password } = await readBody(request); if (password === "wrong") return json(response, 401, { error: "e-mail or password is wrong", code: "unauthenticated" }); response.writeHead(204, { "set-cookie": `${COOKIE}; Path=/; HttpOnly; SameSite=Strict` }); return response.end(); }
+  if (route === "DELETE /ui/session") { response.writeHead(204, { "set-cookie": `${COOKIE}; Path=/; Max-Age=0` }); return response.end(); }
   if (route === "GET /ui/setup") return json(response, 200, { needed: setUpNeeded });
   if (route === "POST /setup") { setUpNeeded = false; return json(response, 201, {}); }
   if (route === "GET /health") return json(response, 200, { status: "pass" });
@@ -162,6 +197,8 @@ const server = createServer(async (request, response) => {
     if (errors.length > 0) return json(response, 400, { errors: errors.map((error) => ({ message: error.message, extensions: { code: "invalid_query" } })) });
     return json(response, 200, await execute({ schema, document, rootValue, variableValues: variables }));
   }
+  const published = /^\/channels\/([^/]+)\/messages$/.exec(url.pathname);
+  if (published) { response.writeHead(take(decodeURIComponent(published[1]), request.headers.authorization?.replace("Thing ", ""), await readBody(request))); return response.end(); }
   if (!url.pathname.startsWith("/ui")) { response.writeHead(302, { location: "/ui/" }); return response.end(); }
   const wanted = join(root, "dist", url.pathname.slice(3));
   const file = extname(wanted) && existsSync(wanted) ? wanted : join(root, "dist/index.html");

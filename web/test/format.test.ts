@@ -75,7 +75,7 @@ describe("stamps", () => {
 describe("time axis", () => {
   it("stands on round local times and keeps to its count", () => {
     const ticks = timeTicks(NOW - 3_600_000, NOW, 6, AQTAU, "en");
-    expect(ticks.map((tick) => tick.label)).toEqual(["13:45", "14:00", "14:15", "14:30"]);
+    expect(ticks.map((tick) => tick.label)).toEqual(["13:40", "13:50", "14:00", "14:10", "14:20", "14:30"]);
   });
   it("names days over a week", () => {
     const ticks = timeTicks(NOW - 7 * 86_400_000, NOW, 8, "UTC", "en");

@@ -12,8 +12,8 @@ use crate::platform::Platform;
 
 pub type TelleeSchema = Schema<Query, Mutation, Subscription>;
 
-/// Fields within fields, at most.
-const DEPTH: usize = 12;
+/// Fields within fields, at most: what the introspection of usual tools needs.
+const DEPTH: usize = 16;
 /// Sum over all fields, lists counted with their `first`.
 const COMPLEXITY: usize = 50_000;
 const DIRECTIVES: usize = 10;

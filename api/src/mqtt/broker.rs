@@ -6,7 +6,7 @@ mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -40,6 +40,7 @@ pub struct Broker {
     handshakes: Mutex<BTreeMap<u64, CancellationToken>>,
     next_handshake: AtomicU64,
     metrics: Metrics,
+    upkept: AtomicBool,
     shutdown: CancellationToken,
 }
 
@@ -66,6 +67,7 @@ impl Broker {
             handshakes: Mutex::default(),
             next_handshake: AtomicU64::new(0),
             metrics: Metrics::default(),
+            upkept: AtomicBool::new(false),
             shutdown: CancellationToken::new(),
             config,
             ingest,

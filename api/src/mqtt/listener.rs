@@ -55,9 +55,10 @@ impl Drop for Place {
 }
 
 /// Accepts clients until the broker is stopped, then waits until the last connection has ended. The accept loop never
-/// waits for a client.
+/// waits for a client. Upkeep of sessions runs beside it.
 pub async fn serve(broker: Arc<Broker>, listener: TcpListener) {
     let connections = TaskTracker::new();
+    connections.spawn(Arc::clone(&broker).upkeep());
     let addresses = Arc::new(Addresses::default());
     loop {
         let accepted = tokio::select! {

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
 use hashbrown::HashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -146,8 +146,13 @@ impl Link {
                 biased;
                 () = handle.wake.notified() => {}
                 Some(settled) = taken.next(), if !taken.is_empty() => {
-                    if let Some(end) = self.settled(settled, &mut wire.writer) {
-                        break end;
+                    // One commit settles many messages: their acknowledgements go out together.
+                    let mut next = Some(settled);
+                    while let Some(settled) = next {
+                        if let Some(end) = self.settled(settled, &mut wire.writer) {
+                            break 'connection end;
+                        }
+                        next = taken.next().now_or_never().flatten();
                     }
                 }
                 read = wire.reader.read(), if may_read => match read {

@@ -470,6 +470,22 @@ async fn connects_against_the_rules_are_refused() {
 }
 
 #[tokio::test]
+async fn a_will_without_a_proper_topic_is_refused() {
+    let server = Server::start().await;
+    for topic in [String::new(), server.topic("+"), server.topic("#")] {
+        let will = Some((topic, b"x".to_vec(), 0, false, vec![]));
+        let options = Options {
+            will,
+            ..Options::new(Level::V5, "c")
+        };
+        let mut raw = Raw::open(&server, Level::V5).await;
+        raw.send(&options.connect(&server.thing.id.to_string(), server.thing.key.as_bytes()))
+            .await;
+        assert_eq!(raw.next().await.body[1], 0x90);
+    }
+}
+
+#[tokio::test]
 async fn more_unacknowledged_messages_than_allowed_end_a_client_of_5() {
     let server = Server::with(MqttConfig {
         receive_maximum: 2,

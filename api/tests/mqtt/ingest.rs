@@ -1,12 +1,19 @@
 //! The path of a message, without MQTT.
 
+use std::sync::Arc;
+
 use tellee_actors::ids::ChannelId;
+use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_api::ingest::{ContentType, IngestError};
+use tellee_api::mqtt::MqttConfig;
 use tellee_projections::live::LiveFilter;
-use tellee_projections::telemetry::TelemetryError;
+use tellee_projections::telemetry::{
+    EmbeddedTelemetryStore, SeriesFilter, TelemetryConfig, TelemetryError, TelemetryStore,
+    TimeRange, Value,
+};
 
 use super::raw::{Level, Raw};
-use super::support::{Server, in_time, until};
+use super::support::{Server, StoreDouble, in_time, until};
 
 const PACK: &[u8] = br#"[{"n":"speed","v":1480}]"#;
 
@@ -45,19 +52,19 @@ async fn what_is_refused_leaves_nothing() {
     let mut live = server.live.subscribe(LiveFilter::All, 8);
     let publisher = server.thing.publisher();
     let cases: [(ChannelId, &str, &[u8], &str); 4] = [
-        (ChannelId::generate(), "", PACK, "NOT_AUTHORISED"),
-        (server.channel, "a/+", PACK, "INVALID_SUBTOPIC"),
+        (ChannelId::generate(), "", PACK, "forbidden"),
+        (server.channel, "a/+", PACK, "invalid_input"),
         (
             server.channel,
             "",
             br#"[{"n":"a","v":1},{"n":"b"}]"#,
-            "MALFORMED_MESSAGE",
+            "malformed_message",
         ),
         (
             server.channel,
             "",
             &[b' '; 2 * 1024 * 1024],
-            "MESSAGE_TOO_LARGE",
+            "body_too_large",
         ),
     ];
     for (channel, subtopic, payload, code) in cases {
@@ -122,4 +129,44 @@ async fn messages_of_other_protocols_reach_mqtt_subscribers() {
         .unwrap();
     let (topic, _, payload) = client.next().await.publish(Level::V3);
     assert_eq!((topic, payload.as_slice()), (server.topic("a/b"), PACK));
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_can_be_read_from_the_real_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SystemClock::default());
+    let store =
+        EmbeddedTelemetryStore::open(folder.path(), TelemetryConfig::default(), clock).unwrap();
+    let store = Arc::new(store);
+    let kept = Arc::<EmbeddedTelemetryStore>::clone(&store);
+    let server = Server::on(MqttConfig::default(), kept, StoreDouble::new()).await;
+    let pack = br#"[{"bt":1700000000.25,"n":"speed","u":"1/min","v":1480},{"n":"on","vb":true},{"n":"on","vb":false}]"#;
+    for level in [Level::V3, Level::V5] {
+        let mut client = Raw::simple(&server, level, "c").await;
+        // The second time it is the same samples again.
+        assert_eq!(
+            client
+                .publish_acknowledged(&server.topic("a/b"), pack)
+                .await,
+            0
+        );
+    }
+    let (series, total) = store.series(&SeriesFilter::default(), 0, 10).await.unwrap();
+    assert_eq!(total, 2);
+    let keys: Vec<_> = series
+        .iter()
+        .map(|info| (info.key.subtopic.as_str(), info.key.name.as_str()))
+        .collect();
+    assert_eq!(keys, [("a.b", "on"), ("a.b", "speed")]);
+    let on = store.range(series[0].id, TimeRange::ALL, 10).await.unwrap();
+    let on: Vec<_> = on
+        .iter()
+        .map(|sample| (sample.seq, sample.value.clone()))
+        .collect();
+    assert_eq!(on, [(0, Value::Boolean(true)), (1, Value::Boolean(false))]);
+    let speed = series[1].latest.clone().unwrap();
+    assert_eq!(speed.time, Timestamp::from_millis(1_700_000_000_250));
+    assert_eq!(speed.value, Value::Number(1480.0));
+    server.stop().await;
+    store.close().await.unwrap();
 }

@@ -248,14 +248,20 @@ impl Server {
     }
 
     pub async fn with(config: MqttConfig) -> Self {
-        let (store, access, live) = (
-            StoreDouble::new(),
-            Arc::new(AccessDouble::default()),
-            LiveHub::new(),
-        );
+        let store = StoreDouble::new();
+        Self::on(config, Arc::<StoreDouble>::clone(&store), store).await
+    }
+
+    /// On any store; the double is not used unless it is that store.
+    pub async fn on(
+        config: MqttConfig,
+        kept: Arc<dyn TelemetryStore>,
+        store: Arc<StoreDouble>,
+    ) -> Self {
+        let (access, live) = (Arc::new(AccessDouble::default()), LiveHub::new());
         let ingest = Ingest::new(
             Arc::<AccessDouble>::clone(&access),
-            Arc::<StoreDouble>::clone(&store),
+            kept,
             Arc::clone(&live),
             Arc::new(SystemClock::default()),
             IngestLimits::default(),
@@ -264,7 +270,6 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(tellee_api::mqtt::serve(Arc::clone(&broker), listener));
-        tokio::spawn(Arc::clone(&broker).upkeep());
         let channel = ChannelId::generate();
         let server = Self {
             address,

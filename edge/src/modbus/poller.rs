@@ -8,15 +8,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_modbus::ExceptionCode;
 
-use super::plan::{Block, Extent, plan_blocks};
+use super::group::{Group, groups_of};
+use super::plan::Block;
 use super::transaction::{Answer, ReadError, Transactor};
 use super::value::decode_value;
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
-use crate::connection::{
-    Address, ByteOrder, Connection, ConnectionError, Device, Link, Point, PointType,
-};
-use crate::report::Reporter;
+use crate::connection::{Connection, ConnectionError, Link};
 use crate::status::{ConnectionStatus, DeviceStatus, LinkState, StatusBoard};
 
 /// The values of one poll of one device that are worth sending. All have the same time.
@@ -24,28 +22,6 @@ use crate::status::{ConnectionStatus, DeviceStatus, LinkState, StatusBoard};
 pub struct PollReport {
     pub subtopic: Option<Arc<str>>,
     pub records: Vec<Record>,
-}
-
-struct PolledPoint {
-    name: String,
-    unit: Option<String>,
-    kind: PointType,
-    order: ByteOrder,
-    scale: Option<f64>,
-    offset: Option<f64>,
-    reporter: Reporter,
-}
-
-/// The points of one device that share a period.
-struct Group {
-    device: usize,
-    every: Duration,
-    due: Instant,
-    extents: Vec<Extent>,
-    points: Vec<PolledPoint>,
-    blocks: Vec<Block>,
-    /// Points whose address the device refused, and when to ask again.
-    refused: Vec<(usize, Instant)>,
 }
 
 struct PolledDevice {
@@ -444,78 +420,4 @@ impl Poller {
             self.status.update(change)
         }
     }
-}
-
-fn groups_of(
-    connection: &Connection,
-    device: &Device,
-    index: usize,
-) -> Result<Vec<Group>, ConnectionError> {
-    let mut groups: Vec<Group> = Vec::new();
-    let start = Instant::now();
-    for (point_index, point) in device.points.iter().enumerate() {
-        let every = point
-            .every
-            .or(device.every)
-            .unwrap_or(connection.defaults.every);
-        let (extent, polled) = polled_point(connection, point).map_err(|reason| {
-            ConnectionError::field(
-                format!(
-                    "{}.devices[{index}].points[{point_index}].at",
-                    connection.id
-                ),
-                reason,
-            )
-        })?;
-        let position = groups
-            .iter()
-            .position(|group| group.every == every)
-            .unwrap_or_else(|| {
-                groups.push(Group {
-                    device: index,
-                    every,
-                    due: start,
-                    extents: Vec::new(),
-                    points: Vec::new(),
-                    blocks: Vec::new(),
-                    refused: Vec::new(),
-                });
-                groups.len() - 1
-            });
-        groups[position].extents.push(extent);
-        groups[position].points.push(polled);
-    }
-    for group in &mut groups {
-        group.blocks = plan_blocks(
-            &group.extents,
-            device.plan.max_registers,
-            device.plan.max_gap.registers(),
-        );
-    }
-    Ok(groups)
-}
-
-fn polled_point(connection: &Connection, point: &Point) -> Result<(Extent, PolledPoint), String> {
-    let defaults = &connection.defaults;
-    let address = Address::parse(&point.at, defaults.address_base)?;
-    let kind = point.kind_at(address);
-    let extent = Extent {
-        area: address.area,
-        start: address.offset,
-        width: point.width(kind),
-    };
-    let polled = PolledPoint {
-        name: point.name.clone(),
-        unit: point.unit.clone(),
-        kind,
-        order: point.byte_order.unwrap_or(defaults.byte_order),
-        scale: point.scale,
-        offset: point.offset,
-        reporter: Reporter::new(
-            point.report.unwrap_or(defaults.report),
-            point.deadband,
-            point.heartbeat.unwrap_or(defaults.heartbeat),
-        ),
-    };
-    Ok((extent, polled))
 }

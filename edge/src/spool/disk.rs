@@ -1,8 +1,8 @@
 //! The files of the spool, as a seam: a test double can lose what was not synced, or run full.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 /// One flat folder of files.
@@ -37,7 +37,10 @@ impl FileDisk {
     /// # Errors
     /// If the folder cannot be made.
     pub fn open(folder: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
         let disk = Self { folder, open: None };
         disk.sync_folder()?;
         Ok(disk)

@@ -3,6 +3,7 @@
 //! Head: magic 8, version u32, zero u32, first seq u64, epoch 16, boot 16, crc32c u32 of the 56 before, zero u32.
 //! Record: payload length u32, crc32c u32 of all but these four bytes, seq u64, kind u8, payload.
 
+use super::id::Id;
 use super::message::StoredRecord;
 
 pub const SEGMENT_HEAD_BYTES: usize = 64;
@@ -13,8 +14,6 @@ const MAX_PAYLOAD_BYTES: usize = 4 * 1024 * 1024;
 const MAX_SEQ_JUMP: u64 = 10_000_000;
 const MAGIC: &[u8; 8] = b"TELLSPL\n";
 const VERSION: u32 = 1;
-
-pub(crate) type Id = [u8; 16];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHead {

@@ -25,7 +25,7 @@ use crate::status::{StatusBoard, UplinkState};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a request to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// A record of the backlog that is older than this is history to the platform.
 const HISTORICAL_AFTER_NS: i64 = 10_000_000_000;

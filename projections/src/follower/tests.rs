@@ -199,6 +199,50 @@ async fn a_rebuild_beside_a_running_follower_loses_nothing() {
     );
 }
 
+#[tokio::test]
+async fn a_full_disk_delays_the_projections_and_loses_nothing() {
+    let world = World::new().await;
+    let plant = world.organisation("plant").await;
+    let first = world.thing(plant, "first", json!({})).await;
+    world
+        .happen(first, DomainEvent::Thing(thing::Event::KeyRevealed {}))
+        .await;
+    world.database.limit_pages(Some(1)).await.unwrap();
+    for number in 0..50 {
+        let text = "x".repeat(4_000);
+        world
+            .thing(plant, &format!("pump {number}"), json!({"text": text}))
+            .await;
+    }
+    let head = *world.store.head().borrow();
+    let waited = world
+        .projections
+        .wait_for(head, Duration::from_millis(300))
+        .await;
+    assert!(
+        matches!(waited, Err(WaitError::TimedOut { .. })),
+        "{waited:?}"
+    );
+    let page = Page::offset(0, 10);
+    let registry = world.projections.registry();
+    let during = registry
+        .things(plant, ThingFilter::default(), page.clone())
+        .await
+        .unwrap();
+    assert_eq!(during.total, 1, "reads go on, and nothing is there by half");
+    world.database.limit_pages(None).await.unwrap();
+    world.seen(head).await;
+    assert_eq!(
+        registry
+            .things(plant, ThingFilter::default(), page)
+            .await
+            .unwrap()
+            .total,
+        51
+    );
+    assert!(world.projections.skipped(10).await.unwrap().is_empty());
+}
+
 /// Follows `first`, restarts, follows `second`; then all tables and the access snapshot equal those made from zero.
 async fn check_history(first: &[Step], second: &[Step]) {
     let mut world = World::new().await;

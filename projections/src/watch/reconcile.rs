@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use tellee_actors::domain::alarm;
 use tellee_actors::domain::alarm_watch::{Outcome, Standing};
 use tellee_actors::ids::{AlarmRuleId, ThingId};
@@ -26,8 +26,11 @@ impl Worker {
                 }
             }
         }
-        if self.placeholders_as_of != self.shared.access.epoch() {
+        let epoch = self.shared.access.epoch();
+        if self.things_as_of != epoch {
+            self.things_as_of = epoch;
             let rules = self.shared.rules.present();
+            self.follow_things(&rules).await;
             self.watch_what_never_came(&rules).await;
         }
     }
@@ -57,6 +60,30 @@ impl Worker {
             .collect();
         self.rules_pending = self.shared.rules.present().version() != rules.version();
         Ok(())
+    }
+
+    /// Things that were removed, or became of another type, leave the rules that watched them or come under others.
+    async fn follow_things(&mut self, rules: &Rules) {
+        let access = &self.shared.access;
+        let is_right = |(key, series): &(&SeriesKey, &Series)| {
+            let watching = rules.watching(key, access).count();
+            let still = series
+                .watched
+                .iter()
+                .filter(|watched| watched.rule.watches(key, access))
+                .count();
+            watching == still && still == series.watched.len()
+        };
+        let wrong = self.series.iter().filter(|entry| !is_right(entry));
+        let keys: Vec<SeriesKey> = wrong.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.sync(key, false).await;
+        }
+        let access = &self.shared.access;
+        self.series
+            .retain(|key, series| !series.watched.is_empty() || access.thing(key.thing).is_some());
+        self.placeholders
+            .retain(|(_, thing), _| access.thing(*thing).is_some());
     }
 
     fn changed(&self, rules: &Rules) -> Vec<AlarmRuleId> {
@@ -129,7 +156,6 @@ impl Worker {
 
     /// A deadman also waits for series that never came: of every thing that its rule is about.
     async fn watch_what_never_came(&mut self, rules: &Rules) {
-        self.placeholders_as_of = self.shared.access.epoch();
         let with_deadman: Vec<&Arc<Rule>> = rules
             .iter()
             .filter(|rule| rule.definition.enabled && rule.definition.deadman.is_some())
@@ -137,18 +163,32 @@ impl Worker {
         if with_deadman.is_empty() {
             return;
         }
+        let names: HashSet<&str> = with_deadman
+            .iter()
+            .map(|rule| rule.definition.scope.series.as_str())
+            .collect();
+        let mut known: HashMap<ThingId, Vec<SeriesKey>> = HashMap::new();
+        for key in self
+            .series
+            .keys()
+            .filter(|key| names.contains(key.name.as_str()))
+        {
+            known.entry(key.thing).or_default().push(key.clone());
+        }
         let mut here = self.watched_pairs();
         for rule in with_deadman {
             for thing in self.things_of(rule) {
                 if here.insert((rule.id, thing))
-                    && let Some(key) = self.placeholder(rule, thing)
+                    && let Some(key) = self.placeholder(rule, thing, &known)
                 {
-                    self.placeholders.insert((rule.id, thing), key.clone());
                     let fresh = || Series {
                         placeholder: true,
                         ..Series::default()
                     };
-                    self.series.entry(key.clone()).or_insert_with(fresh);
+                    let series = self.series.entry(key.clone()).or_insert_with(fresh);
+                    if series.placeholder {
+                        self.placeholders.insert((rule.id, thing), key.clone());
+                    }
                     self.sync(key, false).await;
                 }
             }
@@ -178,8 +218,21 @@ impl Worker {
         things
     }
 
-    /// Where the series would come: the channel of the rule, or else the first that the thing is connected to.
-    fn placeholder(&self, rule: &Rule, thing: ThingId) -> Option<SeriesKey> {
+    /// Where the series would come: where one of its name comes already, or else in the channel of the rule, or else in
+    /// the first that the thing is connected to.
+    fn placeholder(
+        &self,
+        rule: &Rule,
+        thing: ThingId,
+        known: &HashMap<ThingId, Vec<SeriesKey>>,
+    ) -> Option<SeriesKey> {
+        let known = known.get(&thing).into_iter().flatten();
+        if let Some(known) = known
+            .into_iter()
+            .find(|key| rule.watches(key, &self.shared.access))
+        {
+            return Some(known.clone());
+        }
         let scope = &rule.definition.scope;
         let channel = scope
             .channel

@@ -37,8 +37,8 @@ pub(super) struct Worker {
     pub known: BTreeMap<AlarmRuleId, Arc<Rule>>,
     /// Alarms that this worker ended, and how it left them: the read model may be a moment behind.
     pub ended: HashMap<AlarmId, Standing>,
-    /// The access epoch at the last look for series that never came.
-    pub placeholders_as_of: u64,
+    /// The access epoch at the last look at what became of things.
+    pub things_as_of: u64,
     pub rules_pending: bool,
     /// Whether a reconciliation has succeeded since the start.
     pub started: bool,
@@ -62,7 +62,7 @@ impl Worker {
             placeholders: HashMap::new(),
             known: BTreeMap::new(),
             ended: HashMap::new(),
-            placeholders_as_of: 0,
+            things_as_of: 0,
             rules_pending: true,
             started: false,
         }

@@ -12,9 +12,9 @@ export const resumed = signal(0);
 /** What the last return cost: told to the operator, then taken away. */
 export const caughtUp = signal<{ at: number; lostForMs: number; changes: number; snapshot: boolean } | null>(null);
 
-/** No word for this long is a lost link. The server is asked each second, so three questions have gone by. */
-export const SILENCE_MS = 2600;
-const PING_MS = 1000;
+/** No word for this long is a lost link, so that the banner stands within 3 s. Three questions have gone unanswered by then. */
+export const SILENCE_MS = 2200;
+const PING_MS = 700;
 const CUT_AGAIN_MS = 6000;
 
 let heard = Date.now();

@@ -41,7 +41,7 @@ export function ChangeList({ changes }: { changes: readonly Change[] }) {
           <div key={change.path} className="change">
             <code className="change-path">{change.path || "/"}</code>
             {long ? <TextDiff before={before} after={after} /> : (
-              <div className="diff">
+              <div className="diff" role="table" aria-label={change.path || "/"}>
                 {change.before !== null && <DiffRow line={{ kind: "del", before: null, after: null, text: before }} />}
                 {change.after !== null && <DiffRow line={{ kind: "add", before: null, after: null, text: after }} />}
               </div>

@@ -55,7 +55,8 @@ export function TallyStrip() {
   const { alarms } = useSignal(book);
   const counts = useMemo(() => tally(alarms.values()), [alarms]);
   return (
-    <Link to="/alarms" className="tally" aria-label={tallyWords(counts, t)}>
+    <Link to="/alarms" className="tally">
+      <span className="hidden-text">{tallyWords(counts, t)}</span>
       {PRIORITIES.map((priority) => {
         const { active, unacknowledged } = counts.priorities[priority];
         return (

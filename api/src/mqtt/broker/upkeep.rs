@@ -13,35 +13,50 @@ use crate::mqtt::registry::{SessionHandle, SessionState};
 const INTERVAL: Duration = Duration::from_millis(250);
 
 impl Broker {
-    /// Runs until the broker is stopped: expiry of sessions and retained messages, delayed wills, and the effect of
-    /// revoked keys and withdrawn channels on open sessions.
-    pub async fn upkeep(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut epoch = self.access.epoch();
-        loop {
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            let now = self.ingest.clock().now();
-            let present = self.access.epoch();
-            self.tick(now, present != epoch).await;
-            epoch = present;
+    /// Runs until the broker is stopped: the effect of revoked keys and withdrawn channels on open sessions, expiry of
+    /// sessions and retained messages, and delayed wills.
+    pub(in crate::mqtt) async fn upkeep(self: Arc<Self>) {
+        // Once, however many listeners there are.
+        if self.upkept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // Apart, because a will waits for the store and a revoked key must not.
+        let upkeep = async { tokio::join!(self.follow_access(), self.follow_time()) };
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            ((), ()) = upkeep => {}
         }
     }
 
-    async fn tick(&self, now: Timestamp, access_changed: bool) {
-        let handles = self.sessions.lock().all();
-        for handle in &handles {
-            if access_changed {
-                self.recheck(handle);
+    async fn follow_access(&self) {
+        let mut ticks = ticks();
+        let mut held_against = self.access.epoch();
+        loop {
+            ticks.tick().await;
+            let epoch = self.access.epoch();
+            if epoch == held_against {
+                continue;
             }
-            if let Some(will) = self.due(handle, now) {
-                self.publish_will(handle, will).await;
+            held_against = epoch;
+            for handle in self.sessions.lock().all() {
+                self.recheck(&handle);
             }
         }
-        self.retained.lock().expire(now);
+    }
+
+    async fn follow_time(&self) {
+        let mut ticks = ticks();
+        loop {
+            ticks.tick().await;
+            let now = self.ingest.clock().now();
+            let handles = self.sessions.lock().all();
+            for handle in &handles {
+                if let Some(will) = self.due(handle, now) {
+                    self.publish_will(handle, will).await;
+                }
+            }
+            self.retained.lock().expire(now);
+        }
     }
 
     /// Holds a session against the present state of access.
@@ -102,4 +117,10 @@ impl Broker {
             .take_if(|(due, _)| *due <= now)
             .map(|(_, will)| will)
     }
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
 }

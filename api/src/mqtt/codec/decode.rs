@@ -183,6 +183,13 @@ fn will(
         Version::V5 => properties::read(reader, Place::Will)?,
     };
     let topic: Arc<str> = Arc::from(reader.text()?);
+    if topic.is_empty() || topic.contains(['+', '#']) {
+        return Err(DecodeError::with(
+            Reason::TOPIC_NAME_INVALID,
+            "the topic of the will is empty or holds a wildcard",
+        ));
+    }
+    check_response_topic(&read.message)?;
     let payload = Bytes::copy_from_slice(&reader.binary()?);
     Ok(Will {
         topic,
@@ -232,14 +239,7 @@ fn publish(mut reader: Reader, flags: u8, version: Version) -> Result<Publish, D
             "neither a topic name nor a topic alias",
         ));
     }
-    if read
-        .message
-        .response_topic
-        .as_ref()
-        .is_some_and(|topic| topic.contains(['+', '#']))
-    {
-        return Err(DecodeError::protocol("a response topic holds a wildcard"));
-    }
+    check_response_topic(&read.message)?;
     Ok(Publish {
         duplicate,
         qos,
@@ -251,6 +251,15 @@ fn publish(mut reader: Reader, flags: u8, version: Version) -> Result<Publish, D
         properties: boxed(read.message),
         payload: reader.rest(),
     })
+}
+
+fn check_response_topic(properties: &MessageProperties) -> Result<(), DecodeError> {
+    match &properties.response_topic {
+        Some(topic) if topic.is_empty() || topic.contains(['+', '#']) => Err(
+            DecodeError::protocol("a response topic is empty or holds a wildcard"),
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn packet_id(reader: &mut Reader) -> Result<u16, DecodeError> {
