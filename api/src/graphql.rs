@@ -3,6 +3,7 @@
 mod alarm;
 mod alarm_rule;
 mod channel;
+mod codes;
 mod context;
 mod device_type;
 mod edge_device;

@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tellee_actors::ids::UserId;
 
-use super::rules::cause;
+use super::codes::{decorate, extend};
 use super::schema::{TelleeSchema, schema};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
@@ -139,38 +139,6 @@ fn http_caller(
         return Err(ApiError::new(ErrorCode::Forbidden, reason));
     }
     platform.caller(&token)
-}
-
-/// Gives each error its stable code.
-fn decorate(mut response: Response) -> Response {
-    for error in &mut response.errors {
-        match cause(error).cloned() {
-            Some(own) => extend(error, &own),
-            None => {
-                // Parsing, validation and limits of the library.
-                let limit = error.message.contains("too deep")
-                    || error.message.contains("too complex")
-                    || error.message.contains("recursion depth");
-                let code = if limit {
-                    ErrorCode::QueryTooComplex
-                } else {
-                    ErrorCode::InvalidInput
-                };
-                let own = ApiError::new(code, error.message.clone());
-                extend(error, &own);
-            }
-        }
-    }
-    response
-}
-
-fn extend(error: &mut ServerError, own: &ApiError) {
-    let extensions = error.extensions.get_or_insert_with(Default::default);
-    extensions.set("code", own.code.as_str());
-    extensions.set("retryable", own.code.is_retryable());
-    if let Some(field) = &own.field {
-        extensions.set("field", field.as_str());
-    }
 }
 
 async fn open_socket(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Schema, SchemaBuilder};
 
+use super::codes::Codes;
 use super::mutation::Mutation;
 use super::query::Query;
 use super::rules::Rules;
@@ -25,6 +26,7 @@ pub(super) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .limit_directives(DIRECTIVES)
         .disable_suggestions()
         .extension(Rules)
+        .extension(Codes)
 }
 
 pub fn schema(platform: Arc<Platform>) -> TelleeSchema {
