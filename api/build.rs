@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
         collect(&dist.canonicalize()?, Path::new(""), &mut files)?;
     }
     files.sort();
-    let mut code = String::from("pub static ASSETS: &[Asset] = &[\n");
+    let mut code = String::from("static ASSETS: &[Asset] = &[\n");
     for (name, path) in files
         .iter()
         .filter(|(name, _)| !name.ends_with(".br") && !name.ends_with(".gz"))

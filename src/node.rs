@@ -152,6 +152,7 @@ impl Node {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let metrics = Metrics::new();
+        metrics.register(|registry| mqtt::prometheus::register(Arc::clone(&broker), registry));
         let limits = HttpLimits {
             max_body: config.http.max_body.as_usize(),
             max_connections: config.http.max_connections as usize,

@@ -9,6 +9,7 @@ use tellee_actors::store::StoreError;
 use tellee_projections::telemetry::TelemetryError;
 
 use crate::identity::{PasswordError, Throttled, TokenError, VaultError};
+use crate::ingest::IngestError;
 
 /// A stable code: the name of its page in `docs/errors/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +18,7 @@ pub enum ErrorCode {
     TokenExpired,
     Forbidden,
     NotFound,
+    MethodNotAllowed,
     AlreadyExists,
     InvalidInput,
     MalformedMessage,
@@ -29,6 +31,7 @@ pub enum ErrorCode {
     RateLimited,
     Overloaded,
     TimedOut,
+    BodyTooSlow,
     DiskFull,
     Stopping,
     MlUnavailable,
@@ -36,11 +39,12 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::Forbidden,
         Self::NotFound,
+        Self::MethodNotAllowed,
         Self::AlreadyExists,
         Self::InvalidInput,
         Self::MalformedMessage,
@@ -53,6 +57,7 @@ impl ErrorCode {
         Self::RateLimited,
         Self::Overloaded,
         Self::TimedOut,
+        Self::BodyTooSlow,
         Self::DiskFull,
         Self::Stopping,
         Self::MlUnavailable,
@@ -65,6 +70,7 @@ impl ErrorCode {
             Self::TokenExpired => "token_expired",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
             Self::AlreadyExists => "already_exists",
             Self::InvalidInput => "invalid_input",
             Self::MalformedMessage => "malformed_message",
@@ -77,6 +83,7 @@ impl ErrorCode {
             Self::RateLimited => "rate_limited",
             Self::Overloaded => "overloaded",
             Self::TimedOut => "timed_out",
+            Self::BodyTooSlow => "body_too_slow",
             Self::DiskFull => "disk_full",
             Self::Stopping => "stopping",
             Self::MlUnavailable => "ml_unavailable",
@@ -90,6 +97,8 @@ impl ErrorCode {
             Self::Unauthenticated | Self::TokenExpired => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::BodyTooSlow => 408,
             Self::AlreadyExists
             | Self::Conflict
             | Self::StaleOccurrence
@@ -112,6 +121,7 @@ impl ErrorCode {
             Self::RateLimited
                 | Self::Overloaded
                 | Self::TimedOut
+                | Self::BodyTooSlow
                 | Self::DiskFull
                 | Self::Stopping
                 | Self::MlUnavailable
@@ -206,8 +216,7 @@ impl From<AskError> for ApiError {
             AskError::TimedOut => Self::new(ErrorCode::TimedOut, message),
             AskError::Stopping => Self::new(ErrorCode::Stopping, message),
             AskError::Store(error) => error.into(),
-            #[allow(unreachable_patterns)]
-            _ => Self::internal(&message),
+            AskError::Failed { .. } => Self::internal(&message),
         }
     }
 }
@@ -220,8 +229,13 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Overloaded => Self::overloaded(error.to_string()),
             StoreError::DiskFull => Self::new(ErrorCode::DiskFull, error.to_string()),
+            StoreError::TooLarge { .. } => Self::new(ErrorCode::BodyTooLarge, error.to_string()),
+            StoreError::TooMany { .. } => Self::new(ErrorCode::InvalidInput, error.to_string()),
             StoreError::Closed => Self::new(ErrorCode::Stopping, "tellee is stopping"),
-            other => Self::internal(&other),
+            StoreError::IdTaken { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Damaged(_)
+            | StoreError::Failed(_) => Self::internal(&error),
         }
     }
 }
@@ -234,7 +248,23 @@ impl From<TelemetryError> for ApiError {
             TelemetryError::UnknownSeries(_) => Self::not_found("such series"),
             TelemetryError::Invalid { field, reason } => Self::invalid(field, reason),
             TelemetryError::Closed => Self::new(ErrorCode::Stopping, "tellee is stopping"),
-            other => Self::internal(&other),
+            TelemetryError::Damaged { .. }
+            | TelemetryError::Newer { .. }
+            | TelemetryError::Failed(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<IngestError> for ApiError {
+    fn from(error: IngestError) -> Self {
+        match &error {
+            IngestError::Store(cause) => Self::internal(cause),
+            IngestError::Overloaded => Self::overloaded(error.to_string()),
+            IngestError::Subtopic(_) => Self {
+                field: Some("subtopic".to_owned()),
+                ..Self::new(error.code(), error.to_string())
+            },
+            _ => Self::new(error.code(), error.to_string()),
         }
     }
 }
@@ -277,6 +307,11 @@ impl From<Throttled> for ApiError {
 }
 
 impl ApiError {
+    /// Whether the same request may succeed later without a change by the client.
+    pub const fn is_retryable(&self) -> bool {
+        self.code.is_retryable()
+    }
+
     fn overloaded(message: String) -> Self {
         Self {
             retry_after: Some(Duration::from_secs(1)),
@@ -296,5 +331,55 @@ mod tests {
             let page = folder.join(format!("{}.md", code.as_str()));
             assert!(page.is_file(), "`{}` is missing", page.display());
         }
+    }
+
+    #[test]
+    fn every_page_is_that_of_a_code() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let code = name.strip_suffix(".md").unwrap_or(&name);
+            let known = ErrorCode::ALL
+                .into_iter()
+                .find(|known| known.as_str() == code);
+            let text = std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+            // Pages of other parts (the command line, the edge agent) name no HTTP status.
+            assert!(
+                known.is_some() || !text.contains("(HTTP "),
+                "`{name}` is the page of no code"
+            );
+            if let Some(known) = known {
+                let status = format!("(HTTP {})", known.status());
+                assert!(text.contains(&status), "`{name}` does not say `{status}`");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_store_refuses_is_the_clients_and_what_breaks_is_ours() {
+        let large = ApiError::from(StoreError::TooLarge { bytes: 9, limit: 8 });
+        assert_eq!(
+            (large.code, large.is_retryable()),
+            (ErrorCode::BodyTooLarge, false)
+        );
+        let many = ApiError::from(StoreError::TooMany {
+            events: 9,
+            limit: 8,
+        });
+        assert_eq!(
+            (many.code, many.is_retryable()),
+            (ErrorCode::InvalidInput, false)
+        );
+        let failed = ApiError::from(StoreError::Failed("disk 7 is gone".to_owned()));
+        assert_eq!(
+            (failed.code, failed.is_retryable()),
+            (ErrorCode::Internal, true)
+        );
+        assert!(
+            !failed.message.contains("disk 7"),
+            "the cause is for the log alone"
+        );
+        let full = ApiError::from(StoreError::Overloaded);
+        assert!(full.retry_after.is_some());
     }
 }

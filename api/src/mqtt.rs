@@ -12,6 +12,7 @@ mod handshake;
 mod listener;
 pub mod message;
 pub mod metrics;
+pub mod prometheus;
 mod registry;
 pub mod retained;
 mod serve;

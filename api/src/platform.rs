@@ -2,6 +2,7 @@
 //! Knows neither HTTP nor GraphQL.
 
 mod alarms;
+mod bounded;
 mod channels;
 mod edge_devices;
 mod models;
@@ -100,6 +101,14 @@ impl Request {
     pub fn with_note(mut self, note: Option<String>) -> Self {
         self.note = note;
         self
+    }
+
+    /// A step of a flow whose command is `command`: the same for a retry of the flow.
+    fn step(command: CommandId, name: &str) -> Self {
+        Self {
+            command_id: Some(command.step(name)),
+            ..Self::default()
+        }
     }
 
     /// The command id: the client's, or a new one.

@@ -20,11 +20,11 @@ use axum::Router;
 use axum::routing::{get, patch, post, put};
 
 pub use credential::{Credential, SESSION_COOKIE, cookie_token, credential};
-pub use input::media_type;
-pub use operations::Metrics;
+pub use input::{media_type, read_body, signed_in};
 pub use output::error_response;
 
 use crate::ingest::Ingest;
+pub use crate::metrics::Metrics;
 use crate::platform::Platform;
 
 /// What every handler has at hand.
@@ -40,6 +40,10 @@ pub fn router(rest: Rest) -> Router {
     let messages = Router::new()
         .route(
             "/channels/{channel}/messages",
+            post(messages::publish).get(messages::read),
+        )
+        .route(
+            "/channels/{channel}/messages/",
             post(messages::publish).get(messages::read),
         )
         .route(

@@ -17,10 +17,24 @@ use crate::follower::sql::{
 use crate::follower::{DecodedEvent, DomainEvent, Projection};
 use crate::registry::PAGE_LIMIT;
 
+/// The event that says whose keys a person saw: `{"things": [ids]}`.
+pub const KEYS_REVEALED: &str = "thing.keys_revealed";
+/// Streams of such events; the id of the organisation follows.
+const KEY_REVEALS: &str = "key_reveals-";
+
+/// The stream of an organisation's readings of keys. It is no entity's: to read a key is no new revision of the thing.
+pub fn key_reveals_stream(organisation: OrganisationId) -> String {
+    format!("{KEY_REVEALS}{organisation}")
+}
+
+pub(crate) fn organisation_of_key_reveals(stream: &str) -> Option<OrganisationId> {
+    stream.strip_prefix(KEY_REVEALS)?.parse().ok()
+}
+
 /// `audit_entities` says which organisation an entity belongs to, since only its first event does.
 pub(crate) const PROJECTION: Projection = Projection {
     name: "audit",
-    version: 1,
+    version: 2,
     tables: &["audit", "audit_entities"],
     schema: "
 CREATE TABLE audit (
@@ -146,6 +160,9 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
 
 fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(), Error> {
     let organisation = match organisation_of(event) {
+        Some(organisation) if matches!(event.event, DomainEvent::KeysRevealed { .. }) => {
+            Some(organisation)
+        }
         Some(organisation) => {
             connection
                 .prepare_cached("INSERT OR REPLACE INTO audit_entities VALUES (?1, ?2, ?3)")?
@@ -198,6 +215,7 @@ const fn organisation_of(event: &DecodedEvent) -> Option<OrganisationId> {
         | DomainEvent::AlarmRule(alarm_rule::Event::Created { organisation, .. })
         | DomainEvent::Model(model::Event::Created { organisation, .. }) => Some(*organisation),
         DomainEvent::Alarm(alarm::Event::Activated { source, .. }) => Some(source.organisation),
+        DomainEvent::KeysRevealed { .. } => event.meta.organisation,
         _ => None,
     }
 }
@@ -288,5 +306,37 @@ mod tests {
                 .collect::<Vec<_>>(),
             [1]
         );
+    }
+
+    #[tokio::test]
+    async fn a_reading_of_keys_stands_on_the_time_line_and_is_not_skipped() {
+        let world = World::new().await;
+        let ours = world.organisation("ours").await;
+        let pump = world.thing(ours, "pump", json!({})).await;
+        for things in [json!([pump]), json!([pump, ThingId::generate()])] {
+            world.reveal_keys(ours, things).await;
+        }
+        let query = AuditQuery {
+            limit: 2,
+            ..AuditQuery::default()
+        };
+        let page = world
+            .projections
+            .audit()
+            .entries(ours, query)
+            .await
+            .unwrap();
+        let lines: Vec<_> = page
+            .rows
+            .iter()
+            .map(|row| (row.entity, row.revision.0, row.note.as_deref()))
+            .collect();
+        let expected = [
+            (EntityId::from(ours), 0, Some("the keys of 2 things")),
+            (EntityId::from(pump), 0, None),
+        ];
+        assert_eq!(lines, expected);
+        assert!(page.rows.iter().all(|row| row.event_type == KEYS_REVEALED));
+        assert!(world.projections.skipped(10).await.unwrap().is_empty());
     }
 }

@@ -145,6 +145,31 @@ impl World {
         .await
     }
 
+    /// A person reads the keys of `things`; waits until it is visible.
+    pub(crate) async fn reveal_keys(&self, organisation: OrganisationId, things: Value) {
+        let command = CommandId::generate();
+        let event = NewEvent {
+            id: command.event_id(0),
+            event_type: crate::audit::KEYS_REVEALED.to_owned(),
+            schema: 1,
+            data: serde_json::json!({ "things": things }),
+            meta: EventMeta {
+                who: Who::System("test".to_owned()),
+                organisation: Some(organisation),
+                command,
+                note: None,
+            },
+            at: self.clock.now(),
+        };
+        let stream = crate::audit::key_reveals_stream(organisation);
+        let appended = self
+            .store
+            .append(&stream, ExpectedRevision::Any, vec![event])
+            .await;
+        self.seen(appended.expect("the store takes the event").position)
+            .await;
+    }
+
     pub(crate) async fn user(&self, organisation: OrganisationId, email: &str) -> UserId {
         let id = UserId::generate();
         let event = user::Event::Created {
@@ -255,6 +280,7 @@ fn encode(event: &DomainEvent) -> (String, Value) {
         DomainEvent::AlarmRule(event) => of::<AlarmRule>(event),
         DomainEvent::Alarm(event) => of::<Alarm>(event),
         DomainEvent::Model(event) => of::<Model>(event),
+        DomainEvent::KeysRevealed { .. } => panic!("it is no event of an entity"),
     }
 }
 

@@ -4,13 +4,13 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Result, SimpleObjec
 use tellee_actors::ids::{AlarmId, AlarmRuleId, Position, ThingId};
 use tellee_projections::alarms::{
     AlarmCounts as RowCounts, AlarmCursor, AlarmFilter as RowFilter, AlarmKpis as RowKpis,
-    AlarmRow, JournalEntry, JournalListing,
+    AlarmRow, JournalEntry, JournalListing, PriorityCount as RowPriorityCount,
 };
 use tellee_projections::telemetry::{Quality as SampleQuality, SeriesFilter};
 
 use super::alarm_rule::AlarmRule;
 use super::channel::{Channel, channel_by_id};
-use super::context::{caller, id, platform, who_name};
+use super::context::{caller, id, name_of, platform, user_names, who_name};
 use super::enums::{AlarmCause, AlarmClass, AlarmState, Priority, Quality};
 use super::page::{PageInfo, cursor, first as bounded};
 use super::scalars::{DateTime, Long};
@@ -212,21 +212,21 @@ impl Alarm {
             return Ok(None);
         };
         let who = tellee_actors::event::Who::User(user);
-        Ok(Some(who_name(platform(ctx)?, caller(ctx)?, &who).await?))
+        Ok(Some(who_name(ctx, &who).await?))
     }
 
     async fn comments(&self, ctx: &Context<'_>) -> Result<Vec<AlarmComment>> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let mut comments = Vec::with_capacity(self.row.state.comments.len());
-        for comment in &self.row.state.comments {
-            let who = tellee_actors::event::Who::User(comment.by);
-            comments.push(AlarmComment {
-                by: who_name(platform, caller, &who).await?,
-                at: DateTime(comment.at),
-                text: comment.text.clone(),
-            });
-        }
-        Ok(comments)
+        let names = user_names(
+            ctx,
+            self.row.state.comments.iter().map(|comment| comment.by),
+        )
+        .await?;
+        let comments = self.row.state.comments.iter().map(|comment| AlarmComment {
+            by: name_of(&names, comment.by),
+            at: DateTime(comment.at),
+            text: comment.text.clone(),
+        });
+        Ok(comments.collect())
     }
 }
 
@@ -275,15 +275,24 @@ pub struct PriorityCount {
     pub unacknowledged: Long,
 }
 
-impl From<RowCounts> for AlarmCounts {
-    fn from(counts: RowCounts) -> Self {
-        let each = counts.priorities.into_iter().map(|count| PriorityCount {
+impl From<RowPriorityCount> for PriorityCount {
+    fn from(count: RowPriorityCount) -> Self {
+        Self {
             priority: count.priority.into(),
             active: Long(count.active),
             unacknowledged: Long(count.unacknowledged),
-        });
+        }
+    }
+}
+
+impl From<RowCounts> for AlarmCounts {
+    fn from(counts: RowCounts) -> Self {
         Self {
-            priorities: each.collect(),
+            priorities: counts
+                .priorities
+                .into_iter()
+                .map(PriorityCount::from)
+                .collect(),
             shelved: Long(counts.shelved),
             suppressed: Long(counts.suppressed),
             out_of_service: Long(counts.out_of_service),
@@ -345,7 +354,7 @@ impl AlarmJournalEntry {
     }
 
     async fn who(&self, ctx: &Context<'_>) -> Result<String> {
-        Ok(who_name(platform(ctx)?, caller(ctx)?, &self.by).await?)
+        Ok(who_name(ctx, &self.by).await?)
     }
 }
 
@@ -387,7 +396,10 @@ pub struct AlarmKpis {
     /// 10 minutes each, aligned to the clock, those without alarms left out.
     pub buckets: Vec<AlarmBucket>,
     pub bad_actors: Vec<BadActor>,
-    pub priorities: Vec<PriorityShare>,
+    /// The alarms that stand now.
+    pub priorities: Vec<PriorityCount>,
+    /// Of the alarms of the range.
+    pub priority_shares: Vec<PriorityShare>,
     /// Active for more than 24 hours.
     pub standing: Long,
     /// Raised three times or more within one minute.
@@ -430,8 +442,9 @@ impl BadActor {
     }
 }
 
-impl From<RowKpis> for AlarmKpis {
-    fn from(kpis: RowKpis) -> Self {
+impl AlarmKpis {
+    /// The figures of a range, and what stands now.
+    pub fn of(kpis: RowKpis, now: RowCounts) -> Self {
         let buckets = kpis.buckets.into_iter().map(|bucket| AlarmBucket {
             start: DateTime(bucket.start),
             count: Long(bucket.count),
@@ -443,7 +456,7 @@ impl From<RowKpis> for AlarmKpis {
             thing_id: actor.thing,
             alarm_id: actor.alarm,
         });
-        let priorities = kpis.priorities.into_iter().map(|part| PriorityShare {
+        let shares = kpis.priorities.into_iter().map(|part| PriorityShare {
             priority: part.priority.into(),
             count: Long(part.count),
             share: part.share,
@@ -455,7 +468,12 @@ impl From<RowKpis> for AlarmKpis {
             flood_share: kpis.flood_share,
             buckets: buckets.collect(),
             bad_actors: bad_actors.collect(),
-            priorities: priorities.collect(),
+            priorities: now
+                .priorities
+                .into_iter()
+                .map(PriorityCount::from)
+                .collect(),
+            priority_shares: shares.collect(),
             standing: Long(kpis.standing),
             chattering: Long(kpis.chattering),
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tellee_actors::ids::ChannelId;
 use tellee_projections::registry::{ChannelRow, Connected, Page, ThingFilter};
 
-use super::context::{caller, platform};
+use super::context::{caller, platform, rows};
 use super::enums::Retention;
 use super::scalars::{DateTime, Long};
 use super::thing::Thing;
@@ -70,11 +70,19 @@ impl Channel {
 
 /// The channel with this id, if it is of the caller's organisation.
 pub async fn channel_by_id(ctx: &Context<'_>, id: ChannelId) -> Result<Option<Channel>, ApiError> {
-    let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-    Ok(platform
-        .projections
-        .registry()
-        .channel(caller.organisation, id)
-        .await?
-        .map(Channel::from))
+    Ok(rows(ctx)?.load_one(id).await?.map(Channel::from))
+}
+
+/// Those of the channels with these ids that are of the caller's organisation, in the order of `ids`.
+pub async fn channels_by_id(
+    ctx: &Context<'_>,
+    ids: impl IntoIterator<Item = ChannelId>,
+) -> Result<Vec<Channel>, ApiError> {
+    let ids: Vec<ChannelId> = ids.into_iter().collect();
+    let mut found = rows(ctx)?.load_many(ids.iter().copied()).await?;
+    Ok(ids
+        .iter()
+        .filter_map(|id| found.remove(id))
+        .map(Channel::from)
+        .collect())
 }

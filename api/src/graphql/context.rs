@@ -1,9 +1,14 @@
 //! What resolvers find in the context of a request.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID};
+use tellee_actors::event::Who;
+use tellee_actors::ids::UserId;
 
+use super::rows::Rows;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::platform::Platform;
@@ -30,23 +35,35 @@ pub fn look_up<I: std::str::FromStr>(id: &ID) -> Option<I> {
     id.parse().ok()
 }
 
+/// Rows by id, read in batches.
+pub fn rows<'context>(ctx: &Context<'context>) -> Result<&'context DataLoader<Rows>, ApiError> {
+    ctx.data::<DataLoader<Rows>>()
+        .map_err(|error| ApiError::internal(&error.message))
+}
+
 /// How events name who caused them, for people.
-pub async fn who_name(
-    platform: &Platform,
-    caller: &Caller,
-    who: &tellee_actors::event::Who,
-) -> Result<String, ApiError> {
-    use tellee_actors::event::Who;
-    let registry = platform.projections.registry();
+pub async fn who_name(ctx: &Context<'_>, who: &Who) -> Result<String, ApiError> {
     Ok(match who {
-        Who::User(user) => match registry.user(caller.organisation, *user).await? {
-            Some(row) => row.email,
-            None => "a user of another organisation".to_owned(),
-        },
-        Who::Thing(thing) => match registry.thing(caller.organisation, *thing).await? {
+        Who::User(user) => name_of(&user_names(ctx, [*user]).await?, *user),
+        Who::Thing(thing) => match rows(ctx)?.load_one(*thing).await? {
             Some(row) => row.name,
             None => format!("thing {thing}"),
         },
         Who::System(part) => part.clone(),
     })
+}
+
+/// The e-mail addresses of users of the caller's organisation.
+pub async fn user_names(
+    ctx: &Context<'_>,
+    users: impl IntoIterator<Item = UserId>,
+) -> Result<HashMap<UserId, String>, ApiError> {
+    rows(ctx)?.load_many(users).await
+}
+
+pub fn name_of(names: &HashMap<UserId, String>, user: UserId) -> String {
+    names
+        .get(&user)
+        .cloned()
+        .unwrap_or_else(|| "a user of another organisation".to_owned())
 }

@@ -5,7 +5,7 @@ use tellee_actors::ids::ThingId;
 use tellee_projections::registry::EdgeDeviceRow;
 use tellee_projections::unknown_devices::UnknownDevice as UnknownRow;
 
-use super::channel::{Channel, channel_by_id};
+use super::channel::{Channel, channels_by_id};
 use super::context::platform;
 use super::enums::BootstrapState;
 use super::page::PageInfo;
@@ -61,11 +61,7 @@ impl EdgeDevice {
 
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn channels(&self, ctx: &Context<'_>) -> Result<Vec<Channel>> {
-        let mut channels = Vec::with_capacity(self.channel_ids.len());
-        for id in &self.channel_ids {
-            channels.extend(channel_by_id(ctx, *id).await?);
-        }
-        Ok(channels)
+        Ok(channels_by_id(ctx, self.channel_ids.iter().copied()).await?)
     }
 
     /// A message of its thing came within the last minute.

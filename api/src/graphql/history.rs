@@ -9,7 +9,7 @@ use tellee_actors::ids::{EntityId, Revision};
 use tellee_actors::time::Timestamp;
 use uuid::Uuid;
 
-use super::context::{caller, platform, who_name};
+use super::context::{platform, who_name};
 use super::enums::EntityKind;
 use super::page::{PageInfo, cursor, first as bounded};
 use super::scalars::{DateTime, Long};
@@ -56,7 +56,7 @@ pub struct HistoryEntry {
 #[async_graphql::ComplexObject]
 impl HistoryEntry {
     async fn who(&self, ctx: &Context<'_>) -> Result<String> {
-        Ok(who_name(platform(ctx)?, caller(ctx)?, &self.by).await?)
+        Ok(who_name(ctx, &self.by).await?)
     }
 
     /// What it changed, against the revision before.

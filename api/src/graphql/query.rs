@@ -384,12 +384,16 @@ impl Query {
         if to.0.saturating_sub(from.0.0) > KPI_RANGE_NS {
             return Err(ApiError::invalid("from", "lies more than 400 days before `to`").into());
         }
-        let kpis = platform
-            .projections
-            .alarms()
+        let alarms = platform.projections.alarms();
+        let kpis = alarms
             .kpis(caller.organisation, from.0, to)
-            .await;
-        Ok(kpis.map_err(ApiError::from)?.into())
+            .await
+            .map_err(ApiError::from)?;
+        let now = alarms
+            .counts(caller.organisation)
+            .await
+            .map_err(ApiError::from)?;
+        Ok(AlarmKpis::of(kpis, now))
     }
 
     /// With `thing`: rules that watch it, also by its device type.

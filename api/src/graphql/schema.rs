@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_graphql::{Schema, SchemaBuilder};
 
-use super::codes::Codes;
 use super::mutation::Mutation;
 use super::query::Query;
 use super::rules::Rules;
@@ -13,8 +12,8 @@ use crate::platform::Platform;
 
 pub type TelleeSchema = Schema<Query, Mutation, Subscription>;
 
-/// Fields within fields, at most.
-const DEPTH: usize = 12;
+/// Fields within fields, at most: what the introspection of usual tools needs.
+const DEPTH: usize = 16;
 /// Sum over all fields, lists counted with their `first`.
 const COMPLEXITY: usize = 50_000;
 const DIRECTIVES: usize = 10;
@@ -26,7 +25,6 @@ pub(super) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .limit_directives(DIRECTIVES)
         .disable_suggestions()
         .extension(Rules)
-        .extension(Codes)
 }
 
 pub fn schema(platform: Arc<Platform>) -> TelleeSchema {

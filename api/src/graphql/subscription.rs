@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_graphql::{Context, Enum, ID, Result, SimpleObject, Subscription as GraphQLSubscription};
 use futures_util::{Stream, StreamExt as _, stream};
-use tellee_actors::ids::{ChannelId, Position};
+use tellee_actors::ids::{ChannelId, Position, ThingId};
 use tellee_actors::time::Timestamp;
 use tellee_projections::alarms::AlarmFeed;
 use tellee_projections::live::{LiveFilter, LiveSubscription};
-use tellee_projections::telemetry::{MessageBatch, Quality, SeriesId, SeriesKey};
+use tellee_projections::telemetry::{MessageBatch, Quality, SeriesId};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::alarm::{Alarm, AlarmJournalEntry, position};
@@ -147,16 +147,21 @@ impl Subscription {
 #[derive(Debug, Clone, Copy)]
 struct Fresh {
     time: Timestamp,
+    seq: u32,
     value: Option<f64>,
     quality: Quality,
 }
+
+/// Where the series of one publisher in one channel stand in the subscription, by subtopic and name. A series that was
+/// asked for twice stands in two places.
+type Places = HashMap<String, HashMap<String, Vec<usize>>>;
 
 struct TelemetryFeed {
     platform: Arc<Platform>,
     caller: Caller,
     ids: Vec<SeriesId>,
-    places: HashMap<SeriesKey, usize>,
-    newest: Vec<Option<Timestamp>>,
+    places: HashMap<(ChannelId, ThingId), Places>,
+    newest: Vec<Option<(Timestamp, u32)>>,
     fresh: HashMap<usize, Fresh>,
     live: LiveSubscription,
     lost: u64,
@@ -172,7 +177,7 @@ impl TelemetryFeed {
         max_hz: f64,
     ) -> Result<Self, ApiError> {
         let mut ids = Vec::with_capacity(series.len());
-        let mut places = HashMap::with_capacity(series.len());
+        let mut places: HashMap<(ChannelId, ThingId), Places> = HashMap::new();
         let mut channels: Vec<ChannelId> = Vec::new();
         for (place, id) in series.iter().enumerate() {
             let missing =
@@ -194,7 +199,15 @@ impl TelemetryFeed {
                 channels.push(info.key.channel);
             }
             ids.push(id);
-            places.insert(info.key, place);
+            let source = places
+                .entry((info.key.channel, info.key.thing))
+                .or_default();
+            source
+                .entry(info.key.subtopic)
+                .or_default()
+                .entry(info.key.name)
+                .or_default()
+                .push(place);
         }
         // Subscribed before the newest samples are read, so that none between the two is missed.
         let live = platform
@@ -239,22 +252,24 @@ impl TelemetryFeed {
     }
 
     fn take(&mut self, batch: &MessageBatch) {
+        // It only fills history.
+        if batch.historical {
+            return;
+        }
+        let of_source = self.places.get(&(batch.channel, batch.thing));
+        let Some(places) = of_source.and_then(|places| places.get(batch.subtopic.as_ref())) else {
+            return;
+        };
         for record in &batch.records {
-            let key = SeriesKey {
-                channel: batch.channel,
-                thing: batch.thing,
-                subtopic: batch.subtopic.to_string(),
-                name: record.name.clone(),
-            };
-            let Some(place) = self.places.get(&key).copied() else {
-                continue;
-            };
             let fresh = Fresh {
                 time: record.time,
+                seq: record.seq,
                 value: record.value.as_number(),
                 quality: record.quality,
             };
-            self.offer(place, fresh);
+            for place in places.get(&record.name).into_iter().flatten() {
+                offer(&mut self.newest, &mut self.fresh, *place, fresh);
+            }
         }
     }
 
@@ -264,23 +279,13 @@ impl TelemetryFeed {
             let Some(sample) = sample else { continue };
             let fresh = Fresh {
                 time: sample.time,
+                seq: sample.seq,
                 value: sample.value.as_number(),
                 quality: sample.quality,
             };
-            self.offer(place, fresh);
+            offer(&mut self.newest, &mut self.fresh, place, fresh);
         }
         Ok(())
-    }
-
-    /// Back-filled samples never replace newer ones.
-    fn offer(&mut self, place: usize, fresh: Fresh) {
-        let known = self.newest.get_mut(place);
-        let Some(known) = known else { return };
-        if known.is_some_and(|newest| fresh.time <= newest) {
-            return;
-        }
-        *known = Some(fresh.time);
-        self.fresh.insert(place, fresh);
     }
 
     fn frame(&mut self) -> TelemetryFrame {
@@ -293,4 +298,22 @@ impl TelemetryFeed {
         }
         frame
     }
+}
+
+/// Back-filled samples never replace newer ones.
+fn offer(
+    newest: &mut [Option<(Timestamp, u32)>],
+    waiting: &mut HashMap<usize, Fresh>,
+    place: usize,
+    fresh: Fresh,
+) {
+    let Some(known) = newest.get_mut(place) else {
+        return;
+    };
+    let identity = (fresh.time, fresh.seq);
+    if known.is_some_and(|newest| identity <= newest) {
+        return;
+    }
+    *known = Some(identity);
+    waiting.insert(place, fresh);
 }

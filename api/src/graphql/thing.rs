@@ -8,8 +8,8 @@ use tellee_projections::alarms::AlarmFilter as RowFilter;
 use tellee_projections::registry::{ModelFilter, Page, ThingRow};
 
 use super::alarm::{Alarm, AlarmConnection, AlarmFilter, alarms_of};
-use super::channel::Channel;
-use super::context::{caller, platform};
+use super::channel::{Channel, channels_by_id};
+use super::context::{caller, platform, rows};
 use super::device_type::DeviceType;
 use super::edge_device::EdgeDevice;
 use super::model::Model;
@@ -100,18 +100,11 @@ impl Thing {
 
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn channels(&self, ctx: &Context<'_>) -> Result<Vec<Channel>> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let ids = platform.projections.access().thing_channels(self.thing);
-        let mut channels = Vec::with_capacity(ids.len());
-        for id in ids.iter() {
-            let row = platform
-                .projections
-                .registry()
-                .channel(caller.organisation, *id)
-                .await;
-            channels.extend(row.map_err(ApiError::from)?.map(Channel::from));
-        }
-        Ok(channels)
+        let ids = platform(ctx)?
+            .projections
+            .access()
+            .thing_channels(self.thing);
+        Ok(channels_by_id(ctx, ids.iter().copied()).await?)
     }
 
     async fn edge_device(&self, ctx: &Context<'_>) -> Result<Option<EdgeDevice>> {
@@ -224,11 +217,5 @@ impl Thing {
 
 /// The thing with this id, if it is of the caller's organisation.
 pub async fn thing_by_id(ctx: &Context<'_>, id: ThingId) -> Result<Option<Thing>, ApiError> {
-    let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-    Ok(platform
-        .projections
-        .registry()
-        .thing(caller.organisation, id)
-        .await?
-        .map(Thing::from))
+    Ok(rows(ctx)?.load_one(id).await?.map(Thing::from))
 }

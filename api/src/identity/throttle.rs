@@ -10,6 +10,8 @@ use tellee_actors::time::{SharedClock, Timestamp};
 const FREE: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// Failures this long ago count no more.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Names remembered at most; beyond it those that failed longest ago go.
 const REMEMBERED: usize = 10_000;
 
@@ -67,7 +69,7 @@ impl Throttle {
         let now = self.clock.now();
         let mut failures = self.failures.lock();
         if failures.len() >= REMEMBERED && !failures.contains_key(name) {
-            failures.retain(|_, known| now.since(known.last) < LONGEST_WAIT);
+            failures.retain(|_, known| now.since(known.last) < FORGOTTEN_AFTER);
             if failures.len() >= REMEMBERED {
                 let oldest = failures
                     .iter()
@@ -82,6 +84,9 @@ impl Throttle {
             count: 0,
             last: now,
         });
+        if now.since(known.last) >= FORGOTTEN_AFTER {
+            known.count = 0;
+        }
         known.count = known.count.saturating_add(1);
         known.last = now;
     }
@@ -134,5 +139,17 @@ mod tests {
         );
         throttle.succeeded("a@b.c");
         throttle.check("a@b.c").unwrap();
+    }
+
+    #[test]
+    fn failures_of_long_ago_count_no_more() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let throttle = Throttle::new(Arc::clone(&clock) as SharedClock);
+        for _ in 0..20 {
+            throttle.failed("address 10.0.0.1");
+        }
+        clock.advance(FORGOTTEN_AFTER);
+        throttle.failed("address 10.0.0.1");
+        throttle.check("address 10.0.0.1").unwrap();
     }
 }

@@ -5,6 +5,7 @@ use tellee_projections::telemetry::TelemetryError;
 use tellee_senml::{SenmlError, SenmlErrorKind};
 
 use super::subtopic::SubtopicError;
+use crate::error::ErrorCode;
 
 /// A message was refused; nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
@@ -41,30 +42,22 @@ impl IngestError {
     }
 
     /// The stable code that clients may test for.
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::NotAuthorised { .. } => "NOT_AUTHORISED",
-            Self::Subtopic(_) => "INVALID_SUBTOPIC",
-            Self::TooLarge { .. } => "MESSAGE_TOO_LARGE",
-            Self::Malformed(_) => "MALFORMED_MESSAGE",
-            Self::Invalid { .. } => "INVALID_RECORD",
-            Self::Overloaded => "OVERLOADED",
-            Self::DiskFull => "DISK_FULL",
-            Self::Stopping => "STOPPING",
-            Self::Store(_) => "STORE_FAILED",
+            Self::NotAuthorised { .. } => ErrorCode::Forbidden,
+            Self::Subtopic(_) => ErrorCode::InvalidInput,
+            Self::TooLarge { .. } => ErrorCode::BodyTooLarge,
+            Self::Malformed(_) | Self::Invalid { .. } => ErrorCode::MalformedMessage,
+            Self::Overloaded => ErrorCode::Overloaded,
+            Self::DiskFull => ErrorCode::DiskFull,
+            Self::Stopping => ErrorCode::Stopping,
+            Self::Store(_) => ErrorCode::Internal,
         }
     }
 
     /// The HTTP status code of the answer.
     pub const fn http_status(&self) -> u16 {
-        match self {
-            Self::NotAuthorised { .. } => 403,
-            Self::Subtopic(_) | Self::Malformed(_) | Self::Invalid { .. } => 400,
-            Self::TooLarge { .. } => 413,
-            Self::Overloaded | Self::Stopping => 503,
-            Self::DiskFull => 507,
-            Self::Store(_) => 500,
-        }
+        self.code().status()
     }
 
     /// The MQTT 5 reason code of PUBACK and PUBREC (MQTT 5, table 2-6).
@@ -115,8 +108,8 @@ mod tests {
         ];
         for error in retryable {
             assert!(error.is_retryable());
-            assert!(error.http_status() >= 500, "{}", error.code());
-            assert!(error.mqtt_reason() >= 0x80, "{}", error.code());
+            assert!(error.http_status() >= 500, "{}", error.code().as_str());
+            assert!(error.mqtt_reason() >= 0x80, "{}", error.code().as_str());
         }
         let refused = IngestError::NotAuthorised {
             thing: ThingId::generate(),

@@ -1,13 +1,15 @@
 //! Channels and the things connected to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::FutureExt as _;
 use tellee_actors::command::{Accepted, Command};
 use tellee_actors::domain::channel::{self, Details};
 use tellee_actors::domain::edge_device::{self, BootstrapState};
-use tellee_actors::ids::{ChannelId, EdgeDeviceId, Position, ThingId};
+use tellee_actors::ids::{ChannelId, CommandId, EdgeDeviceId, Position, ThingId};
 use tellee_projections::registry::ChannelRow;
 
+use super::bounded::each;
 use super::{Platform, Request};
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -35,6 +37,20 @@ impl Platform {
         request: &Request,
     ) -> Result<(ChannelId, Accepted), ApiError> {
         caller.require(Action::Provision)?;
+        let (id, accepted) = self
+            .create_channel_only(caller, id, details, request)
+            .await?;
+        self.seen(accepted.position).await?;
+        Ok((id, accepted))
+    }
+
+    async fn create_channel_only(
+        &self,
+        caller: &Caller,
+        id: Option<ChannelId>,
+        details: Details,
+        request: &Request,
+    ) -> Result<(ChannelId, Accepted), ApiError> {
         let id = match (id, request.command_id) {
             (Some(id), _) => id,
             (None, Some(command)) => ChannelId(command.step("channel").0),
@@ -45,7 +61,7 @@ impl Platform {
             details,
         });
         let accepted = self
-            .ask(
+            .ask_only(
                 caller.who(),
                 caller.organisation,
                 id.into(),
@@ -56,37 +72,81 @@ impl Platform {
         Ok((id, accepted))
     }
 
-    /// All of `new` or none: channels made before one is refused are removed again.
+    /// All of `new` or none: what was made before one is refused is removed again.
     pub async fn create_channels(
         &self,
         caller: &Caller,
         new: Vec<(Option<ChannelId>, Details)>,
         request: &Request,
     ) -> Result<Vec<ChannelId>, ApiError> {
-        let command = request.id();
-        let mut created = Vec::with_capacity(new.len());
-        for (index, (id, details)) in new.into_iter().enumerate() {
-            let step = Request {
-                command_id: Some(command.step(&index.to_string())),
-                ..Request::default()
-            };
-            match self.create_channel(caller, id, details, &step).await {
-                Ok((id, _)) => created.push(id),
-                Err(error) => {
-                    for id in created {
-                        let undo = Request {
-                            command_id: Some(command.step(&format!("undo {id}"))),
-                            ..Request::default()
-                        };
-                        if let Err(error) = self.remove_channel(caller, id, &undo).await {
-                            tracing::warn!(channel = %id, %error, "a channel of a refused request could not be removed again");
-                        }
-                    }
-                    return Err(error);
-                }
+        caller.require(Action::Provision)?;
+        let mut ids = BTreeSet::new();
+        for (index, id) in new
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (id, _))| Some((index, (*id)?)))
+        {
+            if !ids.insert(id) {
+                return Err(ApiError::invalid(
+                    format!("[{index}].id"),
+                    "stands twice in this request",
+                ));
             }
         }
-        Ok(created)
+        let command = request.id();
+        let (created, failure) = each(
+            new.into_iter().enumerate().collect(),
+            |(index, (id, details))| {
+                async move {
+                    let step = Request::step(command, &index.to_string());
+                    self.create_channel_only(caller, id, details, &step).await
+                }
+                .boxed()
+            },
+        )
+        .await;
+        let mut last = created.iter().map(|(_, accepted)| accepted.position).max();
+        if failure.is_some() {
+            last = last.max(self.undo_channels(caller, &created, command).await);
+        }
+        if let Some(last) = last {
+            self.seen(last).await?;
+        }
+        failure.map_or_else(|| Ok(created.into_iter().map(|(id, _)| id).collect()), Err)
+    }
+
+    async fn undo_channels(
+        &self,
+        caller: &Caller,
+        created: &[(ChannelId, Accepted)],
+        command: CommandId,
+    ) -> Option<Position> {
+        let made = created
+            .iter()
+            .filter(|(_, accepted)| !accepted.unchanged)
+            .map(|(id, _)| *id)
+            .collect();
+        let (removed, failure) = each(made, |channel| {
+            async move {
+                let note = Some("a channel of the same request was refused".to_owned());
+                let step = Request::step(command, &format!("undo {channel}")).with_note(note);
+                let remove = Command::Channel(channel::Command::Remove);
+                self.ask_only(
+                    caller.who(),
+                    caller.organisation,
+                    channel.into(),
+                    remove,
+                    &step,
+                )
+                .await
+            }
+            .boxed()
+        })
+        .await;
+        if let Some(error) = failure {
+            tracing::warn!(%error, "channels of a refused request could not all be removed again");
+        }
+        removed.into_iter().map(|accepted| accepted.position).max()
     }
 
     pub async fn update_channel(
@@ -234,25 +294,25 @@ impl Platform {
         change: impl Fn(Vec<ThingId>) -> channel::Command,
         request: &Request,
     ) -> Result<Position, ApiError> {
-        let mut last = Position::START;
-        for channel in channels {
-            let step = Request {
-                command_id: request.command_id.map(|id| id.step(&channel.to_string())),
-                ..Request::default()
-            };
-            let command = Command::Channel(change(things.to_vec()));
-            let accepted = self
-                .ask_only(
+        let command = request.id();
+        let (changed, failure) = each(channels.to_vec(), |channel| {
+            let change = Command::Channel(change(things.to_vec()));
+            async move {
+                let step = Request::step(command, &channel.to_string());
+                self.ask_only(
                     caller.who(),
                     caller.organisation,
-                    (*channel).into(),
-                    command,
+                    channel.into(),
+                    change,
                     &step,
                 )
-                .await?;
-            last = last.max(accepted.position);
-        }
-        Ok(last)
+                .await
+            }
+            .boxed()
+        })
+        .await;
+        let last = changed.into_iter().map(|accepted| accepted.position).max();
+        failure.map_or(Ok(last.unwrap_or(Position::START)), Err)
     }
 
     /// Names and metadata of channels, in the order of their ids, for bootstrap answers.

@@ -112,8 +112,10 @@ impl Platform {
                     name,
                     ..NewThing::default()
                 };
-                made = true;
-                self.create_thing(caller, thing, &step).await?.id
+                let created = self.create_thing(caller, thing, &step).await?;
+                // What an earlier try of the same request made stays.
+                made = !created.accepted.unchanged;
+                created.id
             }
         };
         match self
@@ -125,7 +127,8 @@ impl Platform {
                 Ok((EdgeDeviceId(thing.0), accepted))
             }
             Err(error) => {
-                if made {
+                // After a timeout the device may be registered: then its thing must stay.
+                if made && error.code != ErrorCode::TimedOut {
                     let undo = Request {
                         command_id: Some(command_id.step("undo thing")),
                         ..Request::default()
@@ -211,7 +214,8 @@ impl Platform {
         Ok(self.vault.unseal(&config.client_key_sealed, CLIENT_KEY)?)
     }
 
-    fn require_channels<'ids>(
+    /// Refuses channels that are not of the caller's organisation.
+    pub fn require_channels<'ids>(
         &self,
         caller: &Caller,
         channels: impl IntoIterator<Item = &'ids ChannelId>,
@@ -441,7 +445,8 @@ impl Platform {
             .await?;
         let who = Who::Thing(row.thing);
         let command = Command::EdgeDevice(edge_device::Command::RecordBootstrap);
-        self.ask_only(
+        // Awaited, so that whoever looks sees that the device came.
+        self.ask(
             who,
             row.organisation,
             row.id.into(),

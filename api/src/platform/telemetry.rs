@@ -72,8 +72,8 @@ impl Platform {
         Ok(seen.is_some_and(|seen| self.clock.now().since(seen) < ONLINE))
     }
 
-    /// Whether an open subscription may go on: its token has not expired, and its user is still there with the rights of
-    /// the organisation.
+    /// Whether an open subscription may go on: its token has not expired, and its user is still there with the rights
+    /// that it was opened with.
     pub fn still(&self, caller: &Caller) -> Result<(), ApiError> {
         if self.clock.now().0.div_euclid(1_000_000_000) >= caller.expires {
             return Err(ApiError::new(
@@ -88,7 +88,8 @@ impl Platform {
             .ok_or_else(ApiError::unauthenticated)?;
         let same = !access.disabled
             && caller.session_epoch >= access.session_epoch
-            && access.organisation == caller.organisation;
+            && access.organisation == caller.organisation
+            && access.role == caller.role;
         if same {
             Ok(())
         } else {

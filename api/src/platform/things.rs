@@ -1,14 +1,19 @@
 //! Things: made, changed, removed, with their keys.
 
+use std::collections::BTreeSet;
+
+use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 use tellee_actors::command::{Accepted, Command};
 use tellee_actors::domain::thing::{self, Details, Tag};
 use tellee_actors::domain::{channel, edge_device};
 use tellee_actors::event::{EventMeta, NewEvent};
-use tellee_actors::ids::{CommandId, DeviceTypeId, EdgeDeviceId, ThingId};
+use tellee_actors::ids::{CommandId, DeviceTypeId, EdgeDeviceId, Position, ThingId};
 use tellee_actors::store::ExpectedRevision;
+use tellee_projections::audit::{KEYS_REVEALED, key_reveals_stream};
 use tellee_projections::registry::ThingRow;
 
+use super::bounded::each;
 use super::{Platform, Request};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
@@ -42,9 +47,6 @@ pub struct ThingUpdate {
     pub tags: Option<Vec<Tag>>,
 }
 
-/// The event that says whose keys a person saw.
-const KEYS_REVEALED: &str = "thing.keys_revealed";
-
 /// Longest key that a client may choose.
 const KEY_LENGTH_LIMIT: usize = 256;
 
@@ -65,70 +67,99 @@ impl Platform {
         new: NewThing,
         request: &Request,
     ) -> Result<CreatedThing, ApiError> {
+        caller.require(Action::Provision)?;
+        if let Some(device_type) = new.device_type {
+            self.require_device_type(caller, device_type).await?;
+        }
+        let _claim = if new.key.is_some() {
+            Some(self.claims.lock().await)
+        } else {
+            None
+        };
         let created = self.create_thing_only(caller, new, request).await?;
+        // Within the claim, so that the next one sees this key.
         self.seen(created.accepted.position).await?;
         Ok(created)
     }
 
-    /// All of `new` or none: things made before one is refused are removed again.
+    /// All of `new` or none: what was made before one is refused is removed again.
     pub async fn create_things(
         &self,
         caller: &Caller,
         new: Vec<NewThing>,
         request: &Request,
     ) -> Result<Vec<CreatedThing>, ApiError> {
-        let command = request.id();
-        let mut created: Vec<CreatedThing> = Vec::with_capacity(new.len());
-        for (index, thing) in new.into_iter().enumerate() {
-            let step = Request {
-                command_id: Some(command.step(&index.to_string())),
-                ..Request::default()
-            };
-            match self.create_thing_only(caller, thing, &step).await {
-                Ok(thing) => created.push(thing),
-                Err(error) => {
-                    self.undo_things(caller, &created, command).await;
-                    return Err(error);
-                }
-            }
+        caller.require(Action::Provision)?;
+        require_distinct(&new)?;
+        let device_types: BTreeSet<_> = new.iter().filter_map(|thing| thing.device_type).collect();
+        for device_type in device_types {
+            self.require_device_type(caller, device_type).await?;
         }
-        if let Some(last) = created.iter().map(|thing| thing.accepted.position).max() {
+        let chooses_keys = new.iter().any(|thing| thing.key.is_some());
+        let _claim = if chooses_keys {
+            Some(self.claims.lock().await)
+        } else {
+            None
+        };
+        let command = request.id();
+        let (created, failure) = each(new.into_iter().enumerate().collect(), |(index, thing)| {
+            async move {
+                let step = Request::step(command, &index.to_string());
+                self.create_thing_only(caller, thing, &step).await
+            }
+            .boxed()
+        })
+        .await;
+        let mut last = created.iter().map(|thing| thing.accepted.position).max();
+        if failure.is_some() {
+            last = last.max(self.undo_things(caller, &created, command).await);
+        }
+        if let Some(last) = last {
             self.seen(last).await?;
         }
-        Ok(created)
+        failure.map_or(Ok(created), Err)
     }
 
-    async fn undo_things(&self, caller: &Caller, created: &[CreatedThing], command: CommandId) {
-        for thing in created {
-            let request = Request {
-                command_id: Some(command.step(&format!("undo {}", thing.id))),
-                note: Some("a later thing of the same request was refused".to_owned()),
-                ..Request::default()
-            };
-            let removed = self.remove_thing_only(caller, thing.id, &request).await;
-            if let Err(error) = removed {
-                tracing::warn!(thing = %thing.id, %error, "a thing of a refused request could not be removed again");
+    /// Removes what the command made, and says where the last removal stands.
+    async fn undo_things(
+        &self,
+        caller: &Caller,
+        created: &[CreatedThing],
+        command: CommandId,
+    ) -> Option<Position> {
+        let made = created
+            .iter()
+            .filter(|thing| !thing.accepted.unchanged)
+            .map(|thing| thing.id)
+            .collect();
+        let (removed, failure) = each(made, |thing| {
+            async move {
+                let note = Some("a thing of the same request was refused".to_owned());
+                let step = Request::step(command, &format!("undo {thing}")).with_note(note);
+                self.remove_thing_only(caller, thing, &step).await
             }
+            .boxed()
+        })
+        .await;
+        if let Some(error) = failure {
+            tracing::warn!(%error, "things of a refused request could not all be removed again");
         }
+        removed.into_iter().map(|accepted| accepted.position).max()
     }
 
+    /// Under the claim if the key is the client's choice.
     async fn create_thing_only(
         &self,
         caller: &Caller,
         new: NewThing,
         request: &Request,
     ) -> Result<CreatedThing, ApiError> {
-        caller.require(Action::Provision)?;
-        if let Some(device_type) = new.device_type {
-            self.require_device_type(caller, device_type).await?;
-        }
         let command_id = request.id();
         let id = match (new.id, request.command_id) {
             (Some(id), _) => id,
             (None, Some(command)) => ThingId(command.step("thing").0),
             (None, None) => ThingId::generate(),
         };
-        let _claim = self.claims.lock().await;
         let key = match new.key {
             Some(key) => self.free_key(key, id)?,
             None => generate_key(),
@@ -291,8 +322,7 @@ impl Platform {
             },
             at: self.clock.now(),
         };
-        // A stream of its own: reading a key is no new revision of the thing.
-        let stream = format!("key_reveals-{}", caller.organisation);
+        let stream = key_reveals_stream(caller.organisation);
         self.events
             .append(&stream, ExpectedRevision::Any, vec![event])
             .await?;
@@ -321,42 +351,68 @@ impl Platform {
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::Provision)?;
         let command_id = request.id();
-        let who = caller.who();
         let organisation = caller.organisation;
+        // Asked before the thing goes: afterwards nothing leads from it to them.
+        let channels = self.projections.access().thing_channels(id);
+        let device = EdgeDeviceId(id.0);
+        let has_config = self
+            .projections
+            .registry()
+            .edge_device(organisation, device)
+            .await?
+            .is_some();
         let request = Request {
             command_id: Some(command_id),
             ..request.clone()
         };
         // The thing goes first: from then on its key opens nothing.
         let remove = Command::Thing(thing::Command::Remove);
-        let accepted = self
-            .ask_only(who.clone(), organisation, id.into(), remove, &request)
+        let mut accepted = self
+            .ask_only(caller.who(), organisation, id.into(), remove, &request)
             .await?;
-        for channel in self.projections.access().thing_channels(id).iter() {
-            let step = Request {
-                command_id: Some(command_id.step(&format!("disconnect {channel}"))),
-                ..Request::default()
-            };
-            let command = Command::Channel(channel::Command::Disconnect { things: vec![id] });
-            self.ask_only(who.clone(), organisation, (*channel).into(), command, &step)
-                .await?;
+        let (disconnected, failure) = each(channels.to_vec(), |channel| {
+            async move {
+                let step = Request::step(command_id, &format!("disconnect {channel}"));
+                let command = Command::Channel(channel::Command::Disconnect { things: vec![id] });
+                self.ask_only(caller.who(), organisation, channel.into(), command, &step)
+                    .await
+            }
+            .boxed()
+        })
+        .await;
+        if let Some(error) = failure {
+            return Err(error);
         }
-        let device = EdgeDeviceId(id.0);
-        if self
-            .projections
-            .registry()
-            .edge_device(organisation, device)
-            .await?
-            .is_some()
-        {
-            let step = Request {
-                command_id: Some(command_id.step("remove config")),
-                ..Request::default()
-            };
+        let mut last = disconnected.into_iter().map(|done| done.position).max();
+        if has_config {
+            let step = Request::step(command_id, "remove config");
             let command = Command::EdgeDevice(edge_device::Command::Remove);
-            self.ask_only(who, organisation, device.into(), command, &step)
+            let removed = self
+                .ask_only(caller.who(), organisation, device.into(), command, &step)
                 .await?;
+            last = last.max(Some(removed.position));
         }
+        accepted.position = last.map_or(accepted.position, |last| last.max(accepted.position));
         Ok(accepted)
     }
+}
+
+/// A bulk request must not name one id or one key twice.
+fn require_distinct(new: &[NewThing]) -> Result<(), ApiError> {
+    let (mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new());
+    for (index, thing) in new.iter().enumerate() {
+        if thing.id.is_some_and(|id| !ids.insert(id)) {
+            return Err(ApiError::invalid(
+                format!("[{index}].id"),
+                "stands twice in this request",
+            ));
+        }
+        if thing.key.as_ref().is_some_and(|key| !keys.insert(key)) {
+            return Err(ApiError::invalid(
+                format!("[{index}].key"),
+                "stands twice in this request",
+            ));
+        }
+    }
+    Ok(())
 }

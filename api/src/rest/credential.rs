@@ -33,6 +33,11 @@ pub fn credential(headers: &HeaderMap, uri: &Uri) -> Result<Credential, ApiError
         .ok_or_else(ApiError::unauthenticated)
 }
 
+/// Whether the credential of a request can only be the session cookie, which browsers send by themselves.
+pub fn is_by_cookie(headers: &HeaderMap, uri: &Uri) -> bool {
+    !headers.contains_key(header::AUTHORIZATION) && query_value(uri, "authorization").is_none()
+}
+
 fn from_header(value: &str) -> Result<Credential, ApiError> {
     let value = value.trim();
     let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));

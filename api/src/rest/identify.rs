@@ -9,6 +9,7 @@ use tellee_projections::access::ThingAccess;
 
 use super::Rest;
 use super::input::{JsonBody, id};
+use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
 use crate::identity::hash_key;
 
@@ -67,15 +68,15 @@ pub async fn access_by_key(
     Ok(Json(Identified { id: thing }))
 }
 
+/// Unlike the others it carries no key: a signed-in user of the channel's organisation asks.
 pub async fn access_by_id(
     State(rest): State<Rest>,
+    caller: Caller,
     Path(channel): Path<String>,
     JsonBody(body): JsonBody<IdBody>,
 ) -> Result<StatusCode, ApiError> {
-    require_use(
-        &rest,
-        id(&body.thing_id, "such thing")?,
-        id(&channel, "such channel")?,
-    )?;
+    let channel = id(&channel, "such channel")?;
+    rest.platform.channel(&caller, channel).await?;
+    require_use(&rest, id(&body.thing_id, "such thing")?, channel)?;
     Ok(StatusCode::OK)
 }

@@ -2,17 +2,19 @@
 
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde::de::DeserializeOwned;
 
-use super::credential::{Credential, credential};
+use super::credential::{Credential, credential, is_by_cookie};
 use super::{Rest, SESSION_COOKIE};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
+use crate::platform::Platform;
 
 /// A JSON body: 415 for another content type, 400 with the place for what does not fit.
 pub struct JsonBody<T>(pub T);
@@ -20,29 +22,35 @@ pub struct JsonBody<T>(pub T);
 impl<T: DeserializeOwned> FromRequest<Rest> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &Rest) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _state: &Rest) -> Result<Self, ApiError> {
         require_json(request.headers())?;
-        let body = body(request, state).await?;
+        let body = read_body(request).await?;
         serde_json::from_slice(&body)
             .map(Self)
             .map_err(|error| ApiError::invalid("body", error))
     }
 }
 
-/// The bytes of a body within the limit of the router.
-pub async fn body(request: Request, state: &Rest) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                ApiError::new(
-                    ErrorCode::BodyTooLarge,
-                    "the body is larger than this server takes",
-                )
-            } else {
-                ApiError::invalid("body", "ended early or is malformed")
-            }
-        })
+/// How long a body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The bytes of a body within the limit of the router, which must come within 30 s.
+pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
+    let read = read.map_err(|_| {
+        let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+        ApiError::new(ErrorCode::BodyTooSlow, reason)
+    })?;
+    read.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            ApiError::new(
+                ErrorCode::BodyTooLarge,
+                "the body is larger than this server takes",
+            )
+        } else {
+            ApiError::invalid("body", "ended early or is malformed")
+        }
+    })
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -65,23 +73,31 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
 
 /// The signed-in user of a request. A session cookie alone does not change anything: such requests must carry the header
 /// `X-Tellee-Csrf`, which no foreign page can send.
+pub fn signed_in(
+    platform: &Platform,
+    headers: &HeaderMap,
+    uri: &Uri,
+    method: &Method,
+) -> Result<Caller, ApiError> {
+    let Credential::User(token) = credential(headers, uri)? else {
+        return Err(ApiError::unauthenticated());
+    };
+    if is_by_cookie(headers, uri) && !method.is_safe() && !headers.contains_key("x-tellee-csrf") {
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            format!(
+                "a request by the cookie `{SESSION_COOKIE}` needs the header `X-Tellee-Csrf: 1`"
+            ),
+        ));
+    }
+    platform.caller(&token)
+}
+
 impl FromRequestParts<Rest> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Rest) -> Result<Self, ApiError> {
-        let Credential::User(token) = credential(&parts.headers, &parts.uri)? else {
-            return Err(ApiError::unauthenticated());
-        };
-        let by_cookie = !parts.headers.contains_key(header::AUTHORIZATION);
-        if by_cookie && !parts.method.is_safe() && !parts.headers.contains_key("x-tellee-csrf") {
-            return Err(ApiError::new(
-                ErrorCode::Forbidden,
-                format!(
-                    "a request by the cookie `{SESSION_COOKIE}` needs the header `X-Tellee-Csrf: 1`"
-                ),
-            ));
-        }
-        state.platform.caller(&token)
+        signed_in(&state.platform, &parts.headers, &parts.uri, &parts.method)
     }
 }
 

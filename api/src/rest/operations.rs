@@ -1,35 +1,14 @@
 //! `/health`, `/version`, `/metrics`, and what removals answer.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use parking_lot::Mutex;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
 use tellee_actors::command::Accepted;
 
 use super::Rest;
+use super::input::{Peer, signed_in};
 use crate::error::{ApiError, ErrorCode};
-
-/// The metrics of the whole node; each house registers its own.
-#[derive(Default)]
-pub struct Metrics {
-    registry: Mutex<Registry>,
-}
-
-impl Metrics {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self::default())
-    }
-
-    /// Lets a house add its metrics.
-    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(self.registry.lock().sub_registry_with_prefix("tellee"));
-    }
-}
 
 /// The answer to a removal: 204, also for what is not there.
 pub fn gone(removed: Result<Accepted, ApiError>) -> Result<StatusCode, ApiError> {
@@ -59,9 +38,29 @@ pub async fn version(State(rest): State<Rest>) -> Json<serde_json::Value> {
     Json(serde_json::json!({ "service": "tellee", "version": rest.platform.version }))
 }
 
-pub async fn metrics(State(rest): State<Rest>) -> Result<Response, ApiError> {
-    let mut text = String::new();
-    encode(&mut text, &rest.metrics.registry.lock()).map_err(|error| ApiError::internal(&error))?;
+/// For who runs the node: from this machine, or with the token of a platform administrator.
+pub async fn metrics(
+    State(rest): State<Rest>,
+    peer: Peer,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    // What a proxy hands on comes from elsewhere.
+    let forwarded =
+        headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
+    if !peer.0.ip().is_loopback() || forwarded {
+        let caller = signed_in(&rest.platform, &headers, &uri, &Method::GET)?;
+        if !caller.platform_administrator {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "only platform administrators read the metrics",
+            ));
+        }
+    }
+    let text = rest
+        .metrics
+        .text()
+        .map_err(|error| ApiError::internal(&error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

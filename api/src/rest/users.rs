@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,8 +12,8 @@ use tellee_actors::ids::{OrganisationId, UserId};
 use tellee_projections::registry::UserRow;
 
 use super::Rest;
-use super::credential::{Credential, credential};
-use super::input::{JsonBody, Peer, id};
+use super::credential::credential;
+use super::input::{JsonBody, Peer, id, signed_in};
 use super::output::{created, is_empty};
 use super::paging::Query;
 use crate::caller::Caller;
@@ -65,31 +65,36 @@ pub struct UsersPage {
     users: Vec<UserView>,
 }
 
-/// With an administrator's token, or without one where registration is open.
+/// With an administrator's token, or without one where registration is open. Who joins an organisation that exists is an
+/// operator, who gets one of their own administers it, unless `role` says otherwise.
 pub async fn create(
     State(rest): State<Rest>,
+    method: Method,
     headers: HeaderMap,
     uri: Uri,
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
+    let usual = if body.organisation.is_some() {
+        Role::Operator
+    } else {
+        Role::Administrator
+    };
     let new = NewUser {
         email: body.email,
         password: body.password,
-        role: body.role.unwrap_or(Role::Administrator),
+        role: body.role.unwrap_or(usual),
         organisation: body.organisation,
         platform_administrator: false,
         metadata: body.metadata.unwrap_or_default(),
     };
-    let user = match credential(&headers, &uri) {
-        Ok(Credential::User(token)) => {
-            let caller = rest.platform.caller(&token)?;
-            rest.platform
-                .create_user(&caller, new, &Request::default())
-                .await?
-                .0
-        }
-        Ok(Credential::Thing(_)) => return Err(ApiError::unauthenticated()),
-        Err(_) => rest.platform.register_user(new).await?,
+    let user = if credential(&headers, &uri).is_ok() {
+        let caller = signed_in(&rest.platform, &headers, &uri, &method)?;
+        rest.platform
+            .create_user(&caller, new, &Request::default())
+            .await?
+            .0
+    } else {
+        rest.platform.register_user(new).await?
     };
     Ok(created(&format!("/users/{user}")))
 }

@@ -347,3 +347,22 @@ async fn a_withdrawn_channel_ends_deliveries_at_once() {
         .await;
     raw.next().await;
 }
+
+#[tokio::test]
+async fn the_counters_can_be_read_as_prometheus_does() {
+    let server = Server::start().await;
+    let mut registry = prometheus_client::registry::Registry::default();
+    tellee_api::mqtt::prometheus::register(std::sync::Arc::clone(&server.broker), &mut registry);
+    let mut raw = Raw::simple(&server, Level::V3, "c").await;
+    raw.publish_acknowledged(&server.topic(""), PACK).await;
+    raw.subscribe("#", 0).await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in [
+        "mqtt_connected 1",
+        "mqtt_received_total{qos=\"1\"} 1",
+        "mqtt_refused_total{what=\"subscribe\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}

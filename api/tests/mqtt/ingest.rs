@@ -52,19 +52,19 @@ async fn what_is_refused_leaves_nothing() {
     let mut live = server.live.subscribe(LiveFilter::All, 8);
     let publisher = server.thing.publisher();
     let cases: [(ChannelId, &str, &[u8], &str); 4] = [
-        (ChannelId::generate(), "", PACK, "NOT_AUTHORISED"),
-        (server.channel, "a/+", PACK, "INVALID_SUBTOPIC"),
+        (ChannelId::generate(), "", PACK, "forbidden"),
+        (server.channel, "a/+", PACK, "invalid_input"),
         (
             server.channel,
             "",
             br#"[{"n":"a","v":1},{"n":"b"}]"#,
-            "MALFORMED_MESSAGE",
+            "malformed_message",
         ),
         (
             server.channel,
             "",
             &[b' '; 2 * 1024 * 1024],
-            "MESSAGE_TOO_LARGE",
+            "body_too_large",
         ),
     ];
     for (channel, subtopic, payload, code) in cases {

@@ -26,7 +26,7 @@ pub(super) fn apply(connection: &Connection, event: &DecodedEvent) -> Result<(),
         DomainEvent::EdgeDevice(event) => tables.edge_device(event),
         DomainEvent::AlarmRule(event) => tables.alarm_rule(event),
         DomainEvent::Model(event) => tables.model(event),
-        DomainEvent::Alarm(_) => Ok(()),
+        DomainEvent::Alarm(_) | DomainEvent::KeysRevealed { .. } => Ok(()),
     }
 }
 

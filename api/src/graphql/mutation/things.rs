@@ -161,6 +161,7 @@ impl ThingMutations {
             tags: tags(input.tags.unwrap_or_default())?,
             ..NewThing::default()
         };
+        platform.require_channels(caller, &channels)?;
         let created = platform.create_thing(caller, new, &asked).await?;
         if !channels.is_empty() {
             let step = request(

@@ -1,0 +1,243 @@
+//! The figures, house by house.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use tellee_projections::live::LiveSink;
+use tellee_projections::telemetry::{EmbeddedTelemetryStore, MessageBatch};
+
+use super::figures::Figure;
+use super::figures::Kind::{Counter as Up, Gauge as Level};
+use crate::mqtt::Broker;
+use crate::platform::Platform;
+
+pub const NODE: &[Figure<Platform>] = &[
+    Figure(
+        "events_position",
+        "Position of the newest event",
+        Level,
+        |node| node.events.head().borrow().0,
+    ),
+    Figure(
+        "projections_position",
+        "Position that all projections have seen",
+        Level,
+        |node| node.projections.reached().0,
+    ),
+    Figure(
+        "projections_lag",
+        "Events that the projections have not seen",
+        Level,
+        |node| {
+            let reached = node.projections.reached().0;
+            node.events.head().borrow().0.saturating_sub(reached)
+        },
+    ),
+    Figure(
+        "live_dropped",
+        "Batches that left a full queue of a slow subscriber",
+        Up,
+        |node| node.live.dropped(),
+    ),
+];
+
+pub const TELEMETRY: &[Figure<EmbeddedTelemetryStore>] = &[
+    Figure("telemetry_series", "Series", Level, |store| {
+        store.figures().series as u64
+    }),
+    Figure(
+        "telemetry_memory_bytes",
+        "Bytes of samples in memory",
+        Level,
+        |store| store.figures().memory_bytes as u64,
+    ),
+    Figure(
+        "telemetry_log_bytes",
+        "Bytes of the write-ahead log",
+        Level,
+        |store| store.figures().log_bytes,
+    ),
+    Figure("telemetry_block_files", "Block files", Level, |store| {
+        store.figures().block_files as u64
+    }),
+    Figure(
+        "telemetry_block_bytes",
+        "Bytes of block files",
+        Level,
+        |store| store.figures().block_bytes,
+    ),
+    Figure(
+        "telemetry_queued_bytes",
+        "Bytes of batches that wait for the disk",
+        Level,
+        |store| store.queued_bytes() as u64,
+    ),
+    Figure(
+        "telemetry_overloads",
+        "Appends refused because the queue was full",
+        Up,
+        |store| store.overloads(),
+    ),
+    Figure(
+        "telemetry_damages",
+        "Damages found since the start",
+        Level,
+        |store| store.damages().len() as u64,
+    ),
+];
+
+pub const MQTT: &[Figure<Broker>] = &[
+    Figure(
+        "mqtt_connected",
+        "Clients that have signed in",
+        Level,
+        |mqtt| mqtt.metrics().connected.get(),
+    ),
+    Figure(
+        "mqtt_sessions",
+        "Sessions, connected or not",
+        Level,
+        |mqtt| mqtt.metrics().sessions.get(),
+    ),
+    Figure(
+        "mqtt_queued_bytes",
+        "Bytes that wait for subscribers",
+        Level,
+        |mqtt| mqtt.queued_bytes() as u64,
+    ),
+    Figure("mqtt_connections_accepted", "Sockets taken", Up, |mqtt| {
+        mqtt.metrics().connections_accepted.get()
+    }),
+    Figure(
+        "mqtt_connections_refused",
+        "Sockets refused at a limit",
+        Up,
+        |mqtt| mqtt.metrics().connections_refused.get(),
+    ),
+    Figure(
+        "mqtt_handshakes_given_up",
+        "Sockets that sent no CONNECT in time",
+        Up,
+        |mqtt| mqtt.metrics().handshakes_given_up.get(),
+    ),
+    Figure("mqtt_authentication_failures", "Wrong keys", Up, |mqtt| {
+        mqtt.metrics().authentication_failures.get()
+    }),
+    Figure(
+        "mqtt_received_qos0",
+        "Messages from clients at QoS 0",
+        Up,
+        |mqtt| mqtt.metrics().received[0].get(),
+    ),
+    Figure(
+        "mqtt_received_qos1",
+        "Messages from clients at QoS 1",
+        Up,
+        |mqtt| mqtt.metrics().received[1].get(),
+    ),
+    Figure(
+        "mqtt_received_qos2",
+        "Messages from clients at QoS 2",
+        Up,
+        |mqtt| mqtt.metrics().received[2].get(),
+    ),
+    Figure(
+        "mqtt_sent_qos0",
+        "Messages to clients at QoS 0",
+        Up,
+        |mqtt| mqtt.metrics().sent[0].get(),
+    ),
+    Figure(
+        "mqtt_sent_qos1",
+        "Messages to clients at QoS 1",
+        Up,
+        |mqtt| mqtt.metrics().sent[1].get(),
+    ),
+    Figure(
+        "mqtt_sent_qos2",
+        "Messages to clients at QoS 2",
+        Up,
+        |mqtt| mqtt.metrics().sent[2].get(),
+    ),
+    Figure("mqtt_publishes_refused", "Messages refused", Up, |mqtt| {
+        mqtt.metrics().publishes_refused.get()
+    }),
+    Figure(
+        "mqtt_subscribes_refused",
+        "Subscriptions refused",
+        Up,
+        |mqtt| mqtt.metrics().subscribes_refused.get(),
+    ),
+    Figure(
+        "mqtt_dropped_queue_full",
+        "QoS 0 messages that met a full queue",
+        Up,
+        |mqtt| mqtt.metrics().dropped_queue_full.get(),
+    ),
+    Figure(
+        "mqtt_dropped_not_stored",
+        "QoS 0 messages that the store did not take",
+        Up,
+        |mqtt| mqtt.metrics().dropped_not_stored.get(),
+    ),
+    Figure(
+        "mqtt_sessions_overrun",
+        "Sessions that ended because their queue was full",
+        Up,
+        |mqtt| mqtt.metrics().sessions_overrun.get(),
+    ),
+    Figure(
+        "mqtt_sessions_revoked",
+        "Connections that ended because their key was revoked",
+        Up,
+        |mqtt| mqtt.metrics().sessions_revoked.get(),
+    ),
+    Figure(
+        "mqtt_protocol_errors",
+        "Connections that ended for a violation",
+        Up,
+        |mqtt| mqtt.metrics().protocol_errors.get(),
+    ),
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByProtocol {
+    protocol: &'static str,
+}
+
+/// What the telemetry store has kept.
+#[derive(Debug, Default)]
+pub struct Stored {
+    messages: Family<ByProtocol, Counter>,
+    records: Family<ByProtocol, Counter>,
+}
+
+impl Stored {
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "messages_stored",
+            "Messages that are on disk",
+            self.messages.clone(),
+        );
+        registry.register(
+            "records_stored",
+            "Records that are on disk",
+            self.records.clone(),
+        );
+    }
+}
+
+impl LiveSink for Stored {
+    fn published(&self, batch: &Arc<MessageBatch>) {
+        let label = ByProtocol {
+            protocol: batch.protocol,
+        };
+        self.messages.get_or_create(&label).inc();
+        self.records
+            .get_or_create(&label)
+            .inc_by(batch.records.len() as u64);
+    }
+}
