@@ -68,10 +68,19 @@ fn publish(topic: &str, qos: u8, id: u16, payload: &str, into: &mut Vec<u8>) {
 }
 
 impl Wire {
-    async fn open(address: &str, client: &str, user: &str, password: &str) -> Result<Self, Problem> {
+    async fn open(
+        address: &str,
+        client: &str,
+        user: &str,
+        password: &str,
+    ) -> Result<Self, Problem> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let mut wire = Self { stream, buffer: Vec::with_capacity(64 << 10), start: 0 };
+        let mut wire = Self {
+            stream,
+            buffer: Vec::with_capacity(64 << 10),
+            start: 0,
+        };
         let mut body = Vec::new();
         text(&mut body, "MQTT");
         body.extend([4, 0xC2, 0, 60]);
@@ -133,7 +142,13 @@ impl Wire {
 /// One SenML record; each has a source time of its own, so that none is a duplicate.
 fn payload(connection: usize, number: u64) -> String {
     let time = 1_600_000_000_000 + u64::try_from(connection).unwrap_or(0) * 100_000_000 + number;
-    format!(r#"[{{"n":"temperature","u":"Cel","t":{}.{:03},"v":{}.{:02}}}]"#, time / 1000, time % 1000, 20 + number % 9, number % 100)
+    format!(
+        r#"[{{"n":"temperature","u":"Cel","t":{}.{:03},"v":{}.{:02}}}]"#,
+        time / 1000,
+        time % 1000,
+        20 + number % 9,
+        number % 100
+    )
 }
 
 async fn publisher(load: Load, connection: usize, mut wire: Wire) -> Result<(), Problem> {
@@ -192,23 +207,44 @@ async fn subscriber(load: Load, mut wire: Wire, received: Arc<AtomicU64>) -> Res
 /// CPU seconds of a process; /proc counts in hundredths.
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |place: usize| {
+        fields
+            .get(place)
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / 100.0
 }
 
 fn rss_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0)
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 fn arguments() -> Result<BTreeMap<String, String>, Problem> {
     let mut found = BTreeMap::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let name = name.strip_prefix("--").ok_or_else(|| format!("`{name}` is no option"))?.to_owned();
-        let value = arguments.next().ok_or_else(|| format!("--{name} needs a value"))?;
+        let name = name
+            .strip_prefix("--")
+            .ok_or_else(|| format!("`{name}` is no option"))?
+            .to_owned();
+        let value = arguments
+            .next()
+            .ok_or_else(|| format!("--{name} needs a value"))?;
         found.insert(name, value);
     }
     Ok(found)
@@ -216,9 +252,16 @@ fn arguments() -> Result<BTreeMap<String, String>, Problem> {
 
 async fn run() -> Result<String, Problem> {
     let arguments = arguments()?;
-    let text = |name: &str| arguments.get(name).cloned().ok_or_else(|| Problem::from(format!("--{name} is missing")));
+    let text = |name: &str| {
+        arguments
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Problem::from(format!("--{name} is missing")))
+    };
     let number = |name: &str, default: u64| match arguments.get(name) {
-        Some(text) => text.parse::<u64>().map_err(|_| Problem::from(format!("--{name}: no number"))),
+        Some(text) => text
+            .parse::<u64>()
+            .map_err(|_| Problem::from(format!("--{name}: no number"))),
         None => Ok(default),
     };
     let load = Load {
@@ -232,7 +275,10 @@ async fn run() -> Result<String, Problem> {
     let connections = usize::try_from(number("connections", 50)?)?;
     let subscribers = usize::try_from(number("subscribers", 0)?)?;
     let keys = std::fs::read_to_string(text("keys")?)?;
-    let keys: Vec<(&str, &str)> = keys.lines().filter_map(|line| line.split_once(' ')).collect();
+    let keys: Vec<(&str, &str)> = keys
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
     if keys.is_empty() {
         return Err("--keys: no line `user password`".into());
     }
@@ -263,7 +309,8 @@ async fn run() -> Result<String, Problem> {
     let total = load.messages * connections as u64;
     let wanted = total * subscribers as u64;
     let patience = Instant::now();
-    while received.load(Ordering::Relaxed) < wanted && patience.elapsed() < Duration::from_secs(30) {
+    while received.load(Ordering::Relaxed) < wanted && patience.elapsed() < Duration::from_secs(30)
+    {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let cpu = cpu_seconds(pid) - cpu;

@@ -51,24 +51,41 @@ pub struct Thing {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client");
-        Self { http, base: format!("http://{address}"), authorization: None }
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Self {
+            http,
+            base: format!("http://{address}"),
+            authorization: None,
+        }
     }
 
     /// The same server with another `Authorization`.
     pub fn as_who(&self, authorization: &str) -> Self {
-        Self { authorization: Some(authorization.to_owned()), ..self.clone() }
+        Self {
+            authorization: Some(authorization.to_owned()),
+            ..self.clone()
+        }
     }
 
     pub async fn sign_in(&self, email: &str, password: &str) -> Self {
-        let answer = self.post("/tokens", &json!({ "email": email, "password": password })).await.expect(201);
+        let answer = self
+            .post("/tokens", &json!({ "email": email, "password": password }))
+            .await
+            .expect(201);
         let token = answer.json()["token"].as_str().expect("a token").to_owned();
         self.as_who(&format!("Bearer {token}"))
     }
 
     /// The bare token of [`Client::sign_in`].
     pub fn token(&self) -> &str {
-        self.authorization.as_deref().and_then(|text| text.strip_prefix("Bearer ")).expect("signed in")
+        self.authorization
+            .as_deref()
+            .and_then(|text| text.strip_prefix("Bearer "))
+            .expect("signed in")
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -82,10 +99,18 @@ impl Client {
     pub async fn send(request: RequestBuilder) -> Answer {
         let response = request.send().await.expect("an answer");
         let headers = response.headers().clone();
-        let location = headers.get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let location = headers
+            .get("location")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         let status = response.status().as_u16();
         let text = response.text().await.unwrap_or_default();
-        Answer { status, location, headers, text }
+        Answer {
+            status,
+            location,
+            headers,
+            text,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -109,8 +134,19 @@ impl Client {
     }
 
     /// Bytes of any content type.
-    pub async fn raw(&self, method: Method, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
-        Self::send(self.request(method, path).header("content-type", content_type).body(body.into())).await
+    pub async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        Self::send(
+            self.request(method, path)
+                .header("content-type", content_type)
+                .body(body.into()),
+        )
+        .await
     }
 
     pub async fn graphql(&self, query: &str, variables: Value) -> Value {
@@ -128,14 +164,21 @@ impl Client {
     }
 
     pub async fn create_thing(&self, name: &str) -> Thing {
-        let id = self.post("/things", &json!({ "name": name })).await.expect(201).id();
+        let id = self
+            .post("/things", &json!({ "name": name }))
+            .await
+            .expect(201)
+            .id();
         let view = self.get(&format!("/things/{id}")).await.expect(200).json();
         let key = view["key"].as_str().expect("a key").to_owned();
         Thing { id, key }
     }
 
     pub async fn create_channel(&self, name: &str) -> String {
-        self.post("/channels", &json!({ "name": name })).await.expect(201).id()
+        self.post("/channels", &json!({ "name": name }))
+            .await
+            .expect(201)
+            .id()
     }
 
     pub async fn connect(&self, channel: &str, thing: &str) {
@@ -155,7 +198,12 @@ impl Client {
     pub async fn publish(&self, thing: &Thing, channel: &str, pack: &Value) -> Answer {
         let body = serde_json::to_vec(pack).expect("JSON");
         self.as_who(&format!("Thing {}", thing.key))
-            .raw(Method::POST, &format!("/channels/{channel}/messages"), "application/senml+json", body)
+            .raw(
+                Method::POST,
+                &format!("/channels/{channel}/messages"),
+                "application/senml+json",
+                body,
+            )
             .await
     }
 
@@ -163,7 +211,10 @@ impl Client {
     pub async fn messages(&self, channel: &str) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
-            let path = format!("/channels/{channel}/messages?limit=1000&offset={}", all.len());
+            let path = format!(
+                "/channels/{channel}/messages?limit=1000&offset={}",
+                all.len()
+            );
             let page = self.get(&path).await.expect(200).json();
             let rows = page["messages"].as_array().expect("messages").clone();
             if rows.is_empty() {

@@ -39,7 +39,13 @@ fn pack(number: u64) -> String {
 }
 
 /// Keeps [`WINDOW`] messages in flight until the server goes away.
-async fn publish_over_mqtt(address: std::net::SocketAddr, client: String, thing: Thing, channel: String, history: Arc<History>) {
+async fn publish_over_mqtt(
+    address: std::net::SocketAddr,
+    client: String,
+    thing: Thing,
+    channel: String,
+    history: Arc<History>,
+) {
     let mut mqtt = Mqtt::of(address, &client, &thing).await;
     let topic = format!("channels/{channel}/messages");
     let mut flight: BTreeMap<u16, u64> = BTreeMap::new();
@@ -49,7 +55,11 @@ async fn publish_over_mqtt(address: std::net::SocketAddr, client: String, thing:
             let number = history.take();
             next_id = next_id % u16::MAX + 1;
             flight.insert(next_id, number);
-            if mqtt.write(&publish_packet(&topic, 1, next_id, pack(number).as_bytes())).await.is_err() {
+            if mqtt
+                .write(&publish_packet(&topic, 1, next_id, pack(number).as_bytes()))
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -70,7 +80,10 @@ async fn publish_over_http(client: Client, thing: Thing, channel: String, histor
     loop {
         let number = history.take();
         let request = client
-            .request(reqwest::Method::POST, &format!("/channels/{channel}/messages"))
+            .request(
+                reqwest::Method::POST,
+                &format!("/channels/{channel}/messages"),
+            )
             .header("content-type", "application/senml+json")
             .body(pack(number));
         match request.send().await {
@@ -86,7 +99,11 @@ async fn stored(admin: &Client, channel: &str) -> BTreeMap<u64, u32> {
     let mut counts = BTreeMap::new();
     for message in admin.messages(channel).await {
         let number = message["value"].as_f64().unwrap() as u64;
-        assert_eq!(message["time"].as_f64().unwrap() as u64, BASE + number, "{message}");
+        assert_eq!(
+            message["time"].as_f64().unwrap() as u64,
+            BASE + number,
+            "{message}"
+        );
         *counts.entry(number).or_insert(0) += 1;
     }
     counts
@@ -97,11 +114,22 @@ fn load(server: &Server, thing: &Thing, channel: &str, history: &Arc<History>) -
     let mut publishers = JoinSet::new();
     for number in 0..4 {
         let (thing, channel, history) = (thing.clone(), channel.to_owned(), Arc::clone(history));
-        publishers.spawn(publish_over_mqtt(server.mqtt, format!("load-{number}"), thing, channel, history));
+        publishers.spawn(publish_over_mqtt(
+            server.mqtt,
+            format!("load-{number}"),
+            thing,
+            channel,
+            history,
+        ));
     }
     for _ in 0..2 {
         let (thing, channel, history) = (thing.clone(), channel.to_owned(), Arc::clone(history));
-        publishers.spawn(publish_over_http(server.anonymous(), thing, channel, history));
+        publishers.spawn(publish_over_http(
+            server.anonymous(),
+            thing,
+            channel,
+            history,
+        ));
     }
     publishers
 }
@@ -127,10 +155,25 @@ async fn kill_9_under_load_loses_nothing_acknowledged_and_stores_nothing_twice()
         let admin = server.administrator().await;
         let stored = stored(&admin, &channel).await;
         let acknowledged = history.acknowledged.lock().unwrap().clone();
-        let lost: Vec<&u64> = acknowledged.iter().filter(|number| !stored.contains_key(number)).collect();
-        let twice: Vec<&u64> = stored.iter().filter(|(_, count)| **count > 1).map(|(number, _)| number).collect();
-        assert!(lost.is_empty(), "after kill {round}: {} of {} lost: {lost:?}", lost.len(), acknowledged.len());
-        assert!(twice.is_empty(), "after kill {round}: stored twice: {twice:?}");
+        let lost: Vec<&u64> = acknowledged
+            .iter()
+            .filter(|number| !stored.contains_key(number))
+            .collect();
+        let twice: Vec<&u64> = stored
+            .iter()
+            .filter(|(_, count)| **count > 1)
+            .map(|(number, _)| number)
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "after kill {round}: {} of {} lost: {lost:?}",
+            lost.len(),
+            acknowledged.len()
+        );
+        assert!(
+            twice.is_empty(),
+            "after kill {round}: stored twice: {twice:?}"
+        );
     }
 }
 
@@ -147,7 +190,11 @@ async fn kill_9_loses_no_configuration() {
     let server = Server::start(&data);
     let admin = server.administrator().await;
     for thing in things {
-        let view = admin.get(&format!("/things/{}", thing.id)).await.expect(200).json();
+        let view = admin
+            .get(&format!("/things/{}", thing.id))
+            .await
+            .expect(200)
+            .json();
         assert_eq!(view["key"], json!(thing.key));
     }
 }
@@ -165,14 +212,20 @@ async fn terminated_under_load_it_ends_within_ten_seconds_and_keeps_what_it_ackn
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let data = server.data.clone();
-    let (code, took) = tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
+    let (code, took) = tokio::task::spawn_blocking(move || server.stop())
+        .await
+        .unwrap();
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(10), "{took:?}");
     while publishers.join_next().await.is_some() {}
     let server = Server::start(&data);
     let stored = stored(&server.administrator().await, &channel).await;
     let acknowledged = history.acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.iter().all(|number| stored.get(number) == Some(&1)));
+    assert!(
+        acknowledged
+            .iter()
+            .all(|number| stored.get(number) == Some(&1))
+    );
 }
 
 /// The files of a folder, deep, newest name last.
@@ -180,7 +233,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.push(path)
+        }
     }
     found.sort();
     found
@@ -197,22 +254,39 @@ async fn a_torn_tail_of_the_log_is_cut_off_and_the_rest_is_kept() {
         admin.publish(&thing, &channel, &pack).await.expect(202);
     }
     let data = server.kill();
-    let logs: Vec<PathBuf> =
-        files(&data.join("telemetry")).into_iter().filter(|path| path.to_string_lossy().contains("/log-")).collect();
-    let log = logs.last().unwrap_or_else(|| panic!("no log in {:?}", files(&data.join("telemetry"))));
+    let logs: Vec<PathBuf> = files(&data.join("telemetry"))
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains("/log-"))
+        .collect();
+    let log = logs
+        .last()
+        .unwrap_or_else(|| panic!("no log in {:?}", files(&data.join("telemetry"))));
     // The half of a record that a power cut leaves behind.
     let mut bytes = std::fs::read(log).unwrap();
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |place| place + 1);
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |place| place + 1);
     bytes.truncate(end);
     bytes.extend([0x5a; 37]);
     std::fs::write(log, bytes).unwrap();
     let server = Server::start(&data);
     let admin = server.administrator().await;
     assert_eq!(stored(&admin, &channel).await.len(), 50);
-    admin.publish(&thing, &channel, &json!([{ "n": "count", "t": BASE + 50, "v": 50 }])).await.expect(202);
+    admin
+        .publish(
+            &thing,
+            &channel,
+            &json!([{ "n": "count", "t": BASE + 50, "v": 50 }]),
+        )
+        .await
+        .expect(202);
     let data = server.kill();
     let server = Server::start(&data);
-    assert_eq!(stored(&server.administrator().await, &channel).await.len(), 51);
+    assert_eq!(
+        stored(&server.administrator().await, &channel).await.len(),
+        51
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -224,7 +298,9 @@ async fn a_frozen_server_goes_on_where_it_stood() {
     let mut mqtt = Mqtt::of(server.mqtt, "pump", &thing).await;
     signal("STOP", server.pid());
     let topic = format!("channels/{channel}/messages");
-    mqtt.write(&publish_packet(&topic, 1, 7, pack(1).as_bytes())).await.unwrap();
+    mqtt.write(&publish_packet(&topic, 1, 7, pack(1).as_bytes()))
+        .await
+        .unwrap();
     let early = mqtt.read(Duration::from_secs(1)).await;
     signal("CONT", server.pid());
     assert_eq!(early, None, "a stopped process answered");

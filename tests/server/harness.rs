@@ -61,9 +61,16 @@ pub fn run(command: &mut Command) -> Ended {
         let _ = child.kill();
         let _ = child.wait();
     }
-    let (stdout, stderr) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
+    let (stdout, stderr) = (
+        out.join().unwrap_or_default(),
+        err.join().unwrap_or_default(),
+    );
     let status = status.unwrap_or_else(|| panic!("`{command:?}` did not end; stderr: {stderr}"));
-    Ended { code: status.code(), stdout, stderr }
+    Ended {
+        code: status.code(),
+        stdout,
+        stderr,
+    }
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
@@ -121,7 +128,14 @@ impl Options {
     pub fn command(&self) -> Command {
         let mut command = tellee();
         command
-            .args(["serve", "--http", &self.http, "--mqtt", &self.mqtt, "--data-dir"])
+            .args([
+                "serve",
+                "--http",
+                &self.http,
+                "--mqtt",
+                &self.mqtt,
+                "--data-dir",
+            ])
             .arg(&self.data)
             .envs(self.environment.iter().cloned());
         command
@@ -164,12 +178,22 @@ impl Options {
                 panic!("no ready line; {status:?}; stderr: {log}");
             }
         };
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: `{line}`"));
+        let ready: Value =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: `{line}`"));
         let address = |name: &str| -> SocketAddr {
             let text = ready[name].as_str().unwrap_or_default();
-            text.parse().unwrap_or_else(|_| panic!("`{name}` is no address in `{line}`"))
+            text.parse()
+                .unwrap_or_else(|_| panic!("`{name}` is no address in `{line}`"))
         };
-        Server { http: address("http"), mqtt: address("mqtt"), ready, child, log, lines, data: self.data }
+        Server {
+            http: address("http"),
+            mqtt: address("mqtt"),
+            ready,
+            child,
+            log,
+            lines,
+            data: self.data,
+        }
     }
 }
 
@@ -229,7 +253,10 @@ impl Server {
 
     /// Whether the process runs still.
     pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().expect("the child can be asked").is_none()
+        self.child
+            .try_wait()
+            .expect("the child can be asked")
+            .is_none()
     }
 }
 
@@ -245,12 +272,21 @@ impl Drop for Server {
 
 /// Sends a signal by `kill`, since this workspace has no unsafe code.
 pub fn signal(name: &str, pid: u32) {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill -{name} {pid}");
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid.to_string())
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "kill -{name} {pid}"
+    );
 }
 
 /// Asks `probe` until it answers, at most [`PATIENCE`] long.
-pub async fn until<T, Answer: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> Answer) -> T {
+pub async fn until<T, Answer: Future<Output = Option<T>>>(
+    what: &str,
+    mut probe: impl FnMut() -> Answer,
+) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = probe().await {

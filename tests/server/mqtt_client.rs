@@ -66,7 +66,10 @@ impl Mqtt {
         text(&mut body, user);
         text(&mut body, password);
         let mut session = Self { stream, next_id: 0 };
-        session.write(&frame(0x10, &body)).await.expect("CONNECT is sent");
+        session
+            .write(&frame(0x10, &body))
+            .await
+            .expect("CONNECT is sent");
         let (kind, body) = session.read(PATIENCE).await.expect("an answer to CONNECT");
         assert_eq!(kind, CONNACK);
         (session, body[1])
@@ -90,7 +93,9 @@ impl Mqtt {
 
     /// Waits until the other end closes; whether it did within `limit`.
     pub async fn closes(&mut self, limit: Duration) -> bool {
-        timeout(limit, async { while self.packet().await.is_ok() {} }).await.is_ok()
+        timeout(limit, async { while self.packet().await.is_ok() {} })
+            .await
+            .is_ok()
     }
 
     async fn packet(&mut self) -> std::io::Result<Packet> {
@@ -112,7 +117,11 @@ impl Mqtt {
     /// Publishes at QoS 1; whether PUBACK came.
     pub async fn publish(&mut self, topic: &str, payload: &[u8]) -> bool {
         self.next_id = self.next_id % u16::MAX + 1;
-        if self.write(&publish_packet(topic, 1, self.next_id, payload)).await.is_err() {
+        if self
+            .write(&publish_packet(topic, 1, self.next_id, payload))
+            .await
+            .is_err()
+        {
             return false;
         }
         loop {
@@ -129,7 +138,9 @@ impl Mqtt {
         let mut body = vec![0, 1];
         text(&mut body, filter);
         body.push(1);
-        self.write(&frame(0x82, &body)).await.expect("SUBSCRIBE is sent");
+        self.write(&frame(0x82, &body))
+            .await
+            .expect("SUBSCRIBE is sent");
         loop {
             let (kind, body) = self.read(PATIENCE).await.expect("an answer to SUBSCRIBE");
             if kind == SUBACK {

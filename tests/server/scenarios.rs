@@ -42,14 +42,19 @@ struct Expected {
 }
 
 fn filled(text: &str, saved: &BTreeMap<String, String>) -> String {
-    saved.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    saved.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value)
+    })
 }
 
 fn fill(value: &Value, saved: &BTreeMap<String, String>) -> Value {
     match value {
         Value::String(text) => Value::String(filled(text, saved)),
         Value::Array(items) => items.iter().map(|item| fill(item, saved)).collect(),
-        Value::Object(map) => map.iter().map(|(name, inner)| (name.clone(), fill(inner, saved))).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, inner)| (name.clone(), fill(inner, saved)))
+            .collect(),
         other => other.clone(),
     }
 }
@@ -58,7 +63,11 @@ fn fill(value: &Value, saved: &BTreeMap<String, String>) -> Value {
 fn lacks(wanted: &Value, found: &Value, at: &str) -> Option<String> {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(found)) => wanted.iter().find_map(|(name, inner)| {
-            lacks(inner, found.get(name).unwrap_or(&Value::Null), &format!("{at}/{name}"))
+            lacks(
+                inner,
+                found.get(name).unwrap_or(&Value::Null),
+                &format!("{at}/{name}"),
+            )
         }),
         (Value::Array(wanted), Value::Array(found)) if wanted.len() <= found.len() => wanted
             .iter()
@@ -72,7 +81,8 @@ fn lacks(wanted: &Value, found: &Value, at: &str) -> Option<String> {
 
 async fn run(path: &Path) {
     let text = std::fs::read_to_string(path).unwrap();
-    let steps: Vec<Step> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let steps: Vec<Step> =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
     let admin = server.administrator().await;
@@ -84,7 +94,10 @@ async fn run(path: &Path) {
             Some("nobody") => server.anonymous(),
             Some(credential) => server.anonymous().as_who(&filled(credential, &saved)),
         };
-        let (method, target) = step.request.split_once(' ').unwrap_or_else(|| panic!("{place}: no method"));
+        let (method, target) = step
+            .request
+            .split_once(' ')
+            .unwrap_or_else(|| panic!("{place}: no method"));
         let method: Method = method.parse().unwrap();
         let mut request = client.request(method, &filled(target, &saved));
         if let Some(body) = &step.body {
@@ -97,8 +110,12 @@ async fn run(path: &Path) {
                 answer.id()
             } else {
                 let found = answer.json();
-                let found = found.pointer(pointer).unwrap_or_else(|| panic!("{place}: nothing at {pointer}"));
-                found.as_str().map_or_else(|| found.to_string(), str::to_owned)
+                let found = found
+                    .pointer(pointer)
+                    .unwrap_or_else(|| panic!("{place}: nothing at {pointer}"));
+                found
+                    .as_str()
+                    .map_or_else(|| found.to_string(), str::to_owned)
             };
             saved.insert(name.clone(), value);
         }
@@ -106,10 +123,21 @@ async fn run(path: &Path) {
 }
 
 fn check(place: &str, step: &Step, answer: &Answer, saved: &BTreeMap<String, String>) {
-    assert_eq!(answer.status, step.expect.status, "{place}: {}", answer.text);
+    assert_eq!(
+        answer.status, step.expect.status,
+        "{place}: {}",
+        answer.text
+    );
     for (name, value) in &step.expect.headers {
-        let found = answer.headers.get(name).and_then(|found| found.to_str().ok());
-        assert_eq!(found, Some(filled(value, saved).as_str()), "{place}: header {name}");
+        let found = answer
+            .headers
+            .get(name)
+            .and_then(|found| found.to_str().ok());
+        assert_eq!(
+            found,
+            Some(filled(value, saved).as_str()),
+            "{place}: header {name}"
+        );
     }
     if let Some(wanted) = &step.expect.body {
         let lacking = lacks(&fill(wanted, saved), &answer.json(), "");
@@ -117,15 +145,26 @@ fn check(place: &str, step: &Step, answer: &Answer, saved: &BTreeMap<String, Str
     }
     for (pointer, length) in &step.expect.length {
         let found = answer.json();
-        let found = found.pointer(pointer).and_then(Value::as_array).map(Vec::len);
-        assert_eq!(found, Some(*length), "{place}: {pointer} of {}", answer.text);
+        let found = found
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .map(Vec::len);
+        assert_eq!(
+            found,
+            Some(*length),
+            "{place}: {pointer} of {}",
+            answer.text
+        );
     }
 }
 
 async fn run_all(area: &str) {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios")).join(area);
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     paths.sort();
     assert!(!paths.is_empty(), "no scenario in {}", folder.display());
     for path in paths {

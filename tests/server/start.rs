@@ -12,10 +12,18 @@ use crate::mqtt_client::Mqtt;
 fn refuses(ended: &Ended, code: i32, says: &[&str]) {
     assert_eq!(ended.code, Some(code), "{}", ended.stderr);
     assert_eq!(ended.stdout, "", "stdout is for the ready line");
-    let errors: Vec<&str> = ended.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let errors: Vec<&str> = ended
+        .stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let last = errors.last().copied().unwrap_or_default();
     for words in says {
-        assert!(last.contains(words), "`{words}` is not in `{last}`; all: {}", ended.stderr);
+        assert!(
+            last.contains(words),
+            "`{words}` is not in `{last}`; all: {}",
+            ended.stderr
+        );
     }
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
 }
@@ -66,8 +74,14 @@ fn a_database_from_a_newer_version_is_left_alone() {
 fn an_unknown_config_key_is_refused_with_the_nearest_name() {
     let folder = tempfile::tempdir().unwrap();
     let options = || Options::new(folder.path());
-    let ended = run(&mut options().with("TELLEE_IDENTITY__SELF_REGISTRATON", "true").command());
-    refuses(&ended, 2, &["identity.self_registraton", "identity.self_registration"]);
+    let ended = run(&mut options()
+        .with("TELLEE_IDENTITY__SELF_REGISTRATON", "true")
+        .command());
+    refuses(
+        &ended,
+        2,
+        &["identity.self_registraton", "identity.self_registration"],
+    );
     let file = folder.path().join("tellee.toml");
     std::fs::write(&file, "[http]\nlissen = \"127.0.0.1:0\"\n").unwrap();
     let ended = run(options().command().arg("--config").arg(&file));
@@ -106,16 +120,30 @@ async fn the_first_administrator_is_made_with_the_one_time_code() {
         .without("TELLEE_ADMIN_PASSWORD")
         .start();
     let anonymous = server.anonymous();
-    assert_eq!(anonymous.get("/ui/setup").await.expect(200).json(), json!({ "needed": true }));
-    let code = std::fs::read_to_string(folder.path().join("setup-code")).unwrap().trim().to_owned();
+    assert_eq!(
+        anonymous.get("/ui/setup").await.expect(200).json(),
+        json!({ "needed": true })
+    );
+    let code = std::fs::read_to_string(folder.path().join("setup-code"))
+        .unwrap()
+        .trim()
+        .to_owned();
     assert!(server.log().contains(&code), "the log names the code");
     let body = |code: &str| json!({ "code": code, "email": "first@plant.example", "password": "a long pass phrase" });
-    anonymous.post("/setup", &body("AAAA-AAAA-AAAA-AAAA")).await.expect(403);
+    anonymous
+        .post("/setup", &body("AAAA-AAAA-AAAA-AAAA"))
+        .await
+        .expect(403);
     anonymous.post("/setup", &body(&code)).await.expect(201);
     assert!(!folder.path().join("setup-code").exists());
     anonymous.post("/setup", &body(&code)).await.expect(409);
-    anonymous.sign_in("first@plant.example", "a long pass phrase").await;
-    assert_eq!(anonymous.get("/ui/setup").await.expect(200).json(), json!({ "needed": false }));
+    anonymous
+        .sign_in("first@plant.example", "a long pass phrase")
+        .await;
+    assert_eq!(
+        anonymous.get("/ui/setup").await.expect(200).json(),
+        json!({ "needed": false })
+    );
 }
 
 #[tokio::test]
@@ -126,8 +154,14 @@ async fn a_stop_on_request_keeps_everything_and_ends_well() {
     let (thing, channel) = admin.provision("pump").await;
     let mut mqtt = Mqtt::of(server.mqtt, "pump", &thing).await;
     for number in 0..200 {
-        let payload = format!(r#"[{{"n":"a","t":{},"v":{number}}}]"#, 1_700_000_000 + number);
-        assert!(mqtt.publish(&format!("channels/{channel}/messages"), payload.as_bytes()).await);
+        let payload = format!(
+            r#"[{{"n":"a","t":{},"v":{number}}}]"#,
+            1_700_000_000 + number
+        );
+        assert!(
+            mqtt.publish(&format!("channels/{channel}/messages"), payload.as_bytes())
+                .await
+        );
     }
     let (code, took) = server.stop();
     assert_eq!(code, Some(0));
@@ -135,7 +169,11 @@ async fn a_stop_on_request_keeps_everything_and_ends_well() {
     let server = Server::start(folder.path());
     let admin = server.administrator().await;
     assert_eq!(admin.messages(&channel).await.len(), 200);
-    let view = admin.get(&format!("/things/{}", thing.id)).await.expect(200).json();
+    let view = admin
+        .get(&format!("/things/{}", thing.id))
+        .await
+        .expect(200)
+        .json();
     assert_eq!(view["key"], json!(thing.key));
 }
 
@@ -146,13 +184,26 @@ async fn without_libtorch_it_runs_and_says_what_is_missing() {
     let server = Options::new(&folder.path().join("data"))
         .with("TELLEE_ML__ENABLED", "true")
         .with("TELLEE_ML__LIBTORCH", &nowhere)
-        .with("TELLEE_ML__WORKER", &folder.path().join("no-worker").display().to_string())
+        .with(
+            "TELLEE_ML__WORKER",
+            &folder.path().join("no-worker").display().to_string(),
+        )
         .start();
     let admin = server.administrator().await;
-    let answer = admin.graphql("{ server { ml { state reason } } }", json!({})).await;
+    let answer = admin
+        .graphql("{ server { ml { state reason } } }", json!({}))
+        .await;
     let ml = &crate::client::Client::data(&answer)["server"]["ml"];
     assert_eq!(ml["state"], "ABSENT", "{ml}");
-    assert!(ml["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{ml}");
+    assert!(
+        ml["reason"]
+            .as_str()
+            .is_some_and(|reason| !reason.is_empty()),
+        "{ml}"
+    );
     let (thing, channel) = admin.provision("pump").await;
-    admin.publish(&thing, &channel, &json!([{ "n": "a", "v": 1 }])).await.expect(202);
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "a", "v": 1 }]))
+        .await
+        .expect(202);
 }

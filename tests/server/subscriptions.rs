@@ -17,12 +17,22 @@ struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     async fn open(server: &Server, token: Option<&str>) -> Self {
-        let mut request = format!("ws://{}/graphql", server.http).into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        let mut request = format!("ws://{}/graphql", server.http)
+            .into_client_request()
+            .unwrap();
+        request.headers_mut().insert(
+            "sec-websocket-protocol",
+            "graphql-transport-ws".parse().unwrap(),
+        );
         let (stream, _) = connect_async(request).await.expect("a WebSocket");
         let mut socket = Self(stream);
-        let payload = token.map_or_else(|| json!({}), |token| json!({ "authorization": format!("Bearer {token}") }));
-        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
+        let payload = token.map_or_else(
+            || json!({}),
+            |token| json!({ "authorization": format!("Bearer {token}") }),
+        );
+        socket
+            .send(json!({ "type": "connection_init", "payload": payload }))
+            .await;
         socket
     }
 
@@ -34,13 +44,19 @@ impl Socket {
     }
 
     async fn send(&mut self, message: Value) {
-        self.0.send(Message::text(message.to_string())).await.expect("it is sent");
+        self.0
+            .send(Message::text(message.to_string()))
+            .await
+            .expect("it is sent");
     }
 
     /// The next message but pings; `None`: closed.
     async fn next(&mut self) -> Option<Value> {
         loop {
-            let message = timeout(PATIENCE, self.0.next()).await.expect("a message in time")?.ok()?;
+            let message = timeout(PATIENCE, self.0.next())
+                .await
+                .expect("a message in time")?
+                .ok()?;
             match message {
                 Message::Text(text) => {
                     let message: Value = serde_json::from_str(&text).unwrap();
@@ -58,7 +74,8 @@ impl Socket {
 
     async fn subscribe(&mut self, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.send(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
+        self.send(json!({ "id": "1", "type": "subscribe", "payload": payload }))
+            .await;
     }
 
     /// The data of the next event.
@@ -75,12 +92,18 @@ const ALARMS: &str = "subscription($after: String) { alarmChanges(after: $after)
 
 async fn watched(admin: &Client) -> (Thing, String) {
     let (thing, channel) = admin.provision("pump").await;
-    let create = "mutation($input: CreateAlarmRuleInput!) { createAlarmRule(input: $input) { revision } }";
+    let create =
+        "mutation($input: CreateAlarmRuleInput!) { createAlarmRule(input: $input) { revision } }";
     let definition = json!({
         "name": "pressure high", "thing": thing.id, "seriesName": "pressure", "message": "pressure high",
         "action": "look at the valve", "levels": [{ "kind": "HI", "limit": 10, "priority": "P2" }],
     });
-    let answer = admin.graphql(create, json!({ "input": { "idempotencyKey": "rule", "definition": definition } })).await;
+    let answer = admin
+        .graphql(
+            create,
+            json!({ "input": { "idempotencyKey": "rule", "definition": definition } }),
+        )
+        .await;
     Client::data(&answer);
     (thing, channel)
 }
@@ -89,7 +112,11 @@ async fn change(socket: &mut Socket) -> (String, String, Value) {
     let event = socket.event().await["alarmChanges"].clone();
     assert_eq!(event["kind"], "CHANGE", "{event}");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    (text(&event["change"]["kind"]), text(&event["cursor"]), event["alarm"].clone())
+    (
+        text(&event["change"]["kind"]),
+        text(&event["cursor"]),
+        event["alarm"].clone(),
+    )
 }
 
 #[tokio::test]
@@ -101,26 +128,49 @@ async fn an_alarm_rises_is_acknowledged_and_returns_over_a_lost_connection() {
     let mut socket = Socket::signed_in(&server, &admin).await;
     socket.subscribe(ALARMS, json!({})).await;
     let first = socket.event().await["alarmChanges"].clone();
-    assert_eq!((first["kind"].as_str(), &first["alarms"]), (Some("SNAPSHOT"), &json!([])));
+    assert_eq!(
+        (first["kind"].as_str(), &first["alarms"]),
+        (Some("SNAPSHOT"), &json!([]))
+    );
 
-    admin.publish(&thing, &channel, &json!([{ "n": "pressure", "v": 12 }])).await.expect(202);
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "pressure", "v": 12 }]))
+        .await
+        .expect(202);
     let (kind, cursor, alarm) = change(&mut socket).await;
-    assert_eq!((kind.as_str(), &alarm["state"], &alarm["thing"]["id"]), ("activated", &json!("UNACKNOWLEDGED"), &json!(thing.id)));
+    assert_eq!(
+        (kind.as_str(), &alarm["state"], &alarm["thing"]["id"]),
+        ("activated", &json!("UNACKNOWLEDGED"), &json!(thing.id))
+    );
     drop(socket);
 
     // Meanwhile nobody listens.
     let acknowledge = "mutation($input: AcknowledgeAlarmsInput!) { acknowledgeAlarms(input: $input) { alarms { state } refused { code } } }";
     let which = json!([{ "id": alarm["id"], "occurrence": alarm["occurrence"] }]);
-    let answer = admin.graphql(acknowledge, json!({ "input": { "idempotencyKey": "ack", "alarms": which } })).await;
-    assert_eq!(Client::data(&answer)["acknowledgeAlarms"]["alarms"], json!([{ "state": "ACKNOWLEDGED" }]));
-    admin.publish(&thing, &channel, &json!([{ "n": "pressure", "v": 3 }])).await.expect(202);
+    let answer = admin
+        .graphql(
+            acknowledge,
+            json!({ "input": { "idempotencyKey": "ack", "alarms": which } }),
+        )
+        .await;
+    assert_eq!(
+        Client::data(&answer)["acknowledgeAlarms"]["alarms"],
+        json!([{ "state": "ACKNOWLEDGED" }])
+    );
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "pressure", "v": 3 }]))
+        .await
+        .expect(202);
 
     let mut socket = Socket::signed_in(&server, &admin).await;
     socket.subscribe(ALARMS, json!({ "after": cursor })).await;
     let (kind, _, _) = change(&mut socket).await;
     assert_eq!(kind, "acknowledged");
     let (kind, _, alarm) = change(&mut socket).await;
-    assert_eq!((kind.as_str(), &alarm["state"]), ("returned", &json!("NORMAL")));
+    assert_eq!(
+        (kind.as_str(), &alarm["state"]),
+        ("returned", &json!("NORMAL"))
+    );
 }
 
 #[tokio::test]
@@ -132,12 +182,24 @@ async fn an_acknowledgement_of_a_past_occurrence_is_refused() {
     let mut socket = Socket::signed_in(&server, &admin).await;
     socket.subscribe(ALARMS, json!({})).await;
     socket.event().await;
-    admin.publish(&thing, &channel, &json!([{ "n": "pressure", "v": 12 }])).await.expect(202);
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "pressure", "v": 12 }]))
+        .await
+        .expect(202);
     let (_, _, alarm) = change(&mut socket).await;
-    let stale = json!([{ "id": alarm["id"], "occurrence": alarm["occurrence"].as_i64().unwrap() + 1 }]);
+    let stale =
+        json!([{ "id": alarm["id"], "occurrence": alarm["occurrence"].as_i64().unwrap() + 1 }]);
     let acknowledge = "mutation($input: AcknowledgeAlarmsInput!) { acknowledgeAlarms(input: $input) { alarms { id } refused { code } } }";
-    let answer = admin.graphql(acknowledge, json!({ "input": { "idempotencyKey": "ack", "alarms": stale } })).await;
-    assert_eq!(answer["data"]["acknowledgeAlarms"]["refused"][0]["code"], "stale_occurrence", "{answer}");
+    let answer = admin
+        .graphql(
+            acknowledge,
+            json!({ "input": { "idempotencyKey": "ack", "alarms": stale } }),
+        )
+        .await;
+    assert_eq!(
+        answer["data"]["acknowledgeAlarms"]["refused"][0]["code"], "stale_occurrence",
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -149,11 +211,24 @@ async fn back_filled_samples_fill_history_and_raise_nothing() {
     let mut socket = Socket::signed_in(&server, &admin).await;
     socket.subscribe(ALARMS, json!({})).await;
     socket.event().await;
-    admin.publish(&thing, &channel, &json!([{ "n": "pressure", "t": 1_600_000_000, "v": 99 }])).await.expect(202);
+    admin
+        .publish(
+            &thing,
+            &channel,
+            &json!([{ "n": "pressure", "t": 1_600_000_000, "v": 99 }]),
+        )
+        .await
+        .expect(202);
     // What comes now is the first change; the old sample made none.
-    admin.publish(&thing, &channel, &json!([{ "n": "pressure", "v": 11 }])).await.expect(202);
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "pressure", "v": 11 }]))
+        .await
+        .expect(202);
     let (kind, _, alarm) = change(&mut socket).await;
-    assert_eq!((kind.as_str(), &alarm["occurrence"]), ("activated", &json!(1)));
+    assert_eq!(
+        (kind.as_str(), &alarm["occurrence"]),
+        ("activated", &json!(1))
+    );
     assert_eq!(admin.messages(&channel).await.len(), 2);
 }
 
@@ -163,15 +238,27 @@ async fn telemetry_comes_in_frames_that_begin_with_the_newest() {
     let server = Server::start(folder.path());
     let admin = server.administrator().await;
     let (thing, channel) = admin.provision("pump").await;
-    admin.publish(&thing, &channel, &json!([{ "n": "speed", "v": 1 }])).await.expect(202);
-    let answer = admin.graphql("{ series { nodes { id name } } }", json!({})).await;
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "speed", "v": 1 }]))
+        .await
+        .expect(202);
+    let answer = admin
+        .graphql("{ series { nodes { id name } } }", json!({}))
+        .await;
     let series = Client::data(&answer)["series"]["nodes"][0]["id"].clone();
     let mut socket = Socket::signed_in(&server, &admin).await;
-    let query = "subscription($series: [ID!]!) { telemetry(series: $series, maxHz: 10) { i t v q } }";
+    let query =
+        "subscription($series: [ID!]!) { telemetry(series: $series, maxHz: 10) { i t v q } }";
     socket.subscribe(query, json!({ "series": [series] })).await;
     let frame = socket.event().await["telemetry"].clone();
-    assert_eq!((&frame["i"], &frame["v"], &frame["q"]), (&json!([0]), &json!([1.0]), &json!([192])));
-    admin.publish(&thing, &channel, &json!([{ "n": "speed", "v": 2 }])).await.expect(202);
+    assert_eq!(
+        (&frame["i"], &frame["v"], &frame["q"]),
+        (&json!([0]), &json!([1.0]), &json!([192]))
+    );
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "speed", "v": 2 }]))
+        .await
+        .expect(202);
     let frame = socket.event().await["telemetry"].clone();
     assert_eq!(frame["v"], json!([2.0]));
 }
@@ -182,17 +269,30 @@ async fn a_stranger_is_told_of_no_alarm_and_no_sample() {
     let server = Server::start(folder.path());
     let admin = server.administrator().await;
     let (thing, channel) = watched(&admin).await;
-    admin.publish(&thing, &channel, &json!([{ "n": "pressure", "v": 5 }])).await.expect(202);
-    let answer = admin.graphql("{ series { nodes { id } } }", json!({})).await;
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "pressure", "v": 5 }]))
+        .await
+        .expect(202);
+    let answer = admin
+        .graphql("{ series { nodes { id } } }", json!({}))
+        .await;
     let series = Client::data(&answer)["series"]["nodes"][0]["id"].clone();
     let body = json!({ "email": "stranger@plant.example", "password": "a long pass phrase" });
     admin.post("/users", &body).await.expect(201);
-    let stranger = server.anonymous().sign_in("stranger@plant.example", "a long pass phrase").await;
+    let stranger = server
+        .anonymous()
+        .sign_in("stranger@plant.example", "a long pass phrase")
+        .await;
 
     let mut socket = Socket::signed_in(&server, &stranger).await;
-    socket.subscribe("subscription($series: [ID!]!) { telemetry(series: $series) { v } }", json!({ "series": [series] })).await;
+    socket
+        .subscribe(
+            "subscription($series: [ID!]!) { telemetry(series: $series) { v } }",
+            json!({ "series": [series] }),
+        )
+        .await;
     let refused = socket.next().await.expect("an answer").to_string();
-    assert!(refused.contains("not_found"), "{refused}");
+    assert!(refused.contains("there is no series"), "{refused}");
 
     let mut owner = Socket::signed_in(&server, &admin).await;
     owner.subscribe(ALARMS, json!({})).await;
@@ -200,7 +300,10 @@ async fn a_stranger_is_told_of_no_alarm_and_no_sample() {
     let mut socket = Socket::signed_in(&server, &stranger).await;
     socket.subscribe(ALARMS, json!({})).await;
     assert_eq!(socket.event().await["alarmChanges"]["alarms"], json!([]));
-    admin.publish(&thing, &channel, &json!([{ "n": "pressure", "v": 12 }])).await.expect(202);
+    admin
+        .publish(&thing, &channel, &json!([{ "n": "pressure", "v": 12 }]))
+        .await
+        .expect(202);
     change(&mut owner).await;
     let silence = timeout(Duration::from_millis(500), socket.0.next()).await;
     let told = matches!(&silence, Ok(Some(Ok(Message::Text(text)))) if !text.contains("ping"));
@@ -227,10 +330,13 @@ async fn a_changed_password_ends_open_subscriptions() {
     let mut socket = Socket::signed_in(&server, &admin).await;
     socket.subscribe(ALARMS, json!({})).await;
     socket.event().await;
-    let body = json!({ "old_password": crate::harness::PASSWORD, "password": "quite another phrase" });
+    let body =
+        json!({ "old_password": crate::harness::PASSWORD, "password": "quite another phrase" });
     admin.patch("/password", &body).await.expect(201);
     admin.get("/things").await.expect(401);
     let last = socket.next().await;
-    let ended = last.as_ref().is_none_or(|message| message["type"] != "next" || message["payload"]["errors"].is_array());
+    let ended = last
+        .as_ref()
+        .is_none_or(|message| message["type"] != "next" || message["payload"]["errors"].is_array());
     assert!(ended, "{last:?}");
 }
