@@ -16,6 +16,7 @@ use tellee_actors::time::{SharedClock, SystemClock};
 use tellee_api::http::{self, HttpLimits};
 use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
+use tellee_api::metrics::observe;
 use tellee_api::mqtt::{self, Broker, MqttConfig};
 use tellee_api::platform::{Platform, PlatformSettings};
 use tellee_api::presence::Presence;
@@ -152,6 +153,9 @@ impl Node {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let metrics = Metrics::new();
+        metrics.show_node(&platform);
+        metrics.show_telemetry(&stores.embedded_telemetry());
+        metrics.count_stored(&platform.live);
         metrics.register(|registry| mqtt::prometheus::register(Arc::clone(&broker), registry));
         let limits = HttpLimits {
             max_body: config.http.max_body.as_usize(),
@@ -160,7 +164,7 @@ impl Node {
         let rest = Rest {
             platform: Arc::clone(&platform),
             ingest,
-            metrics,
+            metrics: Arc::clone(&metrics),
         };
         let routes = rest::router(rest)
             .merge(graphql::router(
@@ -169,7 +173,7 @@ impl Node {
             ))
             .merge(mqtt::websocket::routes(Arc::clone(&broker)))
             .merge(web::router());
-        let routes = http::finish(routes, &limits);
+        let routes = observe(http::finish(routes, &limits), &metrics);
         tasks.spawn(http::serve(listeners.http, routes, limits, stop.clone()));
         tasks.spawn(mqtt::serve(Arc::clone(&broker), listeners.mqtt));
         tasks.spawn(retention::run(

@@ -232,10 +232,14 @@ impl From<StoreError> for ApiError {
             StoreError::TooLarge { .. } => Self::new(ErrorCode::BodyTooLarge, error.to_string()),
             StoreError::TooMany { .. } => Self::new(ErrorCode::InvalidInput, error.to_string()),
             StoreError::Closed => Self::new(ErrorCode::Stopping, "tellee is stopping"),
-            StoreError::IdTaken { .. }
-            | StoreError::Newer { .. }
-            | StoreError::Damaged(_)
-            | StoreError::Failed(_) => Self::internal(&error),
+            // The id of an event is made of the command's, and that of the client's key.
+            StoreError::IdTaken { .. } => {
+                let reason = "this idempotency key was used before, for another request";
+                Self::new(ErrorCode::Conflict, reason)
+            }
+            StoreError::Newer { .. } | StoreError::Damaged(_) | StoreError::Failed(_) => {
+                Self::internal(&error)
+            }
         }
     }
 }

@@ -14,10 +14,9 @@ use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::EmbeddedTelemetryStore;
 
 use self::figures::Figures;
-use self::houses::{MQTT, NODE, Stored, TELEMETRY};
+use self::houses::{NODE, Stored, TELEMETRY};
 use self::http::Requests;
 pub use self::http::observe;
-use crate::mqtt::Broker;
 use crate::platform::Platform;
 
 /// The metrics of the whole node.
@@ -51,11 +50,6 @@ impl Metrics {
     /// Shows the projections and the live feed of the node.
     pub fn show_node(&self, platform: &Arc<Platform>) {
         self.show(Figures::of(platform, NODE));
-    }
-
-    /// Shows the MQTT listener.
-    pub fn show_mqtt(&self, broker: &Arc<Broker>) {
-        self.show(Figures::of(broker, MQTT));
     }
 
     /// Shows the telemetry store.

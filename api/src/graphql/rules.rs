@@ -198,16 +198,19 @@ impl Extension for Rules {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        // Items of a list come here too, with the list as their parent: the field that holds it was ruled before.
-        let item_of_list = info.parent_type.starts_with('[');
-        // The schema about itself; `introspection` switches it off where it is not wanted.
-        if !info.is_for_introspection && !item_of_list && !info.parent_type.starts_with("__") {
+        if is_ruled(info.parent_type, info.name) {
             let pos = info.field.name.pos;
             allowed(ctx, info.parent_type, info.name)
                 .map_err(|error| async_graphql::Error::from(error).into_server_error(pos))?;
         }
         next.run(ctx, info).await
     }
+}
+
+/// What the schema says of itself is for whoever is signed in. The members of a list come with a type such as `[Thing!]`
+/// for a parent; the field that holds the list was ruled before.
+fn is_ruled(parent_type: &str, field: &str) -> bool {
+    !field.starts_with("__") && !parent_type.starts_with("__") && !parent_type.starts_with('[')
 }
 
 fn allowed(ctx: &ExtensionContext<'_>, parent_type: &str, field: &str) -> Result<(), ApiError> {

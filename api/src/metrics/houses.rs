@@ -11,7 +11,6 @@ use tellee_projections::telemetry::{EmbeddedTelemetryStore, MessageBatch};
 
 use super::figures::Figure;
 use super::figures::Kind::{Counter as Up, Gauge as Level};
-use crate::mqtt::Broker;
 use crate::platform::Platform;
 
 pub const NODE: &[Figure<Platform>] = &[
@@ -86,120 +85,6 @@ pub const TELEMETRY: &[Figure<EmbeddedTelemetryStore>] = &[
         "Damages found since the start",
         Level,
         |store| store.damages().len() as u64,
-    ),
-];
-
-pub const MQTT: &[Figure<Broker>] = &[
-    Figure(
-        "mqtt_connected",
-        "Clients that have signed in",
-        Level,
-        |mqtt| mqtt.metrics().connected.get(),
-    ),
-    Figure(
-        "mqtt_sessions",
-        "Sessions, connected or not",
-        Level,
-        |mqtt| mqtt.metrics().sessions.get(),
-    ),
-    Figure(
-        "mqtt_queued_bytes",
-        "Bytes that wait for subscribers",
-        Level,
-        |mqtt| mqtt.queued_bytes() as u64,
-    ),
-    Figure("mqtt_connections_accepted", "Sockets taken", Up, |mqtt| {
-        mqtt.metrics().connections_accepted.get()
-    }),
-    Figure(
-        "mqtt_connections_refused",
-        "Sockets refused at a limit",
-        Up,
-        |mqtt| mqtt.metrics().connections_refused.get(),
-    ),
-    Figure(
-        "mqtt_handshakes_given_up",
-        "Sockets that sent no CONNECT in time",
-        Up,
-        |mqtt| mqtt.metrics().handshakes_given_up.get(),
-    ),
-    Figure("mqtt_authentication_failures", "Wrong keys", Up, |mqtt| {
-        mqtt.metrics().authentication_failures.get()
-    }),
-    Figure(
-        "mqtt_received_qos0",
-        "Messages from clients at QoS 0",
-        Up,
-        |mqtt| mqtt.metrics().received[0].get(),
-    ),
-    Figure(
-        "mqtt_received_qos1",
-        "Messages from clients at QoS 1",
-        Up,
-        |mqtt| mqtt.metrics().received[1].get(),
-    ),
-    Figure(
-        "mqtt_received_qos2",
-        "Messages from clients at QoS 2",
-        Up,
-        |mqtt| mqtt.metrics().received[2].get(),
-    ),
-    Figure(
-        "mqtt_sent_qos0",
-        "Messages to clients at QoS 0",
-        Up,
-        |mqtt| mqtt.metrics().sent[0].get(),
-    ),
-    Figure(
-        "mqtt_sent_qos1",
-        "Messages to clients at QoS 1",
-        Up,
-        |mqtt| mqtt.metrics().sent[1].get(),
-    ),
-    Figure(
-        "mqtt_sent_qos2",
-        "Messages to clients at QoS 2",
-        Up,
-        |mqtt| mqtt.metrics().sent[2].get(),
-    ),
-    Figure("mqtt_publishes_refused", "Messages refused", Up, |mqtt| {
-        mqtt.metrics().publishes_refused.get()
-    }),
-    Figure(
-        "mqtt_subscribes_refused",
-        "Subscriptions refused",
-        Up,
-        |mqtt| mqtt.metrics().subscribes_refused.get(),
-    ),
-    Figure(
-        "mqtt_dropped_queue_full",
-        "QoS 0 messages that met a full queue",
-        Up,
-        |mqtt| mqtt.metrics().dropped_queue_full.get(),
-    ),
-    Figure(
-        "mqtt_dropped_not_stored",
-        "QoS 0 messages that the store did not take",
-        Up,
-        |mqtt| mqtt.metrics().dropped_not_stored.get(),
-    ),
-    Figure(
-        "mqtt_sessions_overrun",
-        "Sessions that ended because their queue was full",
-        Up,
-        |mqtt| mqtt.metrics().sessions_overrun.get(),
-    ),
-    Figure(
-        "mqtt_sessions_revoked",
-        "Connections that ended because their key was revoked",
-        Up,
-        |mqtt| mqtt.metrics().sessions_revoked.get(),
-    ),
-    Figure(
-        "mqtt_protocol_errors",
-        "Connections that ended for a violation",
-        Up,
-        |mqtt| mqtt.metrics().protocol_errors.get(),
     ),
 ];
 

@@ -42,7 +42,7 @@ impl Requests {
     }
 }
 
-/// Counts the requests of `routes`.
+/// Counts the requests of `routes`, which are finished: what comes after it is not counted.
 pub fn observe(routes: Router, metrics: &Metrics) -> Router {
     routes.layer(from_fn_with_state(metrics.requests.clone(), count))
 }

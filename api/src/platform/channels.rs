@@ -312,7 +312,7 @@ impl Platform {
         })
         .await;
         let last = changed.into_iter().map(|accepted| accepted.position).max();
-        failure.map_or(Ok(last.unwrap_or(Position::START)), Err)
+        failure.map_or_else(|| Ok(last.unwrap_or(Position::START)), Err)
     }
 
     /// Names and metadata of channels, in the order of their ids, for bootstrap answers.

@@ -11,7 +11,7 @@ use tellee_actors::ids::ChannelId;
 use tellee_projections::registry::{ChannelFilter, Connected, Page, ThingFilter};
 
 use super::Rest;
-use super::input::{JsonBody, id};
+use super::input::{JsonBody, JsonList, id};
 use super::output::{created, is_empty};
 use super::paging::Query;
 use super::things::{ThingsPage, disconnected};
@@ -84,7 +84,7 @@ pub async fn create(
 pub async fn create_bulk(
     State(rest): State<Rest>,
     caller: Caller,
-    JsonBody(bodies): JsonBody<Vec<ChannelBody>>,
+    JsonList(bodies): JsonList<ChannelBody>,
 ) -> Result<Response, ApiError> {
     if bodies.is_empty() || bodies.len() > BULK_LIMIT {
         return Err(ApiError::invalid(

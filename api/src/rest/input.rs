@@ -23,12 +23,33 @@ impl<T: DeserializeOwned> FromRequest<Rest> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &Rest) -> Result<Self, ApiError> {
-        require_json(request.headers())?;
-        let body = read_body(request).await?;
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| ApiError::invalid("body", error))
+        json(request, b'{', "must be a JSON object").await.map(Self)
     }
+}
+
+/// A JSON array as a body; otherwise as [`JsonBody`].
+pub struct JsonList<T>(pub Vec<T>);
+
+impl<T: DeserializeOwned> FromRequest<Rest> for JsonList<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &Rest) -> Result<Self, ApiError> {
+        json(request, b'[', "must be a JSON array").await.map(Self)
+    }
+}
+
+/// The shape is looked at first: serde reads an array as an object without names.
+async fn json<T: DeserializeOwned>(
+    request: Request,
+    first: u8,
+    shape: &str,
+) -> Result<T, ApiError> {
+    require_json(request.headers())?;
+    let body = read_body(request).await?;
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&first) {
+        return Err(ApiError::invalid("body", shape));
+    }
+    serde_json::from_slice(&body).map_err(|error| ApiError::invalid("body", error))
 }
 
 /// How long a body may take.

@@ -11,7 +11,7 @@ use tellee_projections::registry::{ChannelFilter, Connected, Page, ThingFilter, 
 
 use super::Rest;
 use super::channels::ChannelsPage;
-use super::input::{JsonBody, id};
+use super::input::{JsonBody, JsonList, id};
 use super::output::{created, is_empty};
 use super::paging::Query;
 use crate::caller::Caller;
@@ -102,7 +102,7 @@ pub async fn create(
 pub async fn create_bulk(
     State(rest): State<Rest>,
     caller: Caller,
-    JsonBody(bodies): JsonBody<Vec<ThingBody>>,
+    JsonList(bodies): JsonList<ThingBody>,
 ) -> Result<Response, ApiError> {
     if bodies.is_empty() || bodies.len() > BULK_LIMIT {
         return Err(ApiError::invalid(

@@ -57,7 +57,7 @@ impl Answer {
 pub struct Session {
     pub address: SocketAddr,
     pub token: String,
-    http: reqwest::Client,
+    pub http: reqwest::Client,
 }
 
 impl Session {
@@ -174,17 +174,17 @@ impl Session {
 
     /// Publishes SenML JSON with a thing's key.
     pub async fn publish(&self, channel: &str, key: &str, pack: &Value) -> Answer {
-        let request = self
-            .request(Method::POST, &format!("/channels/{channel}/messages"))
+        let sender = Self {
+            token: String::new(),
+            ..self.clone()
+        };
+        let path = format!("/channels/{channel}/messages");
+        let request = sender
+            .request(Method::POST, &path)
             .header("authorization", format!("Thing {key}"))
             .header("content-type", "application/senml+json")
             .body(pack.to_string());
-        Session {
-            token: String::new(),
-            ..self.clone()
-        }
-        .send(request)
-        .await
+        sender.send(request).await
     }
 
     pub async fn open(&self) -> Socket {
@@ -275,18 +275,16 @@ impl Socket {
         }
     }
 
-    /// Whether the server has ended the connection, looked up without reading a frame.
-    pub async fn is_closed_by_peer(&self) -> bool {
+    /// The code of a close frame that waits in the socket, looked up without reading, and so without answering, anything.
+    pub async fn waiting_close_code(&self) -> Option<u16> {
         let MaybeTlsStream::Plain(stream) = self.0.get_ref() else {
-            return false;
+            return None;
         };
-        // Frames wait in the socket; the end of the stream comes only after them, so the writing side is asked.
-        let mut probe = [0_u8; 4_096];
-        match stream.peek(&mut probe).await {
-            // A close frame is the last thing that the server sends: opcode 8.
-            Ok(count) => count == 0 || probe[..count].contains(&0x88),
-            Err(_) => true,
-        }
+        let mut waiting = [0_u8; 4_096];
+        let count = stream.peek(&mut waiting).await.ok()?;
+        // Final frame, opcode 8 (RFC 6455, 5.2), its length, its code.
+        let close = waiting[..count].windows(4).find(|bytes| bytes[0] == 0x88)?;
+        Some(u16::from_be_bytes([close[2], close[3]]))
     }
 
     /// The code with which the server closes the socket, whatever comes before.

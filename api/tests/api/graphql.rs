@@ -149,11 +149,17 @@ async fn a_retry_with_the_same_key_has_no_second_effect() {
     let first = node.admin.data(create, json!({})).await;
     let second = node.admin.data(create, json!({})).await;
     assert_eq!(first, second);
-    let register = "mutation { registerEdgeDevice(input: { idempotencyKey: \"once\", externalId: \"gw-1\", \
+    let register = "mutation { registerEdgeDevice(input: { idempotencyKey: \"once more\", externalId: \"gw-1\", \
         externalKey: \"k\", name: \"gateway\", channels: [] }) { edgeDevice { id state } revision } }";
     let first = node.admin.data(register, json!({})).await;
     assert_eq!(first["registerEdgeDevice"]["edgeDevice"]["state"], "ACTIVE");
     assert_eq!(first, node.admin.data(register, json!({})).await);
+    let other =
+        "mutation { createChannel(input: { idempotencyKey: \"once\", name: \"x\" }) { revision } }";
+    assert_eq!(
+        node.admin.graphql(other, json!({})).await.code(),
+        "conflict"
+    );
     let total = node.admin.data("{ things { total } }", json!({})).await;
     assert_eq!(total["things"]["total"], 2);
 }

@@ -20,7 +20,7 @@ use tellee_api::http::{self, HttpLimits};
 use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::{Metrics, observe};
-use tellee_api::mqtt::{Broker, MqttConfig};
+use tellee_api::mqtt::{self, Broker, MqttConfig};
 use tellee_api::platform::{ModelHost, Platform, PlatformSettings, Training};
 use tellee_api::presence::Presence;
 use tellee_api::rest::{self, Rest};
@@ -85,7 +85,6 @@ impl Default for Settings {
 pub struct Node {
     pub address: SocketAddr,
     pub platform: Arc<Platform>,
-    pub telemetry: Arc<EmbeddedTelemetryStore>,
     pub clock: Arc<ManualClock>,
     /// Of the first user.
     pub admin: Session,
@@ -170,7 +169,7 @@ impl Node {
         let broker = Broker::new(Arc::clone(&ingest), MqttConfig::default());
         metrics.show_node(&platform);
         metrics.show_telemetry(&telemetry);
-        metrics.show_mqtt(&broker);
+        metrics.register(|registry| mqtt::prometheus::register(broker, registry));
         metrics.count_stored(&live);
         let rest = Rest {
             platform: Arc::clone(&platform),
@@ -185,7 +184,7 @@ impl Node {
                 settings.sockets,
             ))
             .merge(web::router());
-        let routes = http::finish(observe(routes, &metrics), &settings.limits);
+        let routes = observe(http::finish(routes, &settings.limits), &metrics);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -194,7 +193,6 @@ impl Node {
         Self {
             address,
             platform,
-            telemetry,
             clock: manual,
             admin,
             stop,
@@ -300,6 +298,12 @@ impl Node {
             received_at: self.clock.now(),
             contributions: Vec::new(),
         }
+    }
+
+    /// Waits until the projections have seen all that happened.
+    pub async fn settled(&self) {
+        let head = *self.platform.events.head().borrow();
+        self.platform.seen(head).await.unwrap();
     }
 
     /// Tells the port to stop, without waiting.

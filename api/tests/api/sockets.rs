@@ -169,7 +169,7 @@ async fn subscriptions_of_a_socket_and_sockets_of_a_user_are_counted() {
     assert_eq!(first.close_code().await, 4429);
     drop(first);
     // The seat of a closed socket is free again.
-    in_time(async {
+    in_time(Box::pin(async {
         loop {
             let mut again = node.admin.open().await;
             again.init(&node.admin.token).await;
@@ -177,7 +177,7 @@ async fn subscriptions_of_a_socket_and_sockets_of_a_user_are_counted() {
                 break;
             }
         }
-    })
+    }))
     .await;
 }
 
@@ -200,18 +200,16 @@ async fn a_quiet_peer_that_answers_pings_stays_and_one_that_does_not_goes() {
             other => panic!("{other:?}"),
         }
     }
-    let mut mute = node.admin.socket().await;
-    // Not read, so not answered, until the server has given up.
-    in_time(async {
-        while node.admin.get("/health").await.status == 200 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            if mute.is_closed_by_peer().await {
-                break;
+    let mute = node.admin.socket().await;
+    let code = in_time(async {
+        loop {
+            if let Some(code) = mute.waiting_close_code().await {
+                break code;
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    })
-    .await;
-    assert_eq!(mute.close_code().await, 4408);
+    });
+    assert_eq!(code.await, 4408);
 }
 
 #[tokio::test]

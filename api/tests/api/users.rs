@@ -141,7 +141,7 @@ async fn the_session_cookie_reads_but_changes_nothing_without_the_header() {
         anonymous.send(with(Method::GET, "/things")).await.status,
         200
     );
-    let thing = json!({ "name": "pump" });
+    let thing = json!({ "name": "pump", "email": "x@plant.example", "password": PASSWORD });
     for path in ["/things", "/users", "/graphql"] {
         let refused = anonymous.send(with(Method::POST, path).json(&thing)).await;
         assert_eq!(

@@ -266,6 +266,9 @@ async fn no_route_lets_a_viewer_change_anything() {
     assert_eq!(ours.state().await, before);
 }
 
+/// Its name, its arguments, its type.
+type Field = (String, Vec<(String, Type)>, Type);
+
 struct Schema(HashMap<String, TypeDefinition>);
 
 impl Schema {
@@ -283,7 +286,7 @@ impl Schema {
         Self(types.collect())
     }
 
-    fn fields(&self, of: &str) -> Vec<(String, Vec<(String, Type)>, Type)> {
+    fn fields(&self, of: &str) -> Vec<Field> {
         let Some(TypeKind::Object(object)) = self.0.get(of).map(|definition| &definition.kind)
         else {
             return Vec::new();
@@ -403,7 +406,7 @@ fn name_of(base: &BaseType) -> &str {
 async fn ask(
     schema: &Schema,
     root: &str,
-    field: &(String, Vec<(String, Type)>, Type),
+    field: &Field,
     kind: &str,
     ours: &Ours,
     who: &Session,

@@ -81,7 +81,7 @@ async fn what_is_refused_leaves_nothing() {
             )
             .await
             .unwrap_err();
-        assert_eq!(error.code(), code);
+        assert_eq!(error.code().as_str(), code);
     }
     assert!(server.store.batches().is_empty());
     assert!(live.try_next().is_none());

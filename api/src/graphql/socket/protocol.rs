@@ -70,7 +70,7 @@ enum ClientMessage {
     Pong {},
     Subscribe {
         id: String,
-        payload: Request,
+        payload: Box<Request>,
     },
     Complete {
         id: String,
@@ -165,7 +165,7 @@ impl Protocol {
         }
     }
 
-    fn start(&mut self, id: String, request: Request) -> Result<Step, Close> {
+    fn start(&mut self, id: String, request: Box<Request>) -> Result<Step, Close> {
         if self.open.contains_key(&id) {
             return Err(Close::IdInUse);
         }
@@ -178,7 +178,7 @@ impl Protocol {
         };
         self.next += 1;
         self.open.insert(operation.id.clone(), operation.number);
-        Ok(Step::Start(operation, Box::new(request)))
+        Ok(Step::Start(operation, request))
     }
 
     /// The credential was good. The frame to send.
