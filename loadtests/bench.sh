@@ -10,7 +10,11 @@ if ! have mosquitto && [ ! -x /usr/sbin/mosquitto ] && [ "$(id -u)" = 0 ] && hav
   note "fetching mosquitto"
   anchor="$TELLEE_CACHE/mosquitto"
   mkdir -p "$anchor"
-  if (cd "$anchor" && apt-get download -qq mosquitto mosquitto-clients libmosquitto1 libcjson1 libwebsockets17 libdlt2 libev4 libuv1) >/dev/null 2>&1; then
+  libraries=$(apt-cache depends mosquitto 2>/dev/null | awk '/Depends: lib/ { print $2 }')
+  for package in mosquitto $libraries; do
+    dpkg -s "$package" >/dev/null 2>&1 || (cd "$anchor" && apt-get download -qq "$package" >/dev/null 2>&1) || true
+  done
+  if ls "$anchor"/mosquitto_*.deb >/dev/null 2>&1; then
     for package in "$anchor"/*.deb; do dpkg -x "$package" "$anchor/unpacked"; done
     export LD_LIBRARY_PATH="$anchor/unpacked/usr/lib/$(uname -m)-linux-gnu:${LD_LIBRARY_PATH:-}"
     export PATH="$anchor/unpacked/usr/sbin:$anchor/unpacked/usr/bin:$PATH"

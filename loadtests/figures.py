@@ -76,7 +76,7 @@ class Mosquitto:
         config = os.path.join(folder, "mosquitto.conf")
         with open(config, "w") as file:
             file.write(f"listener {self.address[1]} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
-                       f"acl_file {rules}\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\n")
+                       f"acl_file {rules}\nuser root\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\n")
         self.process = subprocess.Popen([self.program, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(100):
             try:
@@ -226,7 +226,7 @@ def main():
         keys = write_keys(os.path.join(folder, "keys"), things)
 
         # The anchor first and last would favour nobody; one after the other on an idle machine is what is compared.
-        if shutil.which("mosquitto_passwd") and (shutil.which("mosquitto") or os.path.exists("/usr/sbin/mosquitto")):
+        if shutil.which("mosquitto_passwd") and (shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")):
             anchor = Mosquitto(folder, things)
         else:
             print("mosquitto is not installed: its rows are left out", flush=True)

@@ -154,6 +154,7 @@ fn whatever_was_acknowledged_outlives_a_power_cut() {
 
 #[test]
 fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
+    let mut refused = 0;
     for seed in 0..100 {
         let mut bytes = [7; 32];
         bytes[..8].copy_from_slice(&u64::to_le_bytes(seed));
@@ -166,7 +167,6 @@ fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
         let disk = SimulatedDisk::new(seed);
         let engine = Engine::open(Arc::new(disk.clone()), config(), Access::Write).unwrap();
         let mut oracle = Oracle::default();
-        let mut refused = 0;
         for (index, step) in steps.iter().enumerate() {
             let full = (index / 5) % 2 == 1;
             let capacity = full.then_some(600 + seed * 20);
@@ -199,11 +199,8 @@ fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
         let engine = Engine::open(Arc::new(disk.clone()), config(), Access::Write).unwrap();
         assert_equal(&engine, &oracle);
         assert_eq!(engine.damages(), []);
-        assert!(
-            refused > 0 || seed > 50,
-            "seed {seed}: the disk never ran full"
-        );
     }
+    assert!(refused > 100, "the disks hardly ever ran full: {refused}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The real server as a process of its own, over real sockets: what its users, devices and operators rely on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod bad_input;
 mod bootstrap;
 mod client;

@@ -292,7 +292,7 @@ async fn a_stranger_is_told_of_no_alarm_and_no_sample() {
         )
         .await;
     let refused = socket.next().await.expect("an answer").to_string();
-    assert!(refused.contains("not_found"), "{refused}");
+    assert!(refused.contains("there is no series"), "{refused}");
 
     let mut owner = Socket::signed_in(&server, &admin).await;
     owner.subscribe(ALARMS, json!({})).await;

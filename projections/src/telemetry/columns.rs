@@ -217,6 +217,8 @@ impl Columns {
         if let Some(index) = known {
             return index as u32;
         }
+        // Nearly all series have one origin, and there may be very many heads.
+        self.dictionary.reserve_exact(1);
         self.dictionary.push(Origin {
             unit: Arc::from(unit),
             protocol: Arc::from(protocol),

@@ -451,6 +451,10 @@ impl State {
                 length: entry.length,
                 summary: entry.summary,
             };
+            if series.blocks.len() == series.blocks.capacity() {
+                // Doubling would waste much where very many series have few blocks each.
+                series.blocks.reserve_exact(1 + series.blocks.len() / 4);
+            }
             series.blocks.push(part);
         }
         orphans

@@ -27,7 +27,7 @@ import { useHeldOrder } from "./useHeldOrder";
 export default function AlarmsPage() {
   const { t } = useTranslation();
   const phone = usePhone();
-  const { alarms, loaded } = useSignal(book);
+  const { alarms, returned, loaded } = useSignal(book);
   const [tab, setTab] = useQueryValue("list", "active");
   const [priority, setPriority] = useQueryValue("priority", "");
   const [text, setText] = useQueryValue("filter", "");
@@ -37,7 +37,8 @@ export default function AlarmsPage() {
   const sorted = useMemo(() => [...alarms.values()].filter((alarm) => tabOf(alarm) === tab && (priority === "" || alarm.priority === priority) && contains(alarm, text)).sort(byUrgency), [alarms, tab, priority, text]);
   useTitle(counts.unacknowledged > 0 ? `${counts.unacknowledged} ${t("nav.alarms")}` : t("nav.alarms"));
   useKey("F", t("keys.filter"), () => filter.current?.focus());
-  const open = alarms.get(opened) ?? null;
+  // An alarm that returns while it is read stays in the drawer.
+  const open = alarms.get(opened) ?? returned.find((alarm) => alarm.id === opened) ?? null;
   const tabs = TABS.map((id) => ({ id, label: t(`tab.${id}`), count: counts.tabs[id] }));
   const lists = <Choice label={t("alarms.lists")} options={phone ? tabs.slice(0, 4) : tabs} value={tab as Tab} onChange={setTab} />;
   if (phone) return <PhoneAlarms rows={sorted} opened={opened} onOpen={setOpened} lists={lists} loaded={loaded} />;

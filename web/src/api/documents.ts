@@ -20,9 +20,9 @@ const MODEL = `id revision name thing { id name } signals { channel subtopic ser
 
 export const documents = {
   server: `query Server { server { version node time ml { state reason } } me { email role organisation { name } } }`,
-  overview: `query Overview($after: String) { things(first: 50, after: $after) { nodes { id name metadata lastSeen
+  overview: `query Overview($after: String) { things(first: 20, after: $after) { nodes { id name metadata lastSeen
     tags { series title unit low high decimals expectedIntervalMs } deviceType { name } worstAlarm { id } models { id }
-    series(first: 50) { nodes { ${SERIES} } } } ${PAGE} } }`,
+    series(first: 60) { nodes { ${SERIES} } } } ${PAGE} } }`,
   asset: `query Asset($id: ID!) { thing(id: $id) { ${THING} edgeDevice { ${EDGE} } models { ${MODEL} } series(first: 100) { nodes { ${SERIES} } } } }`,
   audit: `query Audit($from: DateTime, $first: Int!) { audit(first: $first, from: $from) { nodes { ${HISTORY} } } }`,
   kpis: `query Kpis($from: DateTime!, $to: DateTime!) { alarmKpis(from: $from, to: $to) { perTenMinutes peakTenMinutes floodShare total standing chattering

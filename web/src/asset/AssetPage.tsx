@@ -6,6 +6,7 @@ import { book } from "../alarms/store";
 import { alarmName, valueAgainstLimit } from "../alarms/words";
 import { documents } from "../api/request";
 import type { EdgeDevice, HistoryEntry, JournalEntry, Model, Series, ThingRow } from "../api/types";
+import { usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { HistoryPanel } from "../history/HistoryPanel";
 import { useLanguage } from "../i18n/useLanguage";
@@ -119,12 +120,12 @@ function Now({ thing, rangeMs, paused, onPause }: { thing: AssetThing; rangeMs: 
   // Each change of an alarm of this thing is a new line of its journal.
   const turn = own.reduce((sum, alarm) => sum + Number(alarm.revision), own.length);
   const journal = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(`${documents.journal} # ${turn}`, { thing: thing.id, from, first: 200 });
-  const changes = useQuery<{ history: { nodes: HistoryEntry[] } }>(documents.history, { entity: "THING", id: thing.id });
+  const changes = usePages<HistoryEntry>(documents.history, { entity: "THING", id: thing.id }, (data) => data.history, 10);
   const lanes = useMemo(() => lanesOf(thing, own, wanted, t), [thing, own, wanted, t]);
   const entries = journal.data?.alarmJournal.nodes ?? [];
   const predictive = useMemo(() => new Set(own.filter((alarm) => alarm.class === "PREDICTIVE").map((alarm) => alarm.id)), [own]);
   const byId = useMemo(() => new Map(own.map((alarm) => [alarm.id, alarm])), [own]);
-  const flags = flagsOf(entries, changes.data?.history.nodes ?? [], thing.edgeDevice?.lastBootstrap ?? null, t);
+  const flags = flagsOf(entries, changes.data?.nodes ?? [], thing.edgeDevice?.lastBootstrap ?? null, t);
   return (
     <>
       <div className="asset-main">
@@ -137,7 +138,7 @@ function Now({ thing, rangeMs, paused, onPause }: { thing: AssetThing; rangeMs: 
           )} />
         )}
       </div>
-      <AssetSide thing={thing} own={own} entries={entries} changes={changes.data?.history.nodes ?? []} />
+      <AssetSide thing={thing} own={own} entries={entries} changes={changes.data?.nodes ?? []} />
     </>
   );
 }

@@ -1,6 +1,7 @@
 import { useTranslation } from "react-i18next";
 import { documents } from "../api/request";
 import type { Change, EntityKind, Json, Long } from "../api/types";
+import { usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { ChangeList } from "../parts/Diff";
 import { Asked } from "../parts/Panel";
@@ -8,13 +9,13 @@ import { Asked } from "../parts/Panel";
 /** Somebody saved first: what they changed, and what this form would write. */
 export function Conflict({ entity, id, since, mine }: { entity: EntityKind; id: string; since: Long; mine: Record<string, Json> }) {
   const { t } = useTranslation();
-  const latest = useQuery<{ history: { nodes: { revision: Long; who: string }[] } }>(documents.history, { entity, id });
+  const latest = usePages<{ revision: Long; who: string }>(documents.history, { entity, id }, (data) => data.history, 40);
   return (
     <div className="conflict" role="alert">
       <b>{t("conflict.title")}</b>
       <Asked query={latest} what={t("conflict.title")}>
-        {({ history }) => {
-          const newest = history.nodes.reduce<{ revision: Long; who: string } | null>((a, b) => (a === null || BigInt(b.revision) > BigInt(a.revision) ? b : a), null);
+        {({ nodes }) => {
+          const newest = nodes.reduce<{ revision: Long; who: string } | null>((a, b) => (a === null || BigInt(b.revision) > BigInt(a.revision) ? b : a), null);
           if (!newest) return null;
           return (
             <>

@@ -3,7 +3,7 @@ import { ApiError } from "../api/request";
 
 export interface Submit { busy: boolean; error: ApiError | null; conflict: boolean; run: (work: () => Promise<void>) => Promise<void> }
 
-const CONFLICTS = new Set(["revision_conflict", "conflict", "wrong_revision", "revision_mismatch"]);
+const CONFLICTS = new Set(["revision_mismatch"]);
 
 /** Runs a write and keeps what came of it. Somebody who saved first is a conflict, shown as a diff and never overwritten. */
 export function useSubmit(): Submit {

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiError, documents, mutate } from "../api/request";
 import type { Change, EntityKind, HistoryEntry, Long } from "../api/types";
+import { usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { useLanguage } from "../i18n/useLanguage";
 import { serverNow, zone } from "../lib/clock";
@@ -16,18 +17,20 @@ import { toast } from "../parts/toasts";
 import { typeWords } from "./words";
 
 interface Props { entity: EntityKind; id: string; revision: Long; onChanged: () => void }
+/** Fifty revisions a page, oldest first. */
+const MOST_PAGES = 40;
 const CAN_ROLL_BACK: EntityKind[] = ["THING", "CHANNEL", "DEVICE_TYPE", "EDGE_DEVICE", "ALARM_RULE"];
 
 /** Every revision of one entity: read, compared, and brought back as a new one. Nothing is erased. */
 export function HistoryPanel({ entity, id, revision, onChanged }: Props) {
   const { t } = useTranslation();
-  const query = useQuery<{ history: { nodes: HistoryEntry[]; pageInfo: { hasNextPage: boolean } } }>(documents.history, { entity, id });
+  const query = usePages<HistoryEntry>(documents.history, { entity, id }, (data) => data.history, MOST_PAGES);
   const [picked, setPicked] = useState<{ from: string; to: string } | null>(null);
   const current = String(revision);
   return (
     <Asked query={query} what={t("history.title")}>
-      {({ history }) => {
-        const entries = [...history.nodes].sort((a, b) => Number(BigInt(b.revision) - BigInt(a.revision)));
+      {({ nodes }) => {
+        const entries = [...nodes].sort((a, b) => Number(BigInt(b.revision) - BigInt(a.revision)));
         const revisions = entries.map((entry) => String(entry.revision));
         const to = picked?.to ?? current;
         const from = picked?.from ?? revisions[revisions.indexOf(to) + 1] ?? to;

@@ -389,6 +389,7 @@ export const en: Record<string, string> = {
   "overview.folded": "{{count}} assets normal",
   "overview.lastHour": "Last hour",
   "overview.legend": "DA acquisition · SD state detection · PA prognosis. Line: normal. Filled: abnormal, with priority. Dotted: no model. Hatched: data not trusted.",
+  "overview.more": "Showing {{count}} assets; there are more. Search finds the others.",
   "overview.noSamples": "no samples yet",
   "overview.normal_one": "{{normal}} of {{count}} asset normal",
   "overview.normal_other": "{{normal}} of {{count}} assets normal",

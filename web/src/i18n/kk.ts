@@ -388,6 +388,7 @@ export const kk: Record<string, string> = {
   "overview.folded": "Қалыпты нысандар: {{count}}",
   "overview.lastHour": "Соңғы сағат",
   "overview.legend": "DA жинау · SD анықтау · PA болжам. Сызық: қалыпты. Боялған: ауытқу, басымдығымен. Нүкте: модель жоқ. Штрих: дерекке сенім жоқ.",
+  "overview.more": "{{count}} нысан көрсетілді; тағы бар. Қалғанын іздеу табады.",
   "overview.noSamples": "өлшем әлі жоқ",
   "overview.normal_one": "{{count}} нысанның {{normal}} қалыпты",
   "overview.normal_other": "{{count}} нысанның {{normal}} қалыпты",

@@ -404,6 +404,7 @@ export const ru: Record<string, string> = {
   "overview.folded": "Объектов в норме: {{count}}",
   "overview.lastHour": "Час",
   "overview.legend": "DA сбор · SD обнаружение · PA прогноз. Линия: норма. Закрашено: отклонение с приоритетом. Точки: нет модели. Штриховка: данным нет доверия.",
+  "overview.more": "Показано объектов: {{count}}; есть ещё. Остальные найдёт поиск.",
   "overview.noSamples": "отсчётов ещё нет",
   "overview.normal_one": "{{normal}} из {{count}} объекта в норме",
   "overview.normal_few": "{{normal}} из {{count}} объектов в норме",

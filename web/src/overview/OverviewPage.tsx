@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { book } from "../alarms/store";
 import { documents } from "../api/request";
 import type { AlarmKpis, OverviewThing } from "../api/types";
+import { usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { useLanguage } from "../i18n/useLanguage";
 import { formatNumber } from "../lib/format";
@@ -21,6 +22,8 @@ import { AlarmTally, BadActors, RecentChanges } from "./SidePanels";
 import { useKpiWindow } from "./useKpiWindow";
 
 const REFRESH_MS = 30_000;
+/** Twenty things a page. */
+const MOST_PAGES = 15;
 
 /** Is anything abnormal, where, and what do I do? */
 export default function OverviewPage() {
@@ -28,9 +31,9 @@ export default function OverviewPage() {
   const language = useLanguage();
   const who = useSignal(session);
   const { alarms } = useSignal(book);
-  const things = useQuery<{ things: { nodes: OverviewThing[]; total: number } }>(documents.overview, {}, REFRESH_MS);
+  const things = usePages<OverviewThing>(documents.overview, {}, (data) => data.things, MOST_PAGES, REFRESH_MS);
   const kpis = useQuery<{ alarmKpis: AlarmKpis }>(documents.kpis, useKpiWindow(24));
-  const nodes = things.data?.things.nodes;
+  const nodes = things.data?.nodes;
   const rows = useMemo(() => {
     for (const thing of nodes ?? []) for (const series of thing.series.nodes) seed(series.id, series.latest);
     return assetRows(nodes ?? [], alarms.values());
@@ -64,6 +67,7 @@ export default function OverviewPage() {
           {!nodes && things.loading && <Loading />}
           {nodes && rows.length === 0 && <Empty text={t("overview.empty")} action={<Button onClick={() => navigate("/fleet")}>{t("overview.connect")}</Button>} />}
           {rows.length > 0 && <AssetTable rows={rows} />}
+          {things.data?.more && <p className="table-note">{t("overview.more", { count: rows.length })}</p>}
         </section>
         <aside className="overview-side" aria-label={t("overview.side")}>
           <NeedsYou rows={rows} />

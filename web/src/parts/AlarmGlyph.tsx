@@ -60,7 +60,7 @@ function Diamond({ priority, state }: { priority: Priority; state: AlarmState })
       {unacknowledged && <path className="glyph-ring" d="M12 0.4L23.6 12L12 23.6L0.4 12z" />}
       <path className="glyph-fill" d="M12 2.6L21.4 12L12 21.4L2.6 12z" />
       <path className="glyph-dashes" d="M12 4.1L19.9 12L12 19.9L4.1 12z" />
-      <path className="glyph-core" d="M12 5.6L18.4 12L12 18.4L5.6 12z" />
+      <path className="glyph-core" d="M12 6.3L17.7 12L12 17.7L6.3 12z" />
       <text className="glyph-digit glyph-digit-hollow" x="12" y="15.1" fontSize="9">{priority.slice(1)}</text>
     </>
   );

@@ -78,6 +78,14 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
       const decimals = series.tag?.decimals ?? naturalDecimals(value ?? 0);
       atCursor.current.textContent = at === null ? "" : `${t("trend.atCursor")} ${formatNumber(value, decimals, language)}`;
     };
+    // After the scales of this draw are set: before, a label would stand where its limit was.
+    const placeLabels = (self: uPlot) => {
+      for (const label of labels.current?.children ?? []) {
+        const y = self.valToPos(Number((label as HTMLElement).dataset.limit), "y");
+        (label as HTMLElement).hidden = y < 4 || y > self.over.clientHeight - 2;
+        (label as HTMLElement).style.top = `${Math.round(y)}px`;
+      }
+    };
     const u = new uPlot(
       {
         width: Math.max(60, element.clientWidth), height: Math.max(24, element.clientHeight),
@@ -85,7 +93,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
         cursor: { y: false, drag: { x: false, y: false }, sync: { key: stack.syncKey }, points: { size: 7, fill: () => palette().well, stroke: () => palette().ink } },
         scales: { x: { time: false, range: () => { const w = windowOf(stack); return [w.from, w.to]; } }, y: { range: () => [range.low, range.high] } },
         series: [{}, { paths: () => null, points: { show: false } }],
-        hooks: { drawClear: [(self) => picture && paintGround(self, picture)], draw: [(self) => picture && paintLine(self, picture)], setCursor: [readout] },
+        hooks: { drawClear: [(self) => picture && paintGround(self, picture)], draw: [(self) => picture && paintLine(self, picture), placeLabels], setCursor: [readout] },
       },
       [picture.t, picture.v] as unknown as uPlot.AlignedData,
       element,
@@ -94,11 +102,6 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
     const draw = () => {
       picture = compose();
       u.setData([picture.t, picture.v] as unknown as uPlot.AlignedData, true);
-      for (const label of labels.current?.children ?? []) {
-        const y = u.valToPos(Number((label as HTMLElement).dataset.limit), "y");
-        (label as HTMLElement).hidden = y < 4 || y > u.over.clientHeight - 2;
-        (label as HTMLElement).style.top = `${Math.round(y)}px`;
-      }
     };
     const plan = () => redraw(draw);
     const sized = new ResizeObserver(() => {

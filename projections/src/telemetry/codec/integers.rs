@@ -15,8 +15,10 @@ const DELTA: u8 = 4;
 const DELTA_OF_DELTA: u8 = 5;
 const TRACKING: u8 = 6;
 
-/// What an exception to the byte width costs, about, in bytes.
-const EXCEPTION_COST: usize = 8;
+/// What an exception to the byte width costs, in bytes: its distance, and the value seven bits a byte.
+const fn exception_cost(width: usize) -> usize {
+    2 + (8 * width).div_ceil(7)
+}
 
 /// Follows level and slope of a noisy signal (an alpha-beta filter in fixed point). White noise of a sensor then
 /// costs its own entropy and little more, where plain differences would add half a bit a sample.
@@ -201,12 +203,16 @@ fn put_planes(residuals: &[u64], out: &mut Vec<u8>) {
         of_width[byte_width(residual)] += 1;
     }
     let mut wider = residuals.len();
+    let mut cost_of_wider: usize = (0..=8)
+        .map(|width| of_width[width] * exception_cost(width))
+        .sum();
     let mut width = 8;
     let mut exceptions = 0;
     let mut best = usize::MAX;
     for (candidate, needing) in of_width.into_iter().enumerate() {
         wider -= needing;
-        let cost = candidate * residuals.len() + wider * EXCEPTION_COST;
+        cost_of_wider -= needing * exception_cost(candidate);
+        let cost = candidate * residuals.len() + cost_of_wider;
         if cost < best {
             best = cost;
             width = candidate;

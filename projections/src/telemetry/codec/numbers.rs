@@ -195,6 +195,20 @@ mod tests {
     }
 
     #[test]
+    fn numbers_without_any_pattern_take_no_more_than_their_eight_bytes() {
+        let mut bits = 7_u64;
+        let values: Vec<f64> = (0..1000)
+            .map(|_| {
+                bits = bits
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (bits >> 11) as f64 / (1_u64 << 53) as f64 * 1000.0 - 500.0
+            })
+            .collect();
+        assert!(there_and_back(&values) <= 8 * 1000 + 32);
+    }
+
+    #[test]
     fn a_decimal_sensor_takes_one_byte_a_number_before_compression() {
         let values: Vec<f64> = (0..1000)
             .map(|step| ((step * 7919 % 40) as f64) / 100.0 + 220.0)

@@ -159,10 +159,17 @@ impl SimulatedDisk {
     pub fn after_power_cut(&self) -> Self {
         let mut world = self.world.lock();
         let mut names = world.durable_names.clone();
-        let kept_steps = (world.random() % (world.unsynced_names.len() as u64 + 1)) as usize;
-        for step in &world.unsynced_names[..kept_steps] {
-            for naming in step {
-                naming.apply(&mut names);
+        // As a journal would, some first ones get through; or, as nobody forbids, any.
+        let first_ones = (world.random() % (world.unsynced_names.len() as u64 + 1)) as usize;
+        let in_order = world.random().is_multiple_of(2);
+        for (index, step) in world.unsynced_names.clone().iter().enumerate() {
+            let got_through = if in_order {
+                index < first_ones
+            } else {
+                world.random().is_multiple_of(2)
+            };
+            if got_through {
+                step.iter().for_each(|naming| naming.apply(&mut names));
             }
         }
         let mut inodes = Vec::new();

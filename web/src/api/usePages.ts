@@ -1,0 +1,56 @@
+import { useEffect, useRef, useState } from "react";
+import { useSignal } from "../lib/signal";
+import { ApiError, request } from "./request";
+import { resumed } from "./socket";
+import type { QueryState } from "./useQuery";
+
+export interface Page<T> { nodes: T[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } }
+export interface Pages<T> { nodes: T[]; /** More stood on the server than was read. */ more: boolean }
+
+/** Reads a connection page by page, at most `most` of them, and keeps the last answer while it asks again. */
+export function usePages<T>(document: string, variables: Record<string, unknown>, pick: (data: Record<string, Page<T>>) => Page<T> | undefined, most: number, everyMs?: number): QueryState<Pages<T>> {
+  const key = document + JSON.stringify(variables);
+  const [state, setState] = useState<{ key: string; data?: Pages<T>; error?: ApiError }>({ key });
+  const [turn, setTurn] = useState(0);
+  const resumes = useSignal(resumed);
+  const asked = useRef({ document, variables, pick });
+  useEffect(() => {
+    asked.current = { document, variables, pick };
+  });
+  useEffect(() => {
+    const control = new AbortController();
+    const read = async () => {
+      const nodes: T[] = [];
+      let after: string | null = null;
+      for (let page = 0; page < most; page++) {
+        const { document: text, variables: values, pick: choose } = asked.current;
+        const answer: Record<string, Page<T>> = await request(text, { ...values, after }, control.signal);
+        const found = choose(answer);
+        if (!found) break;
+        nodes.push(...found.nodes);
+        if (!found.pageInfo.hasNextPage) return { nodes, more: false };
+        after = found.pageInfo.endCursor;
+      }
+      return { nodes, more: true };
+    };
+    const ask = () => {
+      read().then(
+        (data) => { if (!control.signal.aborted) setState({ key, data }); },
+        (cause: unknown) => {
+          if (control.signal.aborted) return;
+          const error = cause instanceof ApiError ? cause : new ApiError("internal", String(cause), false);
+          setState((before) => ({ key, ...(before.key === key && before.data ? { data: before.data } : {}), error }));
+        },
+      );
+    };
+    ask();
+    const timer = everyMs === undefined ? undefined : setInterval(() => { if (!globalThis.document.hidden) ask(); }, everyMs);
+    return () => {
+      control.abort();
+      clearInterval(timer);
+    };
+  }, [key, turn, resumes, everyMs, most]);
+  const current = state.key === key;
+  const data = current ? state.data : undefined;
+  return { data, error: current ? state.error : undefined, loading: data === undefined, reload: () => setTurn((n) => n + 1) };
+}
