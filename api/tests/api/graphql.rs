@@ -103,6 +103,28 @@ async fn what_asks_for_too_much_is_refused_before_it_runs() {
     assert_eq!(subscription.code(), "invalid_input");
 }
 
+/// What the dashboard asks on opening, as wide as it ever is.
+const OVERVIEW: &str = "{ things(first: 20) { nodes { id name metadata lastSeen tags { series title unit low high decimals \
+    expectedIntervalMs } deviceType { name } worstAlarm { id } models { id } series(first: 60) { nodes { id name subtopic \
+    unit tag { series title unit low high decimals expectedIntervalMs } limits { kind limit priority rule } channel { id \
+    name } latest { time receivedAt number text boolean quality } } } } pageInfo { hasNextPage endCursor } total } }";
+
+#[tokio::test]
+async fn the_widest_page_of_the_dashboard_is_within_the_limits() {
+    let node = Node::start().await;
+    let (pump, key) = node.admin.thing("pump").await;
+    let channel = node.admin.channel("data").await;
+    node.admin.connect(&channel, &pump).await;
+    node.admin
+        .publish(&channel, &key, &json!([{ "n": "speed", "v": 1 }]))
+        .await;
+    let data = node.admin.data(OVERVIEW, json!({})).await;
+    assert_eq!(
+        data["things"]["nodes"][0]["series"]["nodes"][0]["channel"]["name"],
+        "data"
+    );
+}
+
 #[tokio::test]
 async fn the_schema_is_told_to_who_is_signed_in() {
     let node = Node::start().await;
