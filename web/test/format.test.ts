@@ -84,7 +84,7 @@ describe("time axis", () => {
   });
 });
 
-test("units of SenML are written as people write them, others as they are", () => {
+it("units of SenML are written as people write them, others as they are", () => {
   expect(writeUnit("Cel")).toBe("°C");
   expect(writeUnit("m3/h")).toBe("m³/h");
   expect(writeUnit("/")).toBe("");
