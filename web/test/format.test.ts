@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAge, formatNumber, formatSpan, formatStamp, invisibleTail, timeTicks, zoneOffset } from "../src/lib/format";
+import { formatAge, formatNumber, formatSpan, formatStamp, invisibleTail, timeTicks, zoneOffset, writeUnit } from "../src/lib/format";
 
 const NOW = Date.UTC(2026, 10, 24, 9, 32, 8);
 const AQTAU = "Asia/Aqtau";
@@ -82,4 +82,11 @@ describe("time axis", () => {
     expect(ticks[0]!.label).toBe("18 Nov");
     expect(ticks.length).toBe(7);
   });
+});
+
+it("units of SenML are written as people write them, others as they are", () => {
+  expect(writeUnit("Cel")).toBe("°C");
+  expect(writeUnit("m3/h")).toBe("m³/h");
+  expect(writeUnit("/")).toBe("");
+  expect(writeUnit("mm/s")).toBe("mm/s");
 });

@@ -147,3 +147,20 @@ export function timeTicks(from: number, to: number, most: number, zone: string, 
   }
   return ticks;
 }
+
+/** SenML's names of units (RFC 8428 and its registry) as people write them; all others as they are. */
+const writtenUnits: Record<string, string> = {
+  "/": "",
+  "Cel": "°C",
+  "m3": "m³",
+  "m3/h": "m³/h",
+  "m3/s": "m³/s",
+  "m2": "m²",
+  "m/s2": "m/s²",
+  "%RH": "% RH",
+  "W/m2": "W/m²",
+};
+
+export function writeUnit(unit: string): string {
+  return writtenUnits[unit] ?? unit;
+}
