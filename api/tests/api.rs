@@ -17,6 +17,8 @@ mod node;
 mod port;
 #[path = "api/provision.rs"]
 mod provision;
+#[path = "api/schema.rs"]
+mod schema;
 #[path = "api/sockets.rs"]
 mod sockets;
 #[path = "api/subscriptions.rs"]
@@ -25,3 +27,5 @@ mod subscriptions;
 mod users;
 #[path = "api/walls.rs"]
 mod walls;
+#[path = "api/wire.rs"]
+mod wire;

@@ -19,7 +19,7 @@ const COMPLEXITY: usize = 50_000;
 const DIRECTIVES: usize = 10;
 
 pub(super) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation::default(), Subscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription)
         .limit_depth(DEPTH)
         .limit_complexity(COMPLEXITY)
         .limit_directives(DIRECTIVES)
