@@ -38,6 +38,13 @@ function formatLarge(value: number, language: Language): string {
   return `${value < 0 ? MINUS : ""}${mantissa.replace(".", decimalMark(language))}${THIN}×${THIN}10^${Number(exponent)}`;
 }
 
+const UNITS: Record<string, string> = { Cel: "°C", degF: "°F", m3: "m³", "m3/h": "m³/h", "m3/s": "m³/s", "m/s2": "m/s²" };
+
+/** The code that a message carries (SenML, RFC 8428 §12.1) as people write it. */
+export function unitText(unit: string): string {
+  return UNITS[unit] ?? unit;
+}
+
 /** Zeros that are drawn invisible after a number, so that points stand in one column. */
 export function invisibleTail(decimals: number, columnDecimals: number, language: Language): string {
   const missing = columnDecimals - decimals;
