@@ -1,5 +1,7 @@
 //! The arrows of the house: which crate may depend on which, and which may know what from outside.
 
+#![allow(clippy::expect_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

@@ -2,7 +2,7 @@
 //!
 //! Things are spread over a few workers, so that the samples of one thing are evaluated in their order. A worker never
 //! makes a publisher wait and loses no sample: what its queue cannot take it reads from the telemetry store later
-//! (see [`intake`]). What was found is delivered until the alarm has answered (see [`outbox`]).
+//! (see `intake`). What was found is delivered until the alarm has answered (see `outbox`).
 //!
 //! On a start, and after each change of a rule, alarms are taken as they stand, and the newest sample of each watched
 //! series is evaluated if its source time is newer than what the alarm knows. Samples in between, from while the server

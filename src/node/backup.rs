@@ -30,7 +30,7 @@ pub async fn write(stores: &Stores, data_dir: &Path, to: &Path) -> Result<u64, F
     let parent = to
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+        .unwrap_or_else(|| Path::new("."));
     let staging = parent.join(format!(".tellee-backup-{}", std::process::id()));
     let written = write_staged(stores, data_dir, to, &staging).await;
     if let Err(error) = fs::remove_dir_all(&staging)

@@ -43,13 +43,18 @@ pub async fn start(
             None,
         );
     }
-    let hub = Arc::clone(live);
+    // Weak: the hub holds the service, and the service must not hold the hub.
+    let hub = Arc::downgrade(live);
     let seams = Seams {
         directory: Arc::<LocalDirectory>::clone(directory),
         telemetry: stores.telemetry(),
         models: RegistryModels::start(projections.clone()),
         clock: Arc::clone(clock),
-        on_scores: Arc::new(move |batch| hub.publish(batch)),
+        on_scores: Arc::new(move |batch| {
+            if let Some(hub) = hub.upgrade() {
+                hub.publish(batch);
+            }
+        }),
     };
     let ml = MlConfig::new(worker(config), libtorch(config), folder.models());
     match MlService::start(ml, seams).await {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAge, formatNumber, formatSpan, formatStamp, invisibleTail, timeTicks, unitText, zoneOffset } from "../src/lib/format";
+import { formatAge, formatNumber, formatSpan, formatStamp, invisibleTail, timeTicks, zoneOffset, writeUnit } from "../src/lib/format";
 
 const NOW = Date.UTC(2026, 10, 24, 9, 32, 8);
 const AQTAU = "Asia/Aqtau";
@@ -26,9 +26,6 @@ describe("numbers", () => {
   it("uses an exponent only from ten million", () => {
     expect(formatNumber(9_999_999, 0, "en")).toBe("9\u2009999\u2009999");
     expect(formatNumber(12_340_000, 0, "en")).toBe("1.234\u2009×\u200910^7");
-  });
-  it("writes the codes of SenML as people do", () => {
-    expect([unitText("Cel"), unitText("m3/h"), unitText("mm/s")]).toEqual(["°C", "m³/h", "mm/s"]);
   });
   it("fills a column with invisible zeros up to its decimals", () => {
     expect(invisibleTail(0, 2, "en")).toBe(".00");
@@ -85,4 +82,11 @@ describe("time axis", () => {
     expect(ticks[0]!.label).toBe("18 Nov");
     expect(ticks.length).toBe(7);
   });
+});
+
+it("units of SenML are written as people write them, others as they are", () => {
+  expect(writeUnit("Cel")).toBe("°C");
+  expect(writeUnit("m3/h")).toBe("m³/h");
+  expect(writeUnit("/")).toBe("");
+  expect(writeUnit("mm/s")).toBe("mm/s");
 });

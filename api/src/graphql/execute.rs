@@ -103,7 +103,9 @@ fn kind_of(document: &ExecutableDocument, name: Option<&str>) -> OperationType {
         (DocumentOperations::Single(operation), _) => Some(operation),
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
         // A single operation with a name of its own is chosen without being named again.
-        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations.values().next(),
+        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
+            operations.values().next()
+        }
         (DocumentOperations::Multiple(_), None) => None,
     };
     operation.map_or(OperationType::Query, |operation| operation.node.ty)

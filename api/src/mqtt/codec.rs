@@ -1,7 +1,7 @@
 //! MQTT 3.1.1 and MQTT 5 on the wire, as a server reads and writes them. No I/O.
 //!
-//! A frame is cut from the input first ([`take_frame`]), bounded by a size limit, then read by [`decode`]; what a
-//! server sends is written by [`encode`]. Every rule of the specifications about the form of a packet is checked here;
+//! A frame is cut from the input first ([`take_frame`]), bounded by a size limit, then read by [`decode()`]; what a
+//! server sends is written by [`encode()`]. Every rule of the specifications about the form of a packet is checked here;
 //! rules about the order of packets belong to the connection.
 
 mod decode;

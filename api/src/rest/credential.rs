@@ -42,7 +42,10 @@ fn from_header(value: &str) -> Result<Credential, ApiError> {
     let value = value.trim();
     let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
     let rest = rest.trim();
-    if rest.is_empty() {
+    let schemes = ["bearer", "thing", "basic"];
+    let is_scheme_alone =
+        scheme.is_empty() && schemes.iter().any(|known| rest.eq_ignore_ascii_case(known));
+    if rest.is_empty() || is_scheme_alone {
         return Err(ApiError::unauthenticated());
     }
     match scheme.to_ascii_lowercase().as_str() {

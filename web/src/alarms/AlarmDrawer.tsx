@@ -5,7 +5,7 @@ import type { Alarm, JournalEntry, Series } from "../api/types";
 import { useQuery } from "../api/useQuery";
 import { useLanguage } from "../i18n/useLanguage";
 import { serverNow, useNow, zone } from "../lib/clock";
-import { formatAge, formatNumber, formatSpan, formatStamp } from "../lib/format";
+import { formatAge, formatNumber, formatSpan, formatStamp, writeUnit } from "../lib/format";
 import { useKey } from "../lib/keys";
 import { navigate } from "../lib/router";
 import { may, session } from "../lib/session";
@@ -43,8 +43,8 @@ export function AlarmDrawer({ alarm, onClose }: { alarm: Alarm; onClose: () => v
         <div><h2 className="drawer-title">{alarm.message}</h2><p>{alarm.thing?.name}, {alarm.seriesName}. {stateWords(alarm, t)}</p></div>
       </header>
       <dl className="lead-facts">
-        <div><dt>{t("alarm.valueNow")}</dt><dd>{alarm.series ? <LiveValue series={{ id: alarm.series.id, unit: alarm.unit, tag: alarm.series.tag }} size="lead" abnormal /> : <b>{formatNumber(alarm.value, alarmDecimals(alarm), language)} <span className="unit">{alarm.unit}</span></b>}</dd></div>
-        {alarm.limit !== null && <div><dt>{t("alarm.limit")}</dt><dd><b>{formatNumber(alarm.limit, alarmDecimals(alarm), language)}</b> <span className="unit">{alarm.unit}</span></dd></div>}
+        <div><dt>{t("alarm.valueNow")}</dt><dd>{alarm.series ? <LiveValue series={{ id: alarm.series.id, unit: alarm.unit, tag: alarm.series.tag }} size="lead" abnormal /> : <b>{formatNumber(alarm.value, alarmDecimals(alarm), language)} <span className="unit">{writeUnit(alarm.unit)}</span></b>}</dd></div>
+        {alarm.limit !== null && <div><dt>{t("alarm.limit")}</dt><dd><b>{formatNumber(alarm.limit, alarmDecimals(alarm), language)}</b> <span className="unit">{writeUnit(alarm.unit)}</span></dd></div>}
         {respond !== null && <div><dt>{t("alarm.timeToRespond")}</dt><dd><b>{respond > 0 ? formatAge(respond, language) : t("alarm.overdue")}</b> <span className="unit">{t("alarm.of", { span: formatSpan(Number(alarm.timeToRespondMs), language) })}</span></dd></div>}
       </dl>
       {lanes.length > 0 && <LaneStack lanes={lanes} rangeMs={TREND_MS} paused={false} onPause={() => undefined} compact />}
@@ -82,7 +82,7 @@ function Journal({ alarm }: { alarm: Alarm }) {
               <li key={entry.cursor}>
                 <span className="quiet">{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</span>
                 <b>{t(`journal.${entry.kind}`)}</b>
-                <span>{[entry.value === null || entry.kind !== "activated" ? null : `${formatNumber(entry.value, alarmDecimals(alarm), language)} ${entry.unit}`, entry.who, entry.text].filter(Boolean).join(", ")}</span>
+                <span>{[entry.value === null || entry.kind !== "activated" ? null : `${formatNumber(entry.value, alarmDecimals(alarm), language)} ${writeUnit(entry.unit)}`, entry.who, entry.text].filter(Boolean).join(", ")}</span>
               </li>
             ))}
           </ul>

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import type { Alarm } from "../api/types";
 import { useLanguage } from "../i18n/useLanguage";
 import { useNow, zone } from "../lib/clock";
-import { formatAge, formatNumber, formatStamp, unitText } from "../lib/format";
+import { formatAge, formatNumber, formatStamp, writeUnit } from "../lib/format";
 import { AlarmGlyph } from "../parts/AlarmGlyph";
 import { HatchSwatch } from "../parts/Hatch";
 import { Indicator } from "../parts/Indicator";
@@ -123,7 +123,7 @@ export function AlarmValue({ alarm }: { alarm: Alarm }) {
   const { t } = useTranslation();
   const language = useLanguage();
   if (alarm.quality === "BAD") return <span><HatchSwatch /> {t("quality.bad")}</span>;
-  return <>{formatNumber(alarm.value, alarmDecimals(alarm), language)} <span className="unit">{alarm.value === null ? "" : unitText(alarm.unit)}</span></>;
+  return <>{formatNumber(alarm.value, alarmDecimals(alarm), language)} <span className="unit">{alarm.value === null ? "" : writeUnit(alarm.unit)}</span></>;
 }
 
 /** Live where the series is known; else the value that the alarm was raised with. */

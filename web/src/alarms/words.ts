@@ -1,7 +1,7 @@
 import type { TFunction } from "i18next";
 import type { Alarm } from "../api/types";
 import type { Language } from "../lib/format";
-import { formatNumber, naturalDecimals, unitText } from "../lib/format";
+import { formatNumber, naturalDecimals, writeUnit } from "../lib/format";
 
 export function alarmDecimals(alarm: Alarm): number {
   return alarm.series?.tag?.decimals ?? naturalDecimals(alarm.limit ?? alarm.value ?? 0);
@@ -21,7 +21,7 @@ export function stateWords(alarm: Pick<Alarm, "state" | "class" | "quality">, t:
 export function valueAgainstLimit(alarm: Alarm, language: Language): string {
   if (alarm.value === null) return "";
   const decimals = alarmDecimals(alarm);
-  const value = `${formatNumber(alarm.value, decimals, language)} ${unitText(alarm.unit)}`.trim();
+  const value = `${formatNumber(alarm.value, decimals, language)} ${writeUnit(alarm.unit)}`.trim();
   if (alarm.limit === null) return value;
   const sign = alarm.cause === "LO" || alarm.cause === "LO_LO" ? "<" : ">";
   return `${value} ${sign} ${formatNumber(alarm.limit, decimals, language)}`;

@@ -38,13 +38,6 @@ function formatLarge(value: number, language: Language): string {
   return `${value < 0 ? MINUS : ""}${mantissa.replace(".", decimalMark(language))}${THIN}×${THIN}10^${Number(exponent)}`;
 }
 
-const UNITS: Record<string, string> = { Cel: "°C", degF: "°F", m3: "m³", "m3/h": "m³/h", "m3/s": "m³/s", "m/s2": "m/s²" };
-
-/** The code that a message carries (SenML, RFC 8428 §12.1) as people write it. */
-export function unitText(unit: string): string {
-  return UNITS[unit] ?? unit;
-}
-
 /** Zeros that are drawn invisible after a number, so that points stand in one column. */
 export function invisibleTail(decimals: number, columnDecimals: number, language: Language): string {
   const missing = columnDecimals - decimals;
@@ -153,4 +146,21 @@ export function timeTicks(from: number, to: number, most: number, zone: string, 
     ticks.push({ at, label: step >= 86_400_000 ? formatDay(at, zone, language) : formatClock(at, zone, step < 60_000) });
   }
   return ticks;
+}
+
+/** SenML's names of units (RFC 8428 and its registry) as people write them; all others as they are. */
+const writtenUnits: Record<string, string> = {
+  "/": "",
+  "Cel": "°C",
+  "m3": "m³",
+  "m3/h": "m³/h",
+  "m3/s": "m³/s",
+  "m2": "m²",
+  "m/s2": "m/s²",
+  "%RH": "% RH",
+  "W/m2": "W/m²",
+};
+
+export function writeUnit(unit: string): string {
+  return writtenUnits[unit] ?? unit;
 }

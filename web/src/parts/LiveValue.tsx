@@ -4,7 +4,7 @@ import type { Series } from "../api/types";
 import i18n from "../i18n/i18n";
 import { useLanguage } from "../i18n/useLanguage";
 import { serverNow } from "../lib/clock";
-import { formatAge, formatNumber, invisibleTail, naturalDecimals, unitText } from "../lib/format";
+import { formatAge, formatNumber, invisibleTail, naturalDecimals, writeUnit } from "../lib/format";
 import { cancelRedraw, redraw } from "../live/scheduler";
 import { type Reading, readingOf, watch } from "../live/telemetry";
 import { Indicator, type IndicatorUpdate } from "./Indicator";
@@ -65,7 +65,7 @@ export function LiveValue({ series, columnDecimals = 0, abnormal = false, size =
       <span ref={number} className="value-number" />
       <span ref={tail} className="value-tail" aria-hidden="true" />
       <span className="unit">
-        {unitText(series.tag?.unit ?? series.unit)}
+        {writeUnit(series.tag?.unit ?? series.unit)}
         <span ref={mark} />
       </span>
     </span>

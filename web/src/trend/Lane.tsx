@@ -6,7 +6,7 @@ import { Link } from "../lib/router";
 import type { Priority, Series, SeriesLimit } from "../api/types";
 import { useLanguage } from "../i18n/useLanguage";
 import { zone } from "../lib/clock";
-import { formatAge, formatNumber, naturalDecimals, timeTicks } from "../lib/format";
+import { formatAge, formatNumber, naturalDecimals, timeTicks, writeUnit } from "../lib/format";
 import { preferences } from "../lib/preferences";
 import type { Ring } from "../live/ring";
 import { cancelRedraw, redraw } from "../live/scheduler";
@@ -45,7 +45,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
     gapWords.current = { missing: t("trend.noData"), bad: t("quality.bad") };
   });
   const name = title ?? series.tag?.title ?? series.name;
-  const unit = series.tag?.unit ?? series.unit;
+  const unit = writeUnit(series.tag?.unit ?? series.unit);
 
   useEffect(() => {
     const element = host.current;

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import type { Series } from "../api/types";
 import { useLanguage } from "../i18n/useLanguage";
 import { useNow, zone } from "../lib/clock";
-import { formatClock, formatNumber, formatStamp, naturalDecimals, timeTicks } from "../lib/format";
+import { formatClock, formatNumber, formatStamp, naturalDecimals, timeTicks, writeUnit } from "../lib/format";
 import { useKey } from "../lib/keys";
 import { Failed } from "../parts/Panel";
 import { Lane, type LaneProps } from "./Lane";
@@ -108,7 +108,7 @@ function DataTable({ lanes, rings, stack }: { lanes: readonly StackLane[]; rings
         <thead>
           <tr>
             <th scope="col">{t("trend.time")}</th>
-            {lanes.map(({ series, title }) => <th scope="col" className="number" key={series.id}>{title ?? series.tag?.title ?? series.name}, {series.tag?.unit ?? series.unit}</th>)}
+            {lanes.map(({ series, title }) => <th scope="col" className="number" key={series.id}>{title ?? series.tag?.title ?? series.name}, {writeUnit(series.tag?.unit ?? series.unit)}</th>)}
           </tr>
         </thead>
         <tbody>
