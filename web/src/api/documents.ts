@@ -26,7 +26,7 @@ export const documents = {
   asset: `query Asset($id: ID!) { thing(id: $id) { ${THING} edgeDevice { ${EDGE} } models { ${MODEL} } series(first: 100) { nodes { ${SERIES} } } } }`,
   audit: `query Audit($from: DateTime, $first: Int!) { audit(first: $first, from: $from) { nodes { ${HISTORY} } } }`,
   kpis: `query Kpis($from: DateTime!, $to: DateTime!) { alarmKpis(from: $from, to: $to) { perTenMinutes peakTenMinutes floodShare total standing chattering
-    buckets { start count } badActors { thing { id name } message count share } priorities { priority active unacknowledged } } }`,
+    buckets { start count } badActors { thing { id name } message count share } } }`,
   journal: `query Journal($alarm: ID, $thing: ID, $from: DateTime, $first: Int!) { alarmJournal(alarm: $alarm, thing: $thing, from: $from, first: $first) { nodes { ${JOURNAL} } } }`,
   findThings: `query FindThings($name: String!) { things(first: 8, name: $name) { nodes { id name metadata } } }`,
   things: `query Things($name: String, $after: String) { things(first: 50, name: $name, after: $after) { nodes { ${THING} } ${PAGE} } }`,

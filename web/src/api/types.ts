@@ -47,7 +47,6 @@ export interface AlarmKpis {
   perTenMinutes: number; peakTenMinutes: number; floodShare: number; total: number; standing: number; chattering: number;
   buckets: { start: string; count: number }[];
   badActors: { thing: { id: string; name: string } | null; message: string; count: number; share: number }[];
-  priorities: { priority: Priority; active: number; unacknowledged: number }[];
 }
 
 export interface ThingRow {
