@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 pub use edge_devices::{Bootstrap, BootstrapChannel, NewEdgeDevice};
 pub use models::{ModelHost, Training};
 pub use things::{CreatedThing, NewThing, ThingUpdate};
-pub use users::{NewUser, user_id};
+pub use users::{NewUser, organisation_name, user_id};
 
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};

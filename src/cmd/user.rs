@@ -13,7 +13,7 @@ use tellee_actors::event::Who;
 use tellee_actors::ids::{CommandId, OrganisationId};
 use tellee_actors::time::{SharedClock, SystemClock};
 use tellee_api::identity::Passwords;
-use tellee_api::platform::user_id;
+use tellee_api::platform::{organisation_name, user_id};
 use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 
 use super::{ConfigArgs, runtime};
@@ -82,7 +82,7 @@ pub fn run(command: UserCommand) -> Result<(), Failure> {
                 Failure::Usage(format!("user `{}` cannot be made: {error}", args.email))
             })?;
         let create = organisation::Command::Create {
-            name: args.email.trim().to_lowercase(),
+            name: organisation_name(&args.email.trim().to_lowercase(), true),
         };
         directory
             .ask(

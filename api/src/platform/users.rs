@@ -33,6 +33,15 @@ pub fn user_id(email: &str) -> UserId {
     ))
 }
 
+/// The name of an organisation that is made with its first user. The first administrator's is that of the plant: the
+/// domain of the address. All others bear the whole address, so that two of one domain can be told apart.
+pub fn organisation_name(email: &str, platform_administrator: bool) -> String {
+    match email.split_once('@') {
+        Some((_, domain)) if platform_administrator && !domain.is_empty() => domain.to_owned(),
+        _ => email.to_owned(),
+    }
+}
+
 fn normal_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
@@ -182,7 +191,8 @@ impl Platform {
             .await?;
         let mut last = accepted.position;
         if new.organisation.is_none() {
-            let create = Command::Organisation(organisation::Command::Create { name: email });
+            let name = organisation_name(&email, new.platform_administrator);
+            let create = Command::Organisation(organisation::Command::Create { name });
             let step = Request {
                 command_id: Some(command_id.step("organisation")),
                 ..Request::default()
@@ -325,6 +335,12 @@ impl Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_administrators_organisation_is_named_after_the_domain() {
+        assert_eq!(organisation_name("anna@plant.example", true), "plant.example");
+        assert_eq!(organisation_name("anna@plant.example", false), "anna@plant.example");
+    }
 
     #[test]
     fn one_address_is_one_user_in_any_case() {

@@ -51,7 +51,7 @@ pub fn account(folder: &Path) -> Result<Account, Failure> {
         return serde_json::from_str(&text).map_err(|error| failed(&error));
     }
     let account = Account {
-        email: "operator@demo.example".to_owned(),
+        email: "operator@karaton-station.example".to_owned(),
         password: uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
         external_key: uuid::Uuid::new_v4().to_string(),
     };
