@@ -338,8 +338,14 @@ mod tests {
 
     #[test]
     fn the_first_administrators_organisation_is_named_after_the_domain() {
-        assert_eq!(organisation_name("anna@plant.example", true), "plant.example");
-        assert_eq!(organisation_name("anna@plant.example", false), "anna@plant.example");
+        assert_eq!(
+            organisation_name("anna@plant.example", true),
+            "plant.example"
+        );
+        assert_eq!(
+            organisation_name("anna@plant.example", false),
+            "anna@plant.example"
+        );
     }
 
     #[test]
