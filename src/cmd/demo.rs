@@ -35,10 +35,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     mqtt: SocketAddr,
     /// When the bearing of the pump begins to wear.
-    #[arg(long, value_name = "SPAN", default_value = "70s")]
+    #[arg(long, value_name = "SPAN", default_value = "60s")]
     fault_after: Span,
     /// How long the wear takes to its full size.
-    #[arg(long, value_name = "SPAN", default_value = "90s")]
+    #[arg(long, value_name = "SPAN", default_value = "60s")]
     fault_ramp: Span,
     /// Play this CSV file instead of the pump.
     #[arg(long, value_name = "FILE")]
