@@ -93,4 +93,23 @@ mod tests {
         config.cluster.secret = "correct horse".to_owned();
         assert!(!show(&config).unwrap().contains("correct horse"));
     }
+
+    #[test]
+    fn the_reference_in_the_docs_names_only_keys_that_are() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+        let text = std::fs::read_to_string(page).unwrap();
+        let rows = text.lines().filter(|line| line.starts_with("| `"));
+        let cells = rows.filter_map(|row| row.split('|').nth(1));
+        let named: Vec<&str> = cells
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .filter(|name| {
+                KEYS.iter()
+                    .any(|key| key.path.split('.').next() == name.split('.').next())
+            })
+            .collect();
+        assert!(named.len() > 10, "the table is not found: {named:?}");
+        for name in named {
+            assert!(meaning(name).is_some(), "`{name}` is no key");
+        }
+    }
 }
