@@ -24,7 +24,7 @@ use tellee_projections::telemetry::{Access, Engine, TelemetryError, Value};
 
 use compare::{assert_equal, assert_same_samples};
 use conformance::{batch, record};
-use generate::{Step, config, step};
+use generate::{Step, config, samples_of, step};
 use oracle::Oracle;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -48,6 +48,12 @@ fn run(engine: &Engine, steps: &[Step], expected: &mut Expected) -> Result<(), T
                 next.append(batch);
                 expected.with_last = Some(next);
                 engine.commit([batch].into_iter())?;
+            }
+            Step::Samples(batch) => {
+                let samples = samples_of(engine, batch);
+                next.append(batch);
+                expected.with_last = Some(next);
+                engine.commit([&samples].into_iter())?;
             }
             Step::Retain(channel, before) => {
                 next.retain(*channel, *before);
@@ -177,6 +183,9 @@ fn a_full_disk_refuses_keeps_nothing_partial_and_recovers() {
             let done = match step {
                 Step::Append(batch) => engine
                     .commit([batch].into_iter())
+                    .map(|()| oracle.append(batch)),
+                Step::Samples(batch) => engine
+                    .commit([&samples_of(&engine, batch)].into_iter())
                     .map(|()| oracle.append(batch)),
                 Step::Retain(channel, before) => engine.retain(*channel, *before).map(|()| {
                     oracle.retain(*channel, *before);

@@ -16,7 +16,7 @@ use tellee_projections::telemetry::disk::SimulatedDisk;
 use tellee_projections::telemetry::{Access, Engine};
 
 use compare::assert_equal;
-use generate::{Step, config, step};
+use generate::{Step, config, samples_of, step};
 use oracle::Oracle;
 
 fn open(disk: &SimulatedDisk) -> Engine {
@@ -35,6 +35,11 @@ proptest! {
             match step {
                 Step::Append(batch) => {
                     engine.commit([&batch].into_iter()).unwrap();
+                    oracle.append(&batch);
+                }
+                Step::Samples(batch) => {
+                    let samples = samples_of(&engine, &batch);
+                    engine.commit([&samples].into_iter()).unwrap();
                     oracle.append(&batch);
                 }
                 Step::Flush => {

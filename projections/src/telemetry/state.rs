@@ -87,6 +87,12 @@ impl State {
         })
     }
 
+    pub fn place_of_key(&self, key: &SeriesKey) -> Option<u32> {
+        let subtopic = block::shared_text(&key.subtopic);
+        let names = self.place_of(key.channel, key.thing, &subtopic)?;
+        names.get(key.name.as_str()).copied()
+    }
+
     pub fn get(&self, place: u32) -> Option<&Series> {
         self.series.get(place as usize)?.as_ref()
     }

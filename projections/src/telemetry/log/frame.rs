@@ -9,7 +9,8 @@ use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::bytes::Reader;
 
 const MAGIC: &[u8; 8] = b"tellelog";
-pub const FORMAT: u32 = 1;
+/// 2 added entries of samples alone; all older segments are read as before.
+pub const FORMAT: u32 = 2;
 pub const HEADER: usize = 8 + 4 + 8 + 8 + 4;
 /// Where the first frame starts.
 pub const START: usize = 2 * HEADER;
