@@ -99,7 +99,7 @@ fn statement_points(
             return Err(below);
         }
         let series = series_name(head, key, limits).map_err(|_| below)?;
-        let (value, after) = value(&rest[equals + 1..]).ok_or(below)?;
+        let (value, after) = value(&rest[equals + 1..], limits).ok_or(below)?;
         below += rest[..rest.len() - after.len()]
             .iter()
             .filter(|byte| **byte == b'\n')
@@ -157,11 +157,14 @@ fn unescaped(text: &[u8], ends: &[u8]) -> Option<usize> {
     (0..text.len()).find(|at| ends.contains(&text[*at]) && (*at == 0 || text[at - 1] != b'\\'))
 }
 
-fn value(text: &[u8]) -> Option<(FieldValue<'static>, &[u8])> {
+fn value<'a>(text: &'a [u8], limits: &LineLimits) -> Option<(FieldValue<'static>, &'a [u8])> {
     if let Some(inside) = text.strip_prefix(b"\"") {
         let mut plain = Vec::new();
         let mut at = 0;
         loop {
+            if at > limits.max_text_bytes {
+                return None;
+            }
             match (inside.get(at)?, inside.get(at + 1)) {
                 (b'"', _) => break,
                 (b'\\', Some(next @ (b'"' | b'\\'))) => {

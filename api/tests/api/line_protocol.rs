@@ -34,7 +34,12 @@ impl Plant {
         }
     }
 
-    async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+    async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let anonymous = self.node.anonymous();
         let mut request = anonymous.request(Method::POST, path).body(body);
         for (name, value) in headers {
@@ -59,7 +64,11 @@ impl Plant {
 }
 
 fn accepted(answer: &Answer) {
-    assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (204, ""),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -75,14 +84,35 @@ async fn both_paths_take_every_form_of_credential() {
         STANDARD.encode(format!("{thing}:{}", plant.node.admin.token))
     );
     let cases = [
-        (format!("/write?db={channel}&precision=s&u={thing}&p={key}"), None),
+        (
+            format!("/write?db={channel}&precision=s&u={thing}&p={key}"),
+            None,
+        ),
         (format!("/write?db={channel}&precision=s"), Some(&basic)),
-        (format!("/write?db={channel}/autogen&rp=x&precision=s"), Some(&basic)),
-        (format!("/api/v2/write?bucket={channel}&org=plant&precision=s"), Some(&token)),
-        (format!("/api/v2/write?bucket={channel}/autogen&precision=s"), Some(&named)),
-        (format!("/write?db={channel}&precision=s&thing={thing}"), Some(&user)),
-        (format!("/api/v2/write?bucket={channel}&precision=s&org={thing}"), Some(&user)),
-        (format!("/write?db={channel}&precision=s"), Some(&user_of_thing)),
+        (
+            format!("/write?db={channel}/autogen&rp=x&precision=s"),
+            Some(&basic),
+        ),
+        (
+            format!("/api/v2/write?bucket={channel}&org=plant&precision=s"),
+            Some(&token),
+        ),
+        (
+            format!("/api/v2/write?bucket={channel}/autogen&precision=s"),
+            Some(&named),
+        ),
+        (
+            format!("/write?db={channel}&precision=s&thing={thing}"),
+            Some(&user),
+        ),
+        (
+            format!("/api/v2/write?bucket={channel}&precision=s&org={thing}"),
+            Some(&user),
+        ),
+        (
+            format!("/write?db={channel}&precision=s"),
+            Some(&user_of_thing),
+        ),
     ];
     for (number, (path, authorization)) in cases.iter().enumerate() {
         let headers: Vec<(&str, &str)> = authorization
@@ -97,7 +127,11 @@ async fn both_paths_take_every_form_of_credential() {
     }
     let stored = plant.stored().await;
     assert_eq!(stored.len(), 2 * cases.len());
-    assert!(stored.iter().all(|row| row["publisher"] == json!(plant.thing)));
+    assert!(
+        stored
+            .iter()
+            .all(|row| row["publisher"] == json!(plant.thing))
+    );
     assert!(stored.iter().all(|row| row["protocol"] == json!("influx")));
     assert!(stored.iter().all(|row| row["time"] == json!(1_600_000_000)));
 }
@@ -146,7 +180,10 @@ async fn one_bad_line_refuses_the_whole_body_and_is_named() {
             "line": 3
         })
     );
-    assert_eq!(one.header("x-influxdb-error"), "unable to parse line 3: field `f` has no value");
+    assert_eq!(
+        one.header("x-influxdb-error"),
+        "unable to parse line 3: field `f` has no value"
+    );
     let path = format!("/api/v2/write?bucket={}", plant.channel);
     let token = format!("Token {}", plant.key);
     let two = plant.post(&path, &[("authorization", &token)], body).await;
@@ -155,13 +192,26 @@ async fn one_bad_line_refuses_the_whole_body_and_is_named() {
         two.json(),
         json!({ "code": "invalid", "message": "unable to parse line 3: field `f` has no value", "line": 3 })
     );
-    for bad in ["m f=NaN", "m f=1e999", "m,a=1,a=2 f=1", "m f=1 9223372036854775807", "\u{0} f=1"] {
+    for bad in [
+        "m f=NaN",
+        "m f=1e999",
+        "m,a=1,a=2 f=1",
+        "m f=1 9223372036854775807",
+        "\u{0} f=1",
+    ] {
         let answer = plant.write(format!("m f=1 5\n{bad}")).await;
-        assert_eq!((answer.status, &answer.json()["line"]), (400, &json!(2)), "{bad}");
+        assert_eq!(
+            (answer.status, &answer.json()["line"]),
+            (400, &json!(2)),
+            "{bad}"
+        );
     }
     let many = "m f=1 5\n".repeat(100_001);
     let answer = plant.write(many).await;
-    assert_eq!((answer.status, answer.code()), (413, "body_too_large".to_owned()));
+    assert_eq!(
+        (answer.status, answer.code()),
+        (413, "body_too_large".to_owned())
+    );
     assert!(plant.stored().await.is_empty());
 }
 
@@ -175,8 +225,14 @@ async fn a_sample_written_again_is_replaced_and_one_without_time_takes_the_serve
     accepted(&plant.write("# nothing\n").await);
     let stored = plant.stored().await;
     assert_eq!(stored.len(), 2, "{stored:?}");
-    assert_eq!((&stored[0]["name"], &stored[0]["value"]), (&json!("m/now"), &json!(1.0)));
-    assert_eq!((&stored[1]["name"], &stored[1]["value"]), (&json!("m/f"), &json!(3.0)));
+    assert_eq!(
+        (&stored[0]["name"], &stored[0]["value"]),
+        (&json!("m/now"), &json!(1.0))
+    );
+    assert_eq!(
+        (&stored[1]["name"], &stored[1]["value"]),
+        (&json!("m/f"), &json!(3.0))
+    );
 }
 
 #[tokio::test]
@@ -188,17 +244,49 @@ async fn who_may_not_write_is_told_so_in_both_shapes() {
     let stranger = plant.node.stranger().await;
     let cases = [
         (format!("/write?db={channel}"), String::new(), 401),
-        (format!("/write?db={channel}&u={thing}&p=wrong"), String::new(), 401),
-        (format!("/write?db={channel}&u=pump&p={key}"), String::new(), 401),
-        (format!("/write?db={channel}&u={thing}&p={other_key}"), String::new(), 401),
-        (format!("/write?db={channel}"), format!("Token {other_key}"), 403),
+        (
+            format!("/write?db={channel}&u={thing}&p=wrong"),
+            String::new(),
+            401,
+        ),
+        (
+            format!("/write?db={channel}&u=pump&p={key}"),
+            String::new(),
+            401,
+        ),
+        (
+            format!("/write?db={channel}&u={thing}&p={other_key}"),
+            String::new(),
+            401,
+        ),
+        (
+            format!("/write?db={channel}"),
+            format!("Token {other_key}"),
+            403,
+        ),
         (format!("/write?db={thing}"), format!("Token {key}"), 403),
         (format!("/write?db=nothing"), format!("Token {key}"), 403),
         (String::from("/write"), format!("Token {key}"), 400),
-        (format!("/write?db={channel}&precision=d"), format!("Token {key}"), 400),
-        (format!("/write?db={channel}"), format!("Bearer {}", plant.node.admin.token), 400),
-        (format!("/write?db={channel}&thing={thing}"), format!("Bearer {}", viewer.token), 403),
-        (format!("/write?db={channel}&thing={thing}"), format!("Bearer {}", stranger.token), 403),
+        (
+            format!("/write?db={channel}&precision=d"),
+            format!("Token {key}"),
+            400,
+        ),
+        (
+            format!("/write?db={channel}"),
+            format!("Bearer {}", plant.node.admin.token),
+            400,
+        ),
+        (
+            format!("/write?db={channel}&thing={thing}"),
+            format!("Bearer {}", viewer.token),
+            403,
+        ),
+        (
+            format!("/write?db={channel}&thing={thing}"),
+            format!("Bearer {}", stranger.token),
+            403,
+        ),
     ];
     for (path, authorization, status) in cases {
         let headers: &[(&str, &str)] = if authorization.is_empty() {
@@ -209,7 +297,9 @@ async fn who_may_not_write_is_told_so_in_both_shapes() {
         let one = plant.post(&path, headers, "m f=1").await;
         assert_eq!(one.status, status, "{path} {one:?}");
         assert!(one.json()["error"].is_string(), "{one:?}");
-        let path = path.replace("/write", "/api/v2/write").replace("db=", "bucket=");
+        let path = path
+            .replace("/write", "/api/v2/write")
+            .replace("db=", "bucket=");
         let two = plant.post(&path, headers, "m f=1").await;
         assert_eq!(two.status, status, "{path} {two:?}");
         let code = match status {
@@ -275,15 +365,27 @@ async fn bodies_come_compressed_as_telegraf_sends_them() {
             ("user-agent", "Telegraf/1.30.0 Go/1.22.2"),
         ]
     };
-    accepted(&plant.post(&path, &headers("gzip"), gzip(b"m f=1\nm g=2\n")).await);
+    accepted(
+        &plant
+            .post(&path, &headers("gzip"), gzip(b"m f=1\nm g=2\n"))
+            .await,
+    );
     accepted(&plant.post(&path, &headers("identity"), "m h=1\n").await);
     assert_eq!(plant.stored().await.len(), 3);
     let other = plant.post(&path, &headers("br"), "m f=1").await;
-    assert_eq!((other.status, &other.json()["code"]), (415, &json!("unsupported media type")));
+    assert_eq!(
+        (other.status, &other.json()["code"]),
+        (415, &json!("unsupported media type"))
+    );
     let bad = plant.post(&path, &headers("gzip"), "m f=1").await;
     assert_eq!(bad.status, 400);
-    let bomb = plant.post(&path, &headers("gzip"), gzip(&vec![b'\n'; 17 << 20])).await;
-    assert_eq!((bomb.status, &bomb.json()["code"]), (413, &json!("request too large")));
+    let bomb = plant
+        .post(&path, &headers("gzip"), gzip(&vec![b'\n'; 17 << 20]))
+        .await;
+    assert_eq!(
+        (bomb.status, &bomb.json()["code"]),
+        (413, &json!("request too large"))
+    );
 }
 
 #[tokio::test]
@@ -296,12 +398,22 @@ async fn what_clients_ask_before_they_write_is_answered() {
     let verbose = anonymous.get("/ping?verbose=true").await;
     assert!(verbose.json()["version"].is_string());
     let health = anonymous.get("/health").await.json();
-    assert_eq!((&health["name"], &health["status"]), (&json!("tellee"), &json!("pass")));
+    assert_eq!(
+        (&health["name"], &health["status"]),
+        (&json!("tellee"), &json!("pass"))
+    );
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let path = format!("/query?u={}&p={}", plant.thing, plant.key);
-    let created = plant.post(&path, &form, "q=CREATE+DATABASE+%22telegraf%22").await;
-    assert_eq!((created.status, created.json()), (200, json!({ "results": [{ "statement_id": 0 }] })));
-    let other = plant.post(&format!("{path}&q=DROP+DATABASE+x"), &form, "").await;
+    let created = plant
+        .post(&path, &form, "q=CREATE+DATABASE+%22telegraf%22")
+        .await;
+    assert_eq!(
+        (created.status, created.json()),
+        (200, json!({ "results": [{ "statement_id": 0 }] }))
+    );
+    let other = plant
+        .post(&format!("{path}&q=DROP+DATABASE+x"), &form, "")
+        .await;
     assert_eq!(other.status, 400);
     let nobody = plant.post("/query?q=CREATE+DATABASE+x", &form, "").await;
     assert_eq!(nobody.status, 401);
@@ -311,14 +423,28 @@ async fn what_clients_ask_before_they_write_is_answered() {
 async fn watchers_see_the_samples_and_nobody_sees_them_twice() {
     let plant = Plant::start().await;
     let channel = plant.channel.parse().unwrap();
-    let mut live = plant.node.platform.live.subscribe(LiveFilter::Channels(vec![channel]), 16);
-    accepted(&plant.write("m,t=b x=1 5\nm,t=a x=2,y=\"s\" 6\nm,t=b x=9 5\nm,t=b x=3 7\n").await);
+    let mut live = plant
+        .node
+        .platform
+        .live
+        .subscribe(LiveFilter::Channels(vec![channel]), 16);
+    accepted(
+        &plant
+            .write("m,t=b x=1 5\nm,t=a x=2,y=\"s\" 6\nm,t=b x=9 5\nm,t=b x=3 7\n")
+            .await,
+    );
     let mut seen = Vec::new();
     while let Some(batch) = live.try_next() {
         let records: Vec<_> = batch
             .records
             .iter()
-            .map(|record| (record.name.clone(), record.time.0, format!("{:?}", record.value)))
+            .map(|record| {
+                (
+                    record.name.clone(),
+                    record.time.0,
+                    format!("{:?}", record.value),
+                )
+            })
             .collect();
         seen.push((batch.subtopic.to_string(), batch.protocol, records));
     }
@@ -329,12 +455,18 @@ async fn watchers_see_the_samples_and_nobody_sees_them_twice() {
             (
                 "t=a".to_owned(),
                 "influx",
-                vec![record("m/x", 6, "Number(2.0)"), record("m/y", 6, "Text(\"s\")")]
+                vec![
+                    record("m/x", 6, "Number(2.0)"),
+                    record("m/y", 6, "Text(\"s\")")
+                ]
             ),
             (
                 "t=b".to_owned(),
                 "influx",
-                vec![record("m/x", 5, "Number(9.0)"), record("m/x", 7, "Number(3.0)")]
+                vec![
+                    record("m/x", 5, "Number(9.0)"),
+                    record("m/x", 7, "Number(3.0)")
+                ]
             ),
         ]
     );
@@ -345,7 +477,10 @@ async fn watchers_see_the_samples_and_nobody_sees_them_twice() {
         metrics.contains("tellee_records_stored_total{protocol=\"influx\"} 5"),
         "{metrics}"
     );
-    assert!(metrics.contains("tellee_messages_stored_total{protocol=\"influx\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("tellee_messages_stored_total{protocol=\"influx\"} 1"),
+        "{metrics}"
+    );
 }
 
 async fn metrics(admin: &Session) -> String {
