@@ -60,6 +60,7 @@ def measure(store, table, sizes):
           must="< 2", goal="< 0.5")
 
     if store.name != PostgreSQL.name:
+        store.finish()
         store.stop()
         table.put("bytes per point, two decimals, after an orderly stop", "B", store.name,
                   round(store.bytes_on_disk() / load["points"], 3), anchor=ANCHOR, must="< 0.8", goal="< 0.6")
@@ -90,6 +91,7 @@ def entropy(store, table, sizes):
     points = sizes["points"] // 10
     load, cpu = store.send("noise", batch=5000, series=100, points=points, values="full")
     store.settle()
+    store.finish()
     store.stop()
     table.put("bytes per point, full-entropy doubles, after an orderly stop", "B", store.name,
               round(store.bytes_on_disk() / load["points"], 3), must="< 8.2")

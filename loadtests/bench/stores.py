@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 import urllib.parse
 
 from server import Rest, Server
@@ -14,7 +15,8 @@ from server import Rest, Server
 from . import process
 from .process import Process, free_port, program
 
-START = 1_600_000_000
+# Midnight, so that intervals begin where the data does.
+START = 1_599_955_200
 
 
 class Store:
@@ -62,6 +64,9 @@ class Store:
 
     def bytes_on_disk(self):
         return process.folder_bytes(self.data)
+
+    def finish(self):
+        """Lets the store bring what was written into its final form, where a stop alone does not."""
 
     def stop(self):
         self.process.stop()
@@ -230,6 +235,11 @@ class InfluxDB(Store):
         found = self.ask(database, "SELECT count(value) FROM messages")
         return found[0]["values"][0][1] if found else 0
 
+    def finish(self):
+        # Longer than what the configuration above says.
+        time.sleep(12)
+        self.settle()
+
     def bytes_on_disk(self):
         # Blocks alone: the index of series is preallocated.
         return sum(os.stat(os.path.join(folder, name)).st_blocks * 512
@@ -315,6 +325,8 @@ class PostgreSQL(Store):
         taking.stdin.close()
         if taking.wait() != 0 or making.wait() != 0:
             raise RuntimeError("COPY failed")
+        # The process that served the connection is counted once it has ended.
+        time.sleep(0.5)
         return {"points": points}, self.cpu() - before
 
     def send_one_by_one(self, database, connections, seconds):
