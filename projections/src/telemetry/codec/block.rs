@@ -21,6 +21,8 @@ pub const MAX_SAMPLES: usize = 1 << 16;
 /// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.
 pub const MAX_BODY: usize = 256 << 20;
 const LEVEL: i32 = 1;
+/// A body shorter than this is not worth a call of the compressor: a slow series, whose blocks are merged later.
+const MIN_COMPRESSED: usize = 192;
 
 const NUMBER: i64 = 0;
 const BOOLEAN: i64 = 1;
@@ -79,7 +81,9 @@ pub fn encode(series: SeriesId, columns: &Columns) -> Vec<u8> {
     put_optional(&columns.sums, &mut body);
     put_optional(&columns.update_times, &mut body);
 
-    let compressed = compress(&body);
+    let compressed = (body.len() >= MIN_COMPRESSED)
+        .then(|| compress(&body))
+        .flatten();
     let mut out = Vec::with_capacity(compressed.as_ref().map_or(body.len(), Vec::len) + 24);
     out.push(FORMAT);
     put_varint(&mut out, series.0);
