@@ -1,8 +1,8 @@
 //! What the embedded telemetry store costs: `cargo bench -p tellee-projections --bench telemetry`.
 //!
 //! CPU is that of the whole process from `/proc/self/stat` (generating the batches is left out), sync to disk before
-//! each answer. `TELLEE_BENCH_FOLDER` says where, default a temporary folder; `TELLEE_BENCH_SCALE` divides the sizes; `TELLEE_BENCH_ONLY=resolved` measures the way of
-//! line protocol alone.
+//! each answer. `TELLEE_BENCH_FOLDER` says where, default a temporary folder; `TELLEE_BENCH_SCALE` divides the sizes; `TELLEE_BENCH_ONLY` measures one thing alone:
+//! `resolved` is the way of line protocol, `reopen` makes about 1 GB and opens it again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -378,6 +378,63 @@ async fn many_series(fresh: &impl Fn(&str) -> std::path::PathBuf, scale: i64) {
     }
 }
 
+/// About 1 GB of blocks and a full log, opened again as after a kill: nothing is flushed on the way out.
+async fn reopen(fresh: &impl Fn(&str) -> std::path::PathBuf, scale: i64) {
+    let folder = fresh("reopen");
+    let store = open(&folder);
+    let series = 10_000_u64;
+    let keys: Vec<SeriesKey> = (0..series)
+        .map(|number| SeriesKey {
+            channel: ChannelId(Uuid::from_u128(1)),
+            thing: ThingId(Uuid::from_u128(2)),
+            subtopic: format!("sensor.{number}"),
+            name: "value".to_owned(),
+        })
+        .collect();
+    let ids = store
+        .resolve(&keys)
+        .await
+        .unwrap_or_else(|error| panic!("resolve: {error}"));
+    let mut random = Random(99);
+    let mut second = 0;
+    let wanted = (1 << 30) / scale as u64;
+    // The log must be nearly full at the end.
+    while bytes_in(&folder, "blocks-") < wanted || store.figures().log_bytes < 28 << 20 {
+        for ids in ids.chunks(5000) {
+            let time = Timestamp(START + second * SECOND);
+            let batch = SampleBatch {
+                protocol: "influx",
+                received_at: time,
+                historical: false,
+                series: ids.to_vec(),
+                times: vec![time; ids.len()],
+                values: SampleValues::Numbers(ids.iter().map(|_| random.unit() * 1000.0).collect()),
+            };
+            store
+                .append_samples(Arc::new(batch))
+                .await
+                .unwrap_or_else(|error| panic!("append: {error}"));
+        }
+        second += 1;
+    }
+    let blocks = bytes_in(&folder, "blocks-");
+    let log = store.figures().log_bytes;
+    drop(store);
+    for round in 0..3 {
+        let (before, started) = (cpu(), Instant::now());
+        let store = open(&folder);
+        println!(
+            "{:<58} {:>9.3} ms wall, {:?} CPU ({} MB of blocks in {} files, {} MB of log)",
+            format!("reopening as after a kill, {round}"),
+            started.elapsed().as_secs_f64() * 1e3,
+            cpu() - before,
+            blocks >> 20,
+            store.figures().block_files,
+            log >> 20
+        );
+    }
+}
+
 async fn run() {
     let scale: i64 = std::env::var("TELLEE_BENCH_SCALE")
         .ok()
@@ -397,7 +454,10 @@ async fn run() {
     if only.is_empty() || only == "resolved" {
         many_series(&fresh, scale).await;
     }
-    if only == "resolved" {
+    if only == "reopen" {
+        reopen(&fresh, scale).await;
+    }
+    if !only.is_empty() {
         return;
     }
     let folder = fresh("single");

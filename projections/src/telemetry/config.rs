@@ -37,7 +37,7 @@ impl Default for TelemetryConfig {
             memory_bytes: 48 << 20,
             log_bytes: 32 << 20,
             log_allocation_bytes: 1 << 20,
-            flush_after_seconds: 600,
+            flush_after_seconds: 1800,
             block_samples: 4096,
             compacted_block_samples: 8192,
             max_block_file_bytes: 512 << 20,

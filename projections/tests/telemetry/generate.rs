@@ -22,6 +22,7 @@ pub enum Step {
     Flush,
     Compact,
     Reopen,
+    Backup,
     Retain(ChannelId, Timestamp),
 }
 
@@ -145,6 +146,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Flush),
         2 => Just(Step::Compact),
         1 => Just(Step::Reopen),
+        1 => Just(Step::Backup),
         1 => (0_u8..2, 0_i64..30).prop_map(|(number, before)| Step::Retain(channel(number), Timestamp(before * SECOND))),
     ]
 }
