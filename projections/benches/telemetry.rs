@@ -368,12 +368,14 @@ async fn many_series(fresh: &impl Fn(&str) -> std::path::PathBuf, scale: i64) {
             bytes_in(&folder, "blocks-") as f64 / (series * rounds as u64) as f64
         );
         drop(store);
-        let started = Instant::now();
-        drop(open(&folder));
+        let (before, started) = (cpu(), Instant::now());
+        let store = open(&folder);
         println!(
-            "{:<58} {:>9.3} ms",
+            "{:<58} {:>9.3} ms, {:?} CPU, {} block files",
             "reopening it",
-            started.elapsed().as_secs_f64() * 1e3
+            started.elapsed().as_secs_f64() * 1e3,
+            cpu() - before,
+            store.figures().block_files
         );
     }
 }

@@ -99,6 +99,10 @@ fn put_repeated<T: Copy + PartialEq>(
     as_integer: impl Fn(T) -> i64,
     body: &mut Vec<u8>,
 ) {
+    if let Some(value) = column.constant() {
+        integers::encode_constant(as_integer(value), column.len(), body);
+        return;
+    }
     let integers: Vec<i64> = column.iter().map(as_integer).collect();
     integers::encode(&integers, body);
 }
@@ -115,7 +119,7 @@ const fn kind_of(value: &Value) -> i64 {
 fn put_values(values: &Values, body: &mut Vec<u8>) {
     let values = match values {
         Values::Numbers(values) => {
-            integers::encode(&vec![NUMBER; values.len()], body);
+            integers::encode_constant(NUMBER, values.len(), body);
             numbers::encode(values, body);
             return;
         }
@@ -143,6 +147,11 @@ fn put_values(values: &Values, body: &mut Vec<u8>) {
 
 /// Receive times as they are where they come in runs (a batch), else as lag behind the source time.
 fn put_received(columns: &Columns, body: &mut Vec<u8>) {
+    if let Some(received) = columns.received.constant() {
+        body.push(AS_GIVEN);
+        integers::encode_constant(received, columns.len(), body);
+        return;
+    }
     let received: Vec<i64> = columns.received.iter().collect();
     let changes = received
         .windows(2)
@@ -173,6 +182,9 @@ fn put_origins(columns: &Columns, body: &mut Vec<u8>) {
 
 fn put_optional(column: &Repeated<Option<f64>>, body: &mut Vec<u8>) {
     put_repeated(column, |value| i64::from(value.is_some()), body);
+    if column.constant() == Some(None) {
+        return;
+    }
     let present: Vec<f64> = column.iter().flatten().collect();
     numbers::encode(&present, body);
 }

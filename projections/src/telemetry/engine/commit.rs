@@ -22,6 +22,8 @@ const fn received_at(time: Timestamp) -> i64 {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+/// Series that are made without letting anybody else at the state.
+const RESOLVED_AT_ONCE: usize = 1024;
 
 impl Engine {
     /// Keeps all of `batches`, or none. When it returns, they are durable and readers see them.
@@ -72,13 +74,19 @@ impl Engine {
         if let Some(known) = known {
             return Ok(known);
         }
-        let mut state = self.state.write();
-        keys.iter()
-            .map(|key| match state.place_of_key(key) {
-                Some(place) => Ok(id(place)),
-                None => Ok(id(self.intern(&mut state, key.clone())?)),
-            })
-            .collect()
+        let mut ids = Vec::with_capacity(keys.len());
+        // Commits and readers get their turn between the chunks.
+        for chunk in keys.chunks(RESOLVED_AT_ONCE) {
+            let mut state = self.state.write();
+            for key in chunk {
+                let place = match state.place_of_key(key) {
+                    Some(place) => place,
+                    None => self.intern(&mut state, key.clone())?,
+                };
+                ids.push(id(place));
+            }
+        }
+        Ok(ids)
     }
 
     fn intern(&self, state: &mut State, key: SeriesKey) -> Result<u32, TelemetryError> {

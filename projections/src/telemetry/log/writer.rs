@@ -7,13 +7,16 @@ use super::segment_name;
 use crate::telemetry::disk::{Disk, DiskFile, failed};
 use crate::telemetry::store::TelemetryError;
 
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+
 struct Segment {
     file: Arc<dyn DiskFile>,
     salt: u64,
     /// Where the next frame goes.
     end: u64,
     frames: u64,
-    /// Zeros are written up to here, so that a sync of a frame has no new length of the file to keep.
+    /// Zeros are written up to here, so that a sync of a frame has no new length of the file to keep. The greatest
+    /// number once there was no room for them.
     allocated: u64,
     /// Something was written behind `end` that could not be taken back yet.
     dirty: bool,
@@ -73,7 +76,7 @@ impl LogWriter {
         frame::finish(frame, segment.salt, segment.frames);
         segment.dirty = true;
         if self.allocation > 0 && segment.end + frame.len() as u64 > segment.allocated {
-            segment.allocate(frame.len().max(self.allocation));
+            segment.allocate(frame.len().max(self.allocation) as u64);
         }
         let written = segment
             .file
@@ -119,14 +122,22 @@ impl LogWriter {
 }
 
 impl Segment {
-    /// Writes zeros ahead of the frames. Where there is no room for them, the frames themselves may still fit.
-    fn allocate(&mut self, bytes: usize) {
+    /// Writes zeros ahead of the frames. Where there is no room for them, the frames themselves may still fit, and
+    /// this segment is made longer by them alone from then on.
+    fn allocate(&mut self, bytes: u64) {
         let from = self.allocated.max(self.end);
-        if self.file.write_all_at(&vec![0; bytes], from).is_ok() {
-            self.allocated = from + bytes as u64;
-        } else if self.file.truncate(from).is_ok() {
-            self.allocated = from;
+        let mut to = from;
+        while to < from + bytes {
+            let piece = ZEROS.len().min((from + bytes - to) as usize);
+            if self.file.write_all_at(&ZEROS[..piece], to).is_err() {
+                // Zeros that stay do no harm.
+                let _ = self.file.truncate(from);
+                self.allocated = u64::MAX;
+                return;
+            }
+            to += piece as u64;
         }
+        self.allocated = to;
     }
 
     fn take_back(&mut self) -> Result<(), TelemetryError> {
@@ -134,7 +145,9 @@ impl Segment {
             |error: std::io::Error| failed("cannot take back an unfinished log frame", &error);
         self.file.truncate(self.end).map_err(cannot)?;
         self.file.sync().map_err(cannot)?;
-        self.allocated = self.end;
+        if self.allocated != u64::MAX {
+            self.allocated = self.end;
+        }
         self.dirty = false;
         Ok(())
     }

@@ -36,7 +36,12 @@ pub struct Head {
     sorted: bool,
     /// The newest sample of the series is the last one in here.
     pub holds_latest: bool,
+    /// How many samples to make room for at first.
+    expected: u32,
 }
+
+/// No head makes room for more samples ahead of them.
+const MAX_EXPECTED: usize = 64;
 
 impl Default for Head {
     fn default() -> Self {
@@ -45,6 +50,7 @@ impl Default for Head {
             origin: 0,
             sorted: true,
             holds_latest: false,
+            expected: 0,
         }
     }
 }
@@ -60,6 +66,18 @@ pub const fn cost(value: &Value) -> usize {
 }
 
 impl Head {
+    /// An empty head of a series whose head before was `before`: the next flush will find about as many samples.
+    pub fn after(before: &Self) -> Self {
+        let expected = match before.len() {
+            0 => before.expected,
+            length => length.min(MAX_EXPECTED) as u32,
+        };
+        Self {
+            expected,
+            ..Self::default()
+        }
+    }
+
     pub const fn len(&self) -> usize {
         match &self.samples {
             Samples::Plain(samples) => samples.len(),
@@ -74,8 +92,8 @@ impl Head {
     /// Bytes of memory that it takes, about.
     pub fn bytes(&self) -> usize {
         match &self.samples {
-            Samples::Plain(samples) if samples.capacity() == 0 => 0,
-            Samples::Plain(samples) => samples.capacity() * size_of::<PlainSample>() + ALLOCATION,
+            Samples::Plain(samples) if samples.is_empty() => 0,
+            Samples::Plain(samples) => samples.len() * size_of::<PlainSample>() + ALLOCATION,
             Samples::Wide(columns) => {
                 let samples: usize = match &columns.values {
                     Values::Numbers(numbers) => numbers.len() * cost(&Value::Number(0.0)),
@@ -114,16 +132,17 @@ impl Head {
         if let Some(last) = samples.last() {
             self.sorted &= sample.time > last.time;
         }
-        let mut grown = 0;
         if samples.len() == samples.capacity() {
             // Doubling would waste much where very many series have few samples each.
-            let more = (samples.len() / 2).max(2);
-            grown = more * size_of::<PlainSample>();
-            grown += if samples.is_empty() { ALLOCATION } else { 0 };
-            samples.reserve_exact(more);
+            let more = match samples.len() {
+                0 => self.expected as usize,
+                length => length / 2,
+            };
+            samples.reserve_exact(more.max(2));
         }
+        let first = if samples.is_empty() { ALLOCATION } else { 0 };
         samples.push(sample);
-        grown
+        first + size_of::<PlainSample>()
     }
 
     /// Adds any sample. Answers the bytes by which the head has grown.

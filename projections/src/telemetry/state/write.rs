@@ -230,7 +230,7 @@ impl State {
                 latest: series.latest.as_deref().cloned(),
             });
         }
-        let fresh = self.heads.iter().map(|_| Head::default()).collect();
+        let fresh = self.heads.iter().map(Head::after).collect();
         let heads = std::mem::replace(&mut self.heads, fresh);
         let sealed: HashMap<u32, Vec<Arc<MemoryBlock>>> = std::mem::take(&mut self.sealed);
         let series: Vec<u32> = (0..heads.len() as u32)
