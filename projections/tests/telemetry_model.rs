@@ -50,6 +50,11 @@ proptest! {
                     drop(engine);
                     engine = open(&disk);
                 }
+                Step::Backup => {
+                    let target = SimulatedDisk::new(2);
+                    engine.backup_onto(&target).unwrap();
+                    assert_equal(&open(&target), &oracle);
+                }
                 Step::Retain(channel, before) => {
                     let dropped = engine.count_before(channel, before).unwrap();
                     engine.retain(channel, before).unwrap();

@@ -22,6 +22,7 @@ pub enum Step {
     Flush,
     Compact,
     Reopen,
+    Backup,
     Retain(ChannelId, Timestamp),
 }
 
@@ -30,6 +31,7 @@ pub fn config() -> TelemetryConfig {
     TelemetryConfig {
         block_samples: 4,
         compacted_block_samples: 8,
+        log_allocation_bytes: 700,
         ..TelemetryConfig::default()
     }
 }
@@ -144,6 +146,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Flush),
         2 => Just(Step::Compact),
         1 => Just(Step::Reopen),
+        1 => Just(Step::Backup),
         1 => (0_u8..2, 0_i64..30).prop_map(|(number, before)| Step::Retain(channel(number), Timestamp(before * SECOND))),
     ]
 }

@@ -11,7 +11,7 @@ use crate::telemetry::columns::SampleRef;
 use crate::telemetry::log::{entry, frame};
 use crate::telemetry::model::{MessageBatch, Quality, SeriesId, SeriesKey, Value};
 use crate::telemetry::samples::{Incoming, SampleBatch, SampleValues};
-use crate::telemetry::state::State;
+use crate::telemetry::state::{PlainSample, State};
 use crate::telemetry::store::TelemetryError;
 
 /// Receive times are kept to the millisecond: finer ones are noise that would cost more than the samples.
@@ -22,6 +22,8 @@ const fn received_at(time: Timestamp) -> i64 {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+/// Series that are made without letting anybody else at the state.
+const RESOLVED_AT_ONCE: usize = 1024;
 
 impl Engine {
     /// Keeps all of `batches`, or none. When it returns, they are durable and readers see them.
@@ -72,13 +74,19 @@ impl Engine {
         if let Some(known) = known {
             return Ok(known);
         }
-        let mut state = self.state.write();
-        keys.iter()
-            .map(|key| match state.place_of_key(key) {
-                Some(place) => Ok(id(place)),
-                None => Ok(id(self.intern(&mut state, key.clone())?)),
-            })
-            .collect()
+        let mut ids = Vec::with_capacity(keys.len());
+        // Commits and readers get their turn between the chunks.
+        for chunk in keys.chunks(RESOLVED_AT_ONCE) {
+            let mut state = self.state.write();
+            for key in chunk {
+                let place = match state.place_of_key(key) {
+                    Some(place) => place,
+                    None => self.intern(&mut state, key.clone())?,
+                };
+                ids.push(id(place));
+            }
+        }
+        Ok(ids)
     }
 
     fn intern(&self, state: &mut State, key: SeriesKey) -> Result<u32, TelemetryError> {
@@ -109,11 +117,9 @@ impl Engine {
                 match batch {
                     Incoming::Samples(batch) => place_samples(&state, batch, places)?,
                     Incoming::Messages(batch) => {
-                        let names = state.place_of(batch.channel, batch.thing, &batch.subtopic);
+                        let source = state.source(batch.channel, batch.thing, &batch.subtopic);
                         for record in &batch.records {
-                            let place = names
-                                .and_then(|names| names.get(record.name.as_str()))
-                                .copied();
+                            let place = state.place_of(&source, &record.name);
                             all_known &= place.is_some();
                             places.push(place.unwrap_or(UNKNOWN));
                         }
@@ -136,9 +142,9 @@ impl Engine {
                 if *slot != UNKNOWN {
                     continue;
                 }
-                let names = state.place_of(batch.channel, batch.thing, &batch.subtopic);
-                if let Some(place) = names.and_then(|names| names.get(record.name.as_str())) {
-                    *slot = *place;
+                let source = state.source(batch.channel, batch.thing, &batch.subtopic);
+                if let Some(place) = state.place_of(&source, &record.name) {
+                    *slot = place;
                     continue;
                 }
                 let key = SeriesKey {
@@ -167,8 +173,8 @@ impl Engine {
             let mut seen = HashSet::new();
             let state = self.state.read();
             for place in places {
-                if let Some(series) = state.get(*place)
-                    && !series.logged
+                if !state.is_logged(*place)
+                    && let Some(series) = state.get(*place)
                     && seen.insert(*place)
                 {
                     entry::put_definition(frame, series.id, &series.key);
@@ -224,7 +230,7 @@ fn place_samples(
     places.reserve(batch.len());
     for id in &batch.series {
         let place = u32::try_from(id.0.wrapping_sub(1)).ok();
-        let known = place.filter(|place| state.get(*place).is_some());
+        let known = place.filter(|place| state.is_known(*place));
         places.push(known.ok_or(TelemetryError::UnknownSeries(*id))?);
     }
     Ok(())
@@ -250,37 +256,43 @@ fn push_messages(state: &mut State, batch: &MessageBatch, places: &[u32]) {
 
 fn push_samples(state: &mut State, batch: &SampleBatch, places: &[u32]) {
     let received_at = received_at(batch.received_at);
-    let base = SampleRef {
-        time: 0,
-        seq: 0,
-        value: &Value::Boolean(false),
-        sum: None,
-        update_time: None,
-        quality: Quality::GOOD,
-        received_at,
-        unit: "",
-        protocol: batch.protocol,
-    };
     let samples = places.iter().zip(&batch.times);
+    if let SampleValues::Numbers(numbers) = &batch.values
+        && let Some(origin) = state.origin("", batch.protocol)
+    {
+        for ((place, time), number) in samples.zip(numbers) {
+            let sample = PlainSample {
+                time: time.0,
+                number: *number,
+                received_at,
+            };
+            state.push_plain(*place, batch.historical, origin, sample);
+        }
+        return;
+    }
+    let mut push = |place: u32, time: &Timestamp, value: &Value| {
+        let sample = SampleRef {
+            time: time.0,
+            seq: 0,
+            value,
+            sum: None,
+            update_time: None,
+            quality: Quality::GOOD,
+            received_at,
+            unit: "",
+            protocol: batch.protocol,
+        };
+        state.push(place, batch.historical, sample);
+    };
     match &batch.values {
         SampleValues::Numbers(numbers) => {
             for ((place, time), number) in samples.zip(numbers) {
-                let sample = SampleRef {
-                    time: time.0,
-                    value: &Value::Number(*number),
-                    ..base
-                };
-                state.push(*place, batch.historical, sample);
+                push(*place, time, &Value::Number(*number));
             }
         }
         SampleValues::Any(values) => {
             for ((place, time), value) in samples.zip(values) {
-                let sample = SampleRef {
-                    time: time.0,
-                    value,
-                    ..base
-                };
-                state.push(*place, batch.historical, sample);
+                push(*place, time, value);
             }
         }
     }

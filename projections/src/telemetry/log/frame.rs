@@ -152,7 +152,8 @@ pub fn scan(segment: &[u8], salt: u64) -> Scan<'_> {
         offset = place + FRAME_HEADER + payload.len();
         scan.end = offset;
     }
-    scan.torn = scan.end < segment.len();
+    // Zeros are written ahead of the frames, so that nothing but zeros is no trace of a frame.
+    scan.torn = segment[scan.end..].iter().any(|byte| *byte != 0);
     scan
 }
 
