@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::broker::{Attached, Broker, SignedIn};
+use super::broker::{Attached, Broker, SignedIn, Wishes};
 use super::codec::{
     ConnAck, Connect, Frame, Outgoing, Properties, Reason, Version, Will, answer_version,
     decode_connect, encode, take_frame,
@@ -147,9 +147,14 @@ async fn establish<S>(
         receive_maximum: asked.receive_maximum.unwrap_or(u16::MAX),
         maximum_packet_size: asked.maximum_packet_size.unwrap_or(u32::MAX),
     };
-    let attached = broker
-        .attach(client, &client_id, connect.clean_start, limits)
-        .await?;
+    let wishes = Wishes {
+        client_id: &client_id,
+        clean_start: connect.clean_start,
+        expiry: session_expiry,
+        will: connect.will.as_ref(),
+    };
+    let attached = broker.attach(client, &wishes, limits).await?;
+    broker.journal().reached(attached.position).await;
     let keep_alive = connect.keep_alive.min(config.max_keep_alive_seconds);
     let capped = keep_alive != connect.keep_alive;
     let connack = ConnAck {
