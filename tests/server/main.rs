@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod line;
 mod mqtt_client;
+mod mqtt_sessions;
 mod scenarios;
 mod start;
 mod story;
