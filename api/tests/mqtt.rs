@@ -15,6 +15,8 @@ mod ingest;
 mod peers;
 #[path = "mqtt/raw.rs"]
 mod raw;
+#[path = "mqtt/restart.rs"]
+mod restart;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
 #[path = "mqtt/support.rs"]

@@ -12,6 +12,8 @@ mod files;
 mod frame;
 mod record;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::Path;

@@ -160,6 +160,7 @@ impl State {
                 expiry,
             } => {
                 self.number(*session);
+                self.end(*session);
                 let record = SessionRecord::new(*session, owner.clone(), *expiry);
                 self.sessions.insert(*session, record);
             }
@@ -270,6 +271,7 @@ impl State {
             Entry::WillCleared { session } => self.clear_will(*session),
             Entry::Session(record) => {
                 self.number(record.id);
+                self.end(record.id);
                 for (channel, seq) in &record.cursors {
                     self.channels.entry(*channel).or_default().enter(*seq);
                 }
@@ -451,16 +453,16 @@ impl State {
         };
         match source {
             Source::Log { channel, seq } => {
-                let Some(cursor) = record.cursors.get_mut(&channel) else {
+                let (Some(cursor), Some(log)) = (
+                    record.cursors.get_mut(&channel),
+                    self.channels.get_mut(&channel),
+                ) else {
                     return;
                 };
-                if seq < *cursor {
-                    return;
-                }
-                let from = std::mem::replace(cursor, seq + 1);
-                if let Some(log) = self.channels.get_mut(&channel) {
+                let to = seq.saturating_add(1).min(log.next());
+                if to > *cursor {
                     let before = log.bytes();
-                    log.step(from, seq + 1);
+                    log.step(std::mem::replace(cursor, to), to);
                     self.log_bytes -= before - log.bytes();
                 }
             }

@@ -77,8 +77,8 @@ impl Recovered {
                     found,
                 });
             }
-            // It was being made: no frame is in it.
-            Err(HeaderError::Damaged) if cut.is_some() && bytes.len() <= START => return Ok(()),
+            // It was being made when the power went: no frame is in it.
+            Err(HeaderError::Damaged) if kind == Kind::Log && bytes.len() <= START => return Ok(()),
             Err(error @ HeaderError::Damaged) => {
                 self.damage(name, 0, &error.to_string());
                 return Ok(());
