@@ -154,6 +154,7 @@ impl Node {
             claims: tokio::sync::Mutex::default(),
         });
         first_user::make(&platform).await?;
+        broker.set_users(Arc::<Platform>::clone(&platform));
 
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();

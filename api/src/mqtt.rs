@@ -24,7 +24,7 @@ pub mod topic;
 pub mod websocket;
 mod wire;
 
-pub use broker::Broker;
+pub use broker::{Broker, Users};
 pub use config::MqttConfig;
 pub use journal::Journal;
 pub use listener::serve;

@@ -7,6 +7,8 @@
 mod conformance;
 #[path = "mqtt/delivery.rs"]
 mod delivery;
+#[path = "mqtt/grants.rs"]
+mod grants;
 #[path = "mqtt/hostile.rs"]
 mod hostile;
 #[path = "mqtt/ingest.rs"]

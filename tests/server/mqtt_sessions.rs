@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::harness::{PATIENCE, Server, run, tellee};
+use crate::harness::{EMAIL, PATIENCE, Server, run, tellee};
 use crate::mqtt_client::{Joining, Mqtt, PUBACK, PUBLISH, Packet, frame, publish_packet};
 
 const LASTING: Joining<'_> = Joining {
@@ -354,6 +354,26 @@ async fn kill_9_under_load_loses_nothing_that_a_lasting_session_has_to_get() {
         .filter(|number| !seen.contains(&text(&number.to_string())))
         .collect();
     assert!(lost.is_empty(), "of {next} acknowledged: {lost:?}");
+}
+
+#[tokio::test]
+async fn a_user_reads_all_channels_of_the_organisation() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let admin = server.administrator().await;
+    let (mut reader, code) = Mqtt::open(server.mqtt, "u", EMAIL, admin.token()).await;
+    assert_eq!(code, 0);
+    assert_eq!(reader.subscribe("channels/+/messages/#").await, 1);
+    for name in ["pump", "fan"] {
+        let (thing, channel) = admin.provision(name).await;
+        let topic = format!("channels/{channel}/messages/{name}");
+        let mut publisher = Mqtt::of(server.mqtt, "p", &thing).await;
+        assert!(publisher.publish(&topic, text(name).as_bytes()).await);
+        let got = reader.next_message(PATIENCE).await.unwrap();
+        assert_eq!(got, (topic, text(name).into_bytes()));
+    }
+    let (_, code) = Mqtt::open(server.mqtt, "u", EMAIL, "a.b.c").await;
+    assert_eq!(code, 5);
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 
 mod attach;
 mod deliver;
+mod grants;
 mod resumption;
 mod upkeep;
 mod wills;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -24,16 +25,19 @@ use super::metrics::Metrics;
 use super::registry::{End, Registry, SessionHandle};
 use super::session::{Held, QueueBudget};
 use super::topic;
+use crate::caller::Caller;
 use crate::ingest::{AccessView, Forward, Forwarder, Ingest, Publisher};
 
 pub(super) use attach::{Attached, Ending, WillFate, Wishes};
 pub(super) use deliver::Incoming;
+pub use grants::Users;
 
 /// The node's MQTT broker.
 pub struct Broker {
     config: MqttConfig,
     ingest: Arc<Ingest>,
     access: Arc<dyn AccessView>,
+    users: OnceLock<Arc<dyn Users>>,
     sessions: Mutex<Registry>,
     fanout: Box<dyn Fanout<End>>,
     journal: Arc<Journal>,
@@ -52,6 +56,8 @@ pub(super) struct SignedIn {
     pub publisher: Publisher,
     /// `None`: it came by a certificate.
     pub key_hash: Option<[u8; 32]>,
+    /// A user, who reads the channels of an organisation.
+    pub user: Option<Caller>,
 }
 
 impl Broker {
@@ -67,6 +73,7 @@ impl Broker {
         let next_session = journal.read(|state| state.last_session()) + 1;
         let broker = Arc::new(Self {
             access: Arc::clone(ingest.access()),
+            users: OnceLock::new(),
             sessions: Mutex::default(),
             fanout: Box::new(TreeFanout::default()),
             journal,
@@ -145,12 +152,17 @@ impl Broker {
         &self.ingest
     }
 
-    /// The thing that signs in: user name is its id, password its key.
+    /// The thing that signs in: user name is its id, password its key. Or a user.
     pub(super) fn sign_in(
         &self,
         user_name: Option<&str>,
         password: Option<&[u8]>,
     ) -> Option<SignedIn> {
+        if let (Some(email), Some(token)) = (user_name, password)
+            && email.contains('@')
+        {
+            return self.sign_in_user(email, token);
+        }
         let key_hash: [u8; 32] = Sha256::digest(password?).into();
         let access = self.access.thing_by_key_hash(&key_hash)?;
         let named: ThingId = user_name?.parse().ok()?;
@@ -158,6 +170,7 @@ impl Broker {
         same.then(|| SignedIn {
             publisher: access.into(),
             key_hash: Some(key_hash),
+            user: None,
         })
     }
 
@@ -197,10 +210,9 @@ impl Broker {
         identifier: Option<u32>,
     ) -> Result<(Reason, Position), Reason> {
         let filter = topic::parse_filter(text).map_err(|_| Reason::TOPIC_FILTER_INVALID)?;
-        let channel = topic::filter_channel(filter.filter).ok_or(Reason::NOT_AUTHORISED)?;
-        if !self.access.may_use(handle.thing, channel) {
-            return Err(Reason::NOT_AUTHORISED);
-        }
+        let channel = self
+            .reach(handle, filter.filter)
+            .ok_or(Reason::NOT_AUTHORISED)?;
         let subscription = Subscription {
             qos: options.qos,
             no_local: options.no_local,

@@ -135,6 +135,8 @@ async fn establish<S>(
     }
     let client_id = client_id(&connect)?;
     let session_expiry = match version {
+        // A user's session ends with its connection: it would hold up the logs of all channels.
+        _ if client.user.is_some() => 0,
         Version::V3 if connect.clean_start => 0,
         Version::V3 => config.max_session_expiry_seconds,
         Version::V5 => asked

@@ -14,11 +14,14 @@ use super::codec::Reason;
 use super::fanout::Subscriber;
 use super::journal::Positions;
 use super::session::Session;
+use crate::caller::Caller;
 
 /// A session with all that is known of its connection. Shared by the registry, the fan-out and the connection.
 pub struct SessionHandle {
     pub id: u64,
+    /// Of a user, the user's id: nothing is connected to it.
     pub thing: ThingId,
+    pub user: Option<Caller>,
     pub client_id: Box<str>,
     /// It may outlive its connection: all that happens to it is in the journal.
     pub journaled: bool,

@@ -166,7 +166,8 @@ struct Taking {
 /// A subscription as the session holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
-    pub channel: ChannelId,
+    /// `None`: all channels of a user's organisation. Sessions in the journal have none of these.
+    pub channel: Option<ChannelId>,
     pub subscription: Subscription,
 }
 
@@ -277,7 +278,7 @@ impl Session {
 
     /// Channels that something of the session belongs to; some more than once.
     pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
-        let held = self.subscriptions.values().map(|held| held.channel);
+        let held = self.subscriptions.values().filter_map(|held| held.channel);
         let queued = self.queue.iter().map(|delivery| delivery.message.channel);
         let ahead = self
             .ahead
@@ -296,7 +297,7 @@ impl Session {
         let withdrawn: Vec<String> = self
             .subscriptions
             .iter()
-            .filter(|(_, held)| !may_use(held.channel))
+            .filter(|(_, held)| held.channel.is_some_and(|channel| !may_use(channel)))
             .map(|(filter, _)| filter.clone())
             .collect();
         for filter in &withdrawn {

@@ -202,12 +202,11 @@ impl AccessView for AccessDouble {
         self.connections.read().contains(&(thing, channel))
     }
 
-    fn channel_organisation(&self, _: ChannelId) -> Option<OrganisationId> {
-        self.things
-            .read()
-            .values()
-            .next()
-            .map(|access| access.organisation)
+    /// That of a thing that is connected to it.
+    fn channel_organisation(&self, channel: ChannelId) -> Option<OrganisationId> {
+        let connections = self.connections.read();
+        let (thing, _) = connections.iter().find(|(_, known)| *known == channel)?;
+        Some(self.thing(*thing)?.organisation)
     }
 
     fn epoch(&self) -> u64 {
@@ -345,11 +344,15 @@ impl Server {
 
     /// A thing that is connected to nothing.
     pub fn new_thing(&self) -> Thing {
+        self.new_thing_of(self.thing.organisation)
+    }
+
+    pub fn new_thing_of(&self, organisation: OrganisationId) -> Thing {
         let id = ThingId::generate();
         let thing = Thing {
             id,
             key: format!("key of {id}"),
-            organisation: self.thing.organisation,
+            organisation,
         };
         let hash: [u8; 32] = Sha256::digest(&thing.key).into();
         let access = ThingAccess {

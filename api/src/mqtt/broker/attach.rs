@@ -207,6 +207,7 @@ impl Broker {
             id: self.next_session.fetch_add(1, Ordering::Relaxed),
             thing: client.publisher.thing,
             client_id: wishes.client_id.into(),
+            user: client.user,
             journaled: wishes.expiry > 0,
             state: Mutex::new(state),
             online: AtomicBool::new(true),

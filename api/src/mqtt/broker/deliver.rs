@@ -224,7 +224,7 @@ impl Broker {
         let same = |a: &Match<End>, b: &Match<End>| a.subscriber.0.id == b.subscriber.0.id;
         for group in matches.chunk_by(same) {
             let handle = &group[0].subscriber.0;
-            if !self.access.may_use(handle.thing, message.channel) {
+            if !self.may_use(handle, message.channel) {
                 continue;
             }
             let subscriptions = || {
@@ -262,8 +262,11 @@ impl Broker {
 
     /// Lets a session read on in the logs of its channels.
     pub(in crate::mqtt) fn read_ahead(&self, handle: &SessionHandle, state: &mut SessionState) {
+        if !handle.journaled {
+            return;
+        }
         let wanted = state.session.wants_ahead();
-        if !handle.journaled || wanted == 0 {
+        if wanted == 0 {
             return;
         }
         let positions = &mut state.positions;
@@ -271,10 +274,7 @@ impl Broker {
             .journal
             .read(|journal| journal.read(handle.id, positions, wanted));
         // The journal may not know yet that a channel was withdrawn.
-        ahead.retain(|ahead| {
-            let channel = ahead.delivery.message.channel;
-            self.access.may_use(handle.thing, channel)
-        });
+        ahead.retain(|ahead| self.may_use(handle, ahead.delivery.message.channel));
         state.session.read_ahead(ahead);
     }
 
@@ -312,6 +312,10 @@ impl Broker {
             let qos = subscription.qos.min(message.qos);
             // These come by the journal.
             if handle.journaled && qos != QoS::AtMostOnce {
+                continue;
+            }
+            // A filter of a user may match topics of other organisations.
+            if !self.may_use(handle, message.channel) {
                 continue;
             }
             if !state.session.has_room_for(message.weight()) {

@@ -66,6 +66,7 @@ impl Broker {
             id: record.id,
             thing: record.owner.thing,
             client_id: record.owner.client_id.clone(),
+            user: None,
             journaled: true,
             state: Mutex::new(state),
             online: AtomicBool::new(false),

@@ -58,6 +58,10 @@ impl Broker {
             let now = self.ingest.clock().now();
             let handles = self.sessions.lock().all();
             for handle in &handles {
+                // A token expires by itself.
+                if handle.user.is_some() {
+                    self.recheck(handle);
+                }
                 if self.end_if_expired(handle, now) {
                     self.publish_pending_will(handle.id).await;
                 }
@@ -107,13 +111,15 @@ impl Broker {
     /// Holds a session against the present state of access.
     fn recheck(&self, handle: &Arc<SessionHandle>) {
         let mut state = handle.state.lock();
-        let known = match &state.key_hash {
-            Some(key_hash) => self.access.thing_by_key_hash(key_hash),
-            None => self.access.thing(handle.thing),
+        let stands = match (&handle.user, &state.key_hash) {
+            (Some(_), _) => self.user_stands(handle.user.as_ref()),
+            (None, Some(key_hash)) => self
+                .access
+                .thing_by_key_hash(key_hash)
+                .is_some_and(|access| access.thing == handle.thing),
+            (None, None) => self.access.thing(handle.thing).is_some(),
         };
-        if known.is_none_or(|access| access.thing != handle.thing)
-            && !std::mem::replace(&mut state.revoked, true)
-        {
+        if !stands && !std::mem::replace(&mut state.revoked, true) {
             self.metrics.sessions_revoked.one_more();
             handle.end_connection(&mut state, Reason::NOT_AUTHORISED);
         }
@@ -127,7 +133,7 @@ impl Broker {
             return;
         }
         state.epoch = epoch;
-        let may_use = |channel: ChannelId| self.access.may_use(handle.thing, channel);
+        let may_use = |channel: ChannelId| self.may_use(handle, channel);
         let lost: HashSet<ChannelId> = state
             .session
             .channels()

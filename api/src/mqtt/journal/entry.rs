@@ -306,7 +306,7 @@ impl Entry {
             } => {
                 head(5, *session);
                 put_bytes(out, filter.as_bytes());
-                put_id(out, held.channel.0);
+                put_optional(out, held.channel, |out, channel| put_id(out, channel.0));
                 put_subscription(out, held.subscription);
                 out.push(u8::from(*retained));
             }
@@ -420,7 +420,7 @@ impl Entry {
                 session,
                 filter: cursor.text()?.into(),
                 held: Held {
-                    channel: ChannelId(cursor.id()?),
+                    channel: cursor.optional(Cursor::id)?.map(ChannelId),
                     subscription: get_subscription(cursor)?,
                 },
                 retained: cursor.boolean()?,

@@ -92,7 +92,9 @@ pub fn put(out: &mut Vec<u8>, record: &SessionRecord) {
     put_varint(out, record.subscriptions.len() as u64);
     for (filter, kept) in &record.subscriptions {
         put_bytes(out, filter.as_bytes());
-        put_id(out, kept.held.channel.0);
+        put_optional(out, kept.held.channel, |out, channel| {
+            put_id(out, channel.0);
+        });
         put_subscription(out, kept.held.subscription);
         put_varint(out, kept.from);
     }
@@ -133,7 +135,7 @@ pub fn get(cursor: &mut Cursor<'_>, id: SessionId) -> Read<SessionRecord> {
     for _ in 0..cursor.count()? {
         let filter = cursor.text()?.into();
         let held = Held {
-            channel: ChannelId(cursor.id()?),
+            channel: cursor.optional(Cursor::id)?.map(ChannelId),
             subscription: get_subscription(cursor)?,
         };
         let from = cursor.varint()?;

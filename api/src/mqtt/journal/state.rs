@@ -323,10 +323,10 @@ impl State {
 
     fn subscribe(&mut self, session: SessionId, filter: &str, held: Held, retained: bool) -> usize {
         let mut refused = 0;
-        let Some(record) = self.sessions.get_mut(&session) else {
+        let (Some(record), Some(channel)) = (self.sessions.get_mut(&session), held.channel) else {
             return refused;
         };
-        let next = self.channels.get(&held.channel).map_or(0, ChannelLog::next);
+        let next = self.channels.get(&channel).map_or(0, ChannelLog::next);
         let from = record
             .subscriptions
             .get(filter)
@@ -335,9 +335,9 @@ impl State {
         record
             .subscriptions
             .insert(filter.into(), Kept { held, from });
-        if held.subscription.qos != QoS::AtMostOnce && !record.cursors.contains_key(&held.channel) {
-            record.cursors.insert(held.channel, next);
-            self.channels.entry(held.channel).or_default().enter(next);
+        if held.subscription.qos != QoS::AtMostOnce && !record.cursors.contains_key(&channel) {
+            record.cursors.insert(channel, next);
+            self.channels.entry(channel).or_default().enter(next);
         }
         if retained {
             let room = self.limits.backlog_messages;
@@ -358,7 +358,7 @@ impl State {
                 });
             }
         }
-        self.close_cursor(session, held.channel);
+        self.close_cursor(session, channel);
         refused
     }
 
@@ -367,8 +367,8 @@ impl State {
             .sessions
             .get_mut(&session)
             .and_then(|record| record.subscriptions.remove(filter));
-        if let Some(kept) = removed {
-            self.close_cursor(session, kept.held.channel);
+        if let Some(channel) = removed.and_then(|kept| kept.held.channel) {
+            self.close_cursor(session, channel);
         }
     }
 
@@ -378,7 +378,7 @@ impl State {
             return;
         };
         let reads = record.subscriptions.values().any(|kept| {
-            kept.held.channel == channel && kept.held.subscription.qos != QoS::AtMostOnce
+            kept.held.channel == Some(channel) && kept.held.subscription.qos != QoS::AtMostOnce
         });
         if !reads && let Some(seq) = record.cursors.remove(&channel) {
             self.leave_log(channel, seq);
@@ -391,7 +391,7 @@ impl State {
         };
         record
             .subscriptions
-            .retain(|_, kept| kept.held.channel != channel);
+            .retain(|_, kept| kept.held.channel != Some(channel));
         record
             .backlog
             .retain(|(_, delivery)| delivery.message.channel != channel);

@@ -100,7 +100,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
             session,
             filter: filter(number).into(),
             held: Held {
-                channel: channel(number % 2),
+                channel: Some(channel(number % 2)),
                 subscription,
             },
             retained: number % 2 == 0 && !filter(number).starts_with('$'),
@@ -391,7 +391,7 @@ async fn messages_of_a_channel_are_numbered_on_after_a_restart() {
         session,
         filter: "a".into(),
         held: Held {
-            channel: channel(0),
+            channel: Some(channel(0)),
             subscription: Subscription {
                 qos: QoS::AtLeastOnce,
                 no_local: false,
@@ -441,7 +441,7 @@ async fn messages_of_a_channel_are_numbered_on_after_a_restart() {
 fn sessions_far_behind_are_named_and_those_that_need_nothing_go_on() {
     let mut state = State::new(LIMITS);
     let held = |number| Held {
-        channel: channel(0),
+        channel: Some(channel(0)),
         subscription: Subscription {
             qos: qos(number),
             no_local: false,

@@ -211,7 +211,7 @@ fn a_duplicate_before_its_release_is_not_taken_twice() {
 fn a_withdrawn_channel_leaves_the_queue() {
     let mut session = session(10);
     let held = Held {
-        channel: ChannelId(uuid::Uuid::nil()),
+        channel: Some(ChannelId(uuid::Uuid::nil())),
         subscription: Subscription {
             qos: QoS::AtLeastOnce,
             no_local: false,

@@ -37,7 +37,7 @@ impl<'a> Filters<'a> {
         let plain = record
             .subscriptions
             .iter()
-            .filter(|(_, kept)| kept.held.channel == channel)
+            .filter(|(_, kept)| kept.held.channel == Some(channel))
             .filter_map(|(filter, kept)| {
                 Some((plain_filter(filter)?, kept.from, kept.held.subscription))
             })
