@@ -174,7 +174,7 @@ impl Ingest {
         let subtopic = subtopic::normalise(subtopic)?;
         let published = self
             .store(
-                publisher, channel, subtopic, content, payload, protocol, historical,
+                publisher, channel, subtopic, content, payload, protocol, historical, None,
             )
             .await?;
         self.forward(&Forward {
@@ -211,6 +211,7 @@ impl Ingest {
     }
 
     /// Takes a message without handing its bytes on: for a listener that does so itself. `subtopic` is normalised.
+    /// `received_at`: when the message came first, if it is one that was taken before; else it comes now.
     ///
     /// # Errors
     /// As [`Ingest::publish`].
@@ -224,9 +225,10 @@ impl Ingest {
         payload: &[u8],
         protocol: &'static str,
         historical: bool,
+        received_at: Option<Timestamp>,
     ) -> Result<Published, IngestError> {
         self.authorise(publisher.thing, channel)?;
-        let received_at = self.clock.now();
+        let received_at = received_at.unwrap_or_else(|| self.clock.now());
         let records = content::records(content, payload, received_at, &self.limits.message)?;
         let batch = MessageBatch {
             channel,

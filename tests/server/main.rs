@@ -10,6 +10,7 @@ mod harness;
 mod influx;
 mod line;
 mod mqtt_client;
+mod mqtt_sessions;
 mod scenarios;
 mod start;
 mod story;

@@ -30,6 +30,8 @@ pub struct Subscription {
 pub struct Match<S> {
     pub subscriber: S,
     pub subscription: Subscription,
+    /// By a share group, whose other members do not get the message.
+    pub shared: bool,
 }
 
 /// Finds the subscribers of a topic. Replaceable: it knows nothing of sessions or the wire.
@@ -124,6 +126,7 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
             Match {
                 subscriber,
                 subscription,
+                shared: filter.share.is_some(),
             },
         ) {
             self.subscriptions.fetch_add(1, Ordering::Relaxed);
