@@ -16,6 +16,7 @@ export const caughtUp = signal<{ at: number; lostForMs: number; changes: number;
 export const SILENCE_MS = 2200;
 const PING_MS = 700;
 const CUT_AGAIN_MS = 6000;
+const SESSION_ENDED = new Set([4401, 4403]);
 
 let heard = Date.now();
 let client: Client | undefined;
@@ -50,7 +51,13 @@ export function openSocket(): Client {
     shouldRetry: () => true,
     connectionAckWaitTimeout: 3000,
     onNonLazyError: () => void refreshSession(),
-    on: { connected: hear, message: hear, pong: hear },
+    on: {
+      connected: hear, message: hear, pong: hear,
+      // The server ends the socket of an ended session with a code of its own: that is no lost link.
+      closed: (event) => {
+        if (SESSION_ENDED.has((event as Partial<CloseEvent>).code ?? 0)) void refreshSession();
+      },
+    },
   });
   client = opened;
   let cutAt = 0;
@@ -71,6 +78,8 @@ export function openSocket(): Client {
 export function closeSocket(): void {
   void client?.dispose();
   client = undefined;
+  link.set({ state: "connecting", since: serverNow(), heard: serverNow() });
+  caughtUp.set(null);
 }
 
 /** Subscribes for as long as the socket lives. Variables are read anew at each (re)connect, so a cursor in a getter resumes. */
