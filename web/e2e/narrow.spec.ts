@@ -41,6 +41,12 @@ function unreachable(page: Page): Promise<string[]> {
       for (let above = target.parentElement; above; above = above.parentElement) {
         const style = getComputedStyle(above);
         const frame = above.getBoundingClientRect();
+        // A script can scroll what is hidden; a hand cannot.
+        if (style.overflowX === "hidden" && above.scrollLeft !== 0) {
+          found.push(`${what}: hidden at the side of ${above.className || above.tagName}`);
+          above.scrollLeft = 0;
+          break;
+        }
         if (style.overflowX !== "visible" && (box.right > frame.right + 1 || box.left < frame.left - 1) && above.tagName !== "HTML") {
           found.push(`${what}: cut off by ${above.className || above.tagName}`);
           break;
@@ -62,6 +68,13 @@ function sideways(page: Page): Promise<string[]> {
       return scrolls && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0;
     })
     .map((element) => `${element.className || element.tagName}: ${element.scrollWidth} in ${element.clientWidth}`));
+}
+
+/** Cells whose words run into the next column, and parts of the frame that hide some of themselves. */
+function spilling(page: Page): Promise<string[]> {
+  return page.evaluate(() => [...document.querySelectorAll<HTMLElement>("td, th, .header, .alarm-bar, .tally, .phone-tally, .tab-bar")]
+    .filter((element) => element.checkVisibility() && element.clientWidth > 1 && element.scrollWidth > element.clientWidth + 1 && !element.closest(".hidden-text") && !element.querySelector(".hidden-text"))
+    .map((element) => `${element.className || element.tagName} ${element.textContent?.slice(0, 30)}: ${element.scrollWidth} in ${element.clientWidth}`));
 }
 
 async function settled(page: Page): Promise<void> {
@@ -91,6 +104,7 @@ test("at 200 % zoom nothing is pushed sideways, and every function of the wide p
     const missing = wide.filter((control) => !narrow.has(control) && !["Day", "Dusk", "Night", "High", "Fold"].includes(control));
     expect.soft(missing, `${name}: functions that the zoomed page lacks`).toEqual([]);
     expect.soft(await sideways(page), `${name}: pushed sideways`).toEqual([]);
+    expect.soft(await spilling(page), `${name}: runs over`).toEqual([]);
     expect.soft(await unreachable(page), `${name}: out of reach`).toEqual([]);
   }
 });
@@ -100,6 +114,9 @@ for (const [name, viewport] of [["at 200 % zoom", ZOOMED], ["on a phone", { widt
     await page.setViewportSize(viewport);
     await signInPage(page);
     await page.goto("/ui/alarms");
+    await settled(page);
+    expect(await unreachable(page)).toEqual([]);
+    expect(await spilling(page)).toEqual([]);
     await page.getByRole("banner").getByRole("button", { name: /Administrator/ }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByRole("radio", { name: "Night" }).click();

@@ -33,13 +33,12 @@ test("a printed alarm list has every row with its priority and state, in black o
   const deviceType = made.createDeviceType.deviceType.id;
   await makeRule(page.request, { name: `Vibration ${mark}`, deviceType, seriesName: "vibration", levels: [{ kind: "HI", limit: 4.5, priority: "P3" }], message: `Vibration ${mark}`, action: "Look.", acknowledgeRequired: false });
   const channel = await makeChannel(page.request, `many-${mark}`);
-  const things: { name: string; channel: string; key: string }[] = [];
-  for (let number = 0; number < MANY; number++) {
+  const things = await Promise.all(Array.from({ length: MANY }, async (_, number) => {
     const name = `M-${mark}-${number}`;
     const { key } = await makeThing(page.request, { name, deviceType, channels: [channel] });
-    things.push({ name, channel, key });
-  }
-  for (const thing of things) await publish(page.request, thing, 6);
+    return { name, channel, key };
+  }));
+  await Promise.all(things.map((thing) => publish(page.request, thing, 6)));
   await page.goto(`/ui/alarms?filter=${mark}`);
   const table = page.getByRole("table", { name: "Alarms" });
   await expect(table).toHaveAttribute("aria-rowcount", String(MANY + 1));
@@ -59,7 +58,7 @@ test("a printed alarm list has every row with its priority and state, in black o
   await page.emulateMedia({ media: "screen" });
   await expect(page.locator("html"), "the palette of the desk is back").toHaveAttribute("data-theme", "night");
   expect(await page.locator("[data-row]").count(), "and only the rows near the eye are drawn").toBeLessThan(MANY);
-  for (const thing of things) await publish(page.request, thing, 1);
+  await Promise.all(things.map((thing) => publish(page.request, thing, 1)));
 });
 
 test("a printed asset has all lanes and events, and a printed drawer its whole text", async ({ page }) => {
@@ -71,6 +70,7 @@ test("a printed asset has all lanes and events, and a printed drawer its whole t
   await expect(page.getByRole("group", { name: "Vibration, drive end, mm/s" })).toBeVisible();
   await page.emulateMedia({ media: "print" });
   expect(await cutOff(page, ".lane, .asset-side section, .asset-head h1")).toEqual([]);
+  expect(await page.locator(".lane").evaluateAll((lanes) => lanes.filter((lane) => lane.scrollHeight > lane.clientHeight + 1).length), "no lane runs into the next").toBe(0);
   await page.emulateMedia({ media: "screen" });
   await page.goto(`/ui/alarms?filter=${pump.name}`);
   await page.locator("[data-row]").first().click();

@@ -89,8 +89,8 @@ export type Entity = "THING" | "CHANNEL" | "EDGE_DEVICE" | "ALARM_RULE";
 export async function stateAt(request: APIRequestContext, entity: Entity, id: string, revision: number): Promise<Record<string, unknown>> {
   const answer = await ask<{ entityAt: { revision: number; state: Record<string, unknown> } | null }>(request, "query($entity: EntityKind!, $id: ID!, $revision: Long!) { entityAt(entity: $entity, id: $id, revision: $revision) { revision state } }", { entity, id, revision });
   expect(answer.entityAt?.revision, `${entity} has revision ${revision}`).toBe(revision);
-  const { revision: _own, config_revision: _config, ...content } = answer.entityAt?.state ?? {};
-  return content;
+  const state = answer.entityAt?.state ?? {};
+  return Object.fromEntries(Object.entries(state).filter(([name]) => name !== "revision" && name !== "config_revision"));
 }
 
 export async function revisionsOf(request: APIRequestContext, entity: Entity, id: string): Promise<{ revision: number; note: string | null }[]> {

@@ -16,6 +16,8 @@ export const caughtUp = signal<{ at: number; lostForMs: number; changes: number;
 export const SILENCE_MS = 2200;
 const PING_MS = 700;
 const CUT_AGAIN_MS = 6000;
+/** Beyond the one second at which a hidden tab runs its timers. */
+const STOOD_STILL_MS = 1500;
 const SESSION_ENDED = new Set([4401, 4403]);
 
 let heard = Date.now();
@@ -61,8 +63,13 @@ export function openSocket(): Client {
   });
   client = opened;
   let cutAt = 0;
+  let looked = Date.now();
   const watch = setInterval(() => {
     if (client !== opened) return clearInterval(watch);
+    // A desk that stood still itself reads what has come meanwhile before it calls the server silent.
+    const stoodStill = Date.now() - looked > STOOD_STILL_MS;
+    looked = Date.now();
+    if (stoodStill) return;
     const silent = Date.now() - heard;
     if (silent < SILENCE_MS) return;
     if (link.get().state !== "lost") link.set({ state: "lost", since: serverNow(), heard: serverNow() - silent });
