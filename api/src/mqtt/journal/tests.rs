@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bytes::Bytes;
+use ::bytes::Bytes;
 use proptest::prelude::*;
 use tellee_actors::ids::ThingId;
 use tellee_actors::time::Timestamp;
