@@ -36,7 +36,7 @@ async fn equip(node: &Node, device_type: &str, number: usize) {
     admin
         .data(
             "mutation($input: RegisterEdgeDeviceInput!) { registerEdgeDevice(input: $input) { revision } }",
-            json!({ "input": { "idempotencyKey": key("edge"), "externalId": key("gateway"), "externalKey": "secret",
+            json!({ "input": { "idempotencyKey": key("edge"), "externalId": format!("gateway-{number}"), "externalKey": "secret",
                                "name": key("edge"), "content": "{}", "channels": [channel], "thing": thing,
                                "activate": true } }),
         )
