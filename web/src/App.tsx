@@ -1,4 +1,6 @@
 import { useEffect } from "react";
+import { Provider } from "urql";
+import { client } from "./api/client";
 import { SetUpPage } from "./entry/SetUpPage";
 import { SignInPage } from "./entry/SignInPage";
 import { setUpNeeded } from "./entry/setUp";
@@ -10,11 +12,12 @@ import { Shell } from "./shell/Shell";
 export function App() {
   const who = useSignal(session);
   const needed = useSignal(setUpNeeded);
+  const answers = useSignal(client);
   useEffect(() => void refreshSession(), []);
   return (
     <>
       <HatchPatterns />
-      {who ? <Shell /> : who === null && (needed ? <SetUpPage /> : <SignInPage />)}
+      {who ? <Provider value={answers}><Shell key={who.email} /></Provider> : who === null && (needed ? <SetUpPage /> : <SignInPage />)}
     </>
   );
 }

@@ -1,5 +1,5 @@
-import { documents } from "../api/request";
-import { caughtUp, subscribe } from "../api/socket";
+import { documents, subscribe } from "../api/request";
+import { caughtUp } from "../api/socket";
 import type { Alarm, AlarmChangeEvent } from "../api/types";
 import { signal } from "../lib/signal";
 import { apply, type Book, EMPTY, put } from "./book";
@@ -9,20 +9,16 @@ export const alarmFeedError = signal<string | null>(null);
 
 /** Follows `alarmChanges` for as long as somebody is signed in; after a cut it asks for what came after its cursor. */
 export function followAlarms(): () => void {
-  const variables = {
-    get after() {
-      return book.get().cursor;
-    },
-  };
   const stop = subscribe<{ alarmChanges: AlarmChangeEvent }>(
     documents.alarmChanges,
-    variables,
+    {},
     ({ alarmChanges }) => {
       countCaughtUp(alarmChanges);
       alarmFeedError.set(null);
       book.set(apply(book.get(), alarmChanges));
     },
-    (message) => alarmFeedError.set(message),
+    (error) => alarmFeedError.set(error.message),
+    () => ({ after: book.get().cursor }),
   );
   return () => {
     stop();

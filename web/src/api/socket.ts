@@ -1,4 +1,5 @@
-import { createClient, type Client } from "graphql-ws";
+import type { SubscriptionForwarder } from "@urql/core";
+import { type Client, createClient, type FormattedExecutionResult, type Sink } from "graphql-ws";
 import { serverNow } from "../lib/clock";
 import { refreshSession } from "../lib/session";
 import { signal } from "../lib/signal";
@@ -73,17 +74,18 @@ export function closeSocket(): void {
   client = undefined;
 }
 
-/** Subscribes for as long as the socket lives. Variables are read anew at each (re)connect, so a cursor in a getter resumes. */
-export function subscribe<T>(document: string, variables: Record<string, unknown>, onData: (data: T) => void, onError?: (message: string) => void): () => void {
-  return openSocket().subscribe<T>(
-    { query: document, variables },
-    {
-      next: (result) => {
-        if (result.data) onData(result.data);
-        else if (result.errors?.[0]) onError?.(result.errors[0].message);
-      },
-      error: (cause) => onError?.(cause instanceof Error ? cause.message : Array.isArray(cause) ? String((cause[0] as { message?: string })?.message) : "the socket closed"),
-      complete: () => undefined,
+/** Variables that are read anew at each (re)connect: a cursor leads on from the last event seen. */
+export type Resume = () => Record<string, unknown>;
+
+/** The way of urql's subscriptions: over the one socket, for as long as it lives. */
+export const forwardSubscription: SubscriptionForwarder = ({ query = "", operationName, variables }, operation) => {
+  const resume = (operation.context as { resume?: Resume }).resume;
+  const payload = {
+    query,
+    operationName,
+    get variables() {
+      return resume ? resume() : variables;
     },
-  );
-}
+  };
+  return { subscribe: (sink) => ({ unsubscribe: openSocket().subscribe(payload, sink as Sink<FormattedExecutionResult>) }) };
+};

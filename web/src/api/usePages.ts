@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useSignal } from "../lib/signal";
-import { ApiError, request } from "./request";
+import { type ApiError, asApiError } from "./error";
+import { request } from "./request";
 import { resumed } from "./socket";
 import type { QueryState } from "./useQuery";
 
@@ -38,8 +39,7 @@ export function usePages<T>(document: string, variables: Record<string, unknown>
         (data) => { if (!control.signal.aborted) setState({ key, data }); },
         (cause: unknown) => {
           if (control.signal.aborted) return;
-          const error = cause instanceof ApiError ? cause : new ApiError("internal", String(cause), false);
-          setState((before) => ({ key, ...(before.key === key && before.data ? { data: before.data } : {}), error }));
+          setState((before) => ({ key, ...(before.key === key && before.data ? { data: before.data } : {}), error: asApiError(cause) }));
         },
       );
     };

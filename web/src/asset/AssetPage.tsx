@@ -119,7 +119,7 @@ function Now({ thing, rangeMs, paused, onPause }: { thing: AssetThing; rangeMs: 
   const from = useMemo(() => new Date(Math.floor((serverNow() - rangeMs) / 60_000) * 60_000).toISOString(), [rangeMs]);
   // Each change of an alarm of this thing is a new line of its journal.
   const turn = own.reduce((sum, alarm) => sum + Number(alarm.revision), own.length);
-  const journal = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(`${documents.journal} # ${turn}`, { thing: thing.id, from, first: 200 });
+  const journal = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(documents.journal, { thing: thing.id, from, first: 200 }, { turn });
   const changes = usePages<HistoryEntry>(documents.history, { entity: "THING", id: thing.id }, (data) => data.history, 10);
   const lanes = useMemo(() => lanesOf(thing, own, wanted, t), [thing, own, wanted, t]);
   const entries = journal.data?.alarmJournal.nodes ?? [];

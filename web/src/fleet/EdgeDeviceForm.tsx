@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import type { Channel, EdgeDevice } from "../api/types";
 import { useQuery } from "../api/useQuery";
+import { newId } from "../lib/id";
 import { Button } from "../parts/Button";
 import { CheckField, TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
@@ -19,7 +20,7 @@ export function EdgeDeviceForm({ device, claim, onClose, onSaved }: Props) {
   const { t } = useTranslation();
   const [name, setName] = useState(device?.name ?? "");
   const [externalId, setExternalId] = useState(device?.externalId ?? claim ?? "");
-  const [externalKey, setExternalKey] = useState(() => (device ? "" : newKey()));
+  const [externalKey, setExternalKey] = useState(() => (device ? "" : newId()));
   const [content, setContent] = useState(device?.content ?? "");
   const [channels, setChannels] = useState<string[]>(device?.channels.map((channel) => channel.id) ?? []);
   const [activate, setActivate] = useState(true);
@@ -60,9 +61,4 @@ export function EdgeDeviceForm({ device, claim, onClose, onSaved }: Props) {
       </form>
     </ModalDialog>
   );
-}
-
-/** 128 random bits: nobody has to think one up. */
-function newKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -35,10 +35,10 @@ export default function FleetPage() {
   const [opened, setOpened] = useQueryValue("open", "");
   const [form, setForm] = useState<{ claim?: string } | null>(null);
   const filter = name === "" ? {} : { name };
-  const devices = useQuery<{ edgeDevices: Page<EdgeDevice> }>(documents.edgeDevices, filter, REFRESH_MS);
-  const things = useQuery<{ things: Page<ThingRow> }>(documents.things, filter, REFRESH_MS);
-  const channels = useQuery<{ channels: Page<Channel> }>(documents.channels, filter, REFRESH_MS);
-  const unknown = useQuery<{ unknownDevices: Page<UnknownDevice> }>(documents.unknownDevices, {}, REFRESH_MS);
+  const devices = useQuery<{ edgeDevices: Page<EdgeDevice> }>(documents.edgeDevices, filter, { everyMs: REFRESH_MS });
+  const things = useQuery<{ things: Page<ThingRow> }>(documents.things, filter, { everyMs: REFRESH_MS });
+  const channels = useQuery<{ channels: Page<Channel> }>(documents.channels, filter, { everyMs: REFRESH_MS });
+  const unknown = useQuery<{ unknownDevices: Page<UnknownDevice> }>(documents.unknownDevices, {}, { everyMs: REFRESH_MS });
   useTitle(t("nav.fleet"));
   const reload = () => [devices, things, channels, unknown].forEach((query) => query.reload());
   const refused = may("configure", who?.role) ? null : t("right.configure");

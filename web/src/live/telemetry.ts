@@ -1,5 +1,4 @@
-import { documents } from "../api/request";
-import { subscribe } from "../api/socket";
+import { documents, subscribe } from "../api/request";
 import type { Sample, TelemetryFrame } from "../api/types";
 
 /** The newest sample of a series. `q`: 192 good, 64 uncertain, 0 bad. */
