@@ -1,23 +1,29 @@
 import { useTranslation } from "react-i18next";
 import { documents } from "../api/request";
-import type { AlarmKpis } from "../api/types";
+import type { Alarm, AlarmKpis } from "../api/types";
 import { useQuery } from "../api/useQuery";
 import { useLanguage } from "../i18n/useLanguage";
-import { formatNumber } from "../lib/format";
+import { useNow, zone } from "../lib/clock";
+import { formatNumber, formatStamp } from "../lib/format";
 import { useKpiWindow } from "../overview/useKpiWindow";
 import { Failed } from "../parts/Panel";
-import type { Tally } from "./order";
+import { raisedMs, type Tally } from "./order";
 
 const FLOOD = 10;
+const TEN_MINUTES_MS = 600_000;
 
 /** Rates of the last 8 h beside what they should be. */
-export function KpiStrip({ counts }: { counts: Tally }) {
+export function KpiStrip({ counts, alarms }: { counts: Tally; alarms: ReadonlyMap<string, Alarm> }) {
   const { t } = useTranslation();
   const language = useLanguage();
-  const query = useQuery<{ alarmKpis: AlarmKpis }>(documents.kpis, useKpiWindow(8));
-  if (query.error && !query.data) return <div className="kpi-strip"><Failed what={t("kpi.title")} error={query.error} retry={query.reload} /></div>;
+  const query = useQuery<{ alarmKpis: AlarmKpis }>(documents.kpis, useKpiWindow(8), { moves: true });
   const kpis = query.data?.alarmKpis;
-  const last = kpis?.buckets[kpis.buckets.length - 1]?.count ?? 0;
+  const now = useNow(5000);
+  if (query.error && !query.data) return <div className="kpi-strip"><Failed what={t("kpi.title")} error={query.error} retry={query.reload} /></div>;
+  // What the server counted a minute ago, or what has come to this desk since: a flood begins at once.
+  const fresh = [...alarms.values()].filter((alarm) => alarm.class === "PROCESS" && now - raisedMs(alarm) < TEN_MINUTES_MS);
+  const last = Math.max(kpis?.buckets[kpis.buckets.length - 1]?.count ?? 0, fresh.length);
+  const firstOut = last > FLOOD ? fresh.reduce<Alarm | null>((a, b) => (a === null || raisedMs(b) < raisedMs(a) ? b : a), null) : null;
   const n = (value: number | undefined, decimals = 0) => formatNumber(value, decimals, language);
   return (
     <>
@@ -36,7 +42,10 @@ export function KpiStrip({ counts }: { counts: Tally }) {
         </dl>
       </div>
       {last > FLOOD && (
-        <div className="flood" role="status"><b>{t("kpi.floodNow")}</b><span>{t("kpi.floodText", { count: last })}</span></div>
+        <div className="flood" role="status">
+          <b>{firstOut ? t("kpi.floodSince", { time: formatStamp(raisedMs(firstOut), now, zone, language) }) : t("kpi.floodNow")}</b><span>{t("kpi.floodText", { count: last })}</span>
+          {firstOut && <span className="flood-first">{t("kpi.firstOut")} <b>{[firstOut.thing?.name, firstOut.message].filter(Boolean).join(", ")}</b></span>}
+        </div>
       )}
     </>
   );

@@ -8,7 +8,7 @@ import { documents } from "./documents";
  * alarms of this desk are a book of their own (`alarms/book.ts`), because no change of theirs may be merged or lost.
  */
 const KEPT = new Set<string>([
-  documents.things, documents.channels, documents.edgeDevices, documents.deviceTypes, documents.rules, documents.rule, documents.models, documents.users,
+  documents.things, documents.channels, documents.edgeDevices, documents.deviceTypes, documents.rules, documents.rule, documents.models, documents.tagTitles,
 ]);
 
 export function isKept(document: string): boolean {
@@ -20,7 +20,7 @@ export const EMBEDDED = [
   "AlarmComment", "AlarmLevel", "AlarmPayload", "AlarmRefusal", "AlarmRuleConnection", "AlarmRulePayload", "AlarmsPayload", "ChannelConnection", "ChannelPayload", "ConnectPayload",
   "Contribution", "Deadman", "DeviceTypeConnection", "EdgeDeviceConnection", "EdgeDevicePayload", "ModelConnection", "ModelPayload", "ModelSignal", "ModelVersion",
   "PageInfo", "RemovedPayload", "RevisionPayload", "Sample", "SeriesConnection", "SeriesLimit", "Tag", "ThingConnection", "ThingKeyPayload",
-  "ThingPayload", "UserConnection", "UserPayload",
+  "ThingPayload", "UserPayload",
 ];
 
 type Id = { input: { id: string } };
@@ -55,7 +55,6 @@ export const keep: Exchange = cacheExchange({
       removeAlarmRule: lists("alarmRules"),
       createModel: lists("models"),
       removeModel: lists("models"),
-      createUser: lists("users"),
       rollBack: (answer, input, cache, info) => {
         const typename = ROLLED_BACK[(input as { input: { entity: string } }).input.entity];
         if (typename) entity(typename)(answer, input, cache, info);

@@ -30,6 +30,7 @@ export const documents = {
     buckets { start count } badActors { thing { id name } message count share } } }`,
   journal: `query Journal($alarm: ID, $thing: ID, $from: DateTime, $first: Int!) { alarmJournal(alarm: $alarm, thing: $thing, from: $from, first: $first) { nodes { ${JOURNAL} } } }`,
   findThings: `query FindThings($name: String!) { things(first: 8, name: $name) { nodes { id name metadata } } }`,
+  tagTitles: `query TagTitles($id: ID!) { thing(id: $id) { id tags { series title } } }`,
   things: `query Things($name: String, $after: String) { things(first: 50, name: $name, after: $after) { nodes { ${THING} } ${PAGE} } }`,
   channels: `query Channels($name: String, $after: String) { channels(first: 50, name: $name, after: $after) { nodes { ${CHANNEL} } ${PAGE} } }`,
   edgeDevices: `query EdgeDevices($name: String, $after: String) { edgeDevices(first: 50, name: $name, after: $after) { nodes { ${EDGE} } ${PAGE} } }`,

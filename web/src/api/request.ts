@@ -66,7 +66,7 @@ export function subscribe<T>(document: string, variables: Record<string, unknown
           wait = FIRST_WAIT_MS;
           failure = undefined;
           onData(result.data);
-        } else if (result.error) {
+        } else if (result.error && !failure) {
           failure = apiErrorOf(result.error);
           onError?.(failure);
         }

@@ -1,4 +1,4 @@
-import type { SubscriptionForwarder } from "@urql/core";
+import type { ExecutionResult, SubscriptionForwarder } from "@urql/core";
 import { type Client, createClient, type FormattedExecutionResult, type Sink } from "graphql-ws";
 import { serverNow } from "../lib/clock";
 import { refreshSession } from "../lib/session";
@@ -74,6 +74,8 @@ export function closeSocket(): void {
   client = undefined;
 }
 
+type ErrorLike = NonNullable<ExecutionResult["errors"]>[number];
+
 /** Variables that are read anew at each (re)connect: a cursor leads on from the last event seen. */
 export type Resume = () => Record<string, unknown>;
 
@@ -87,5 +89,19 @@ export const forwardSubscription: SubscriptionForwarder = ({ query = "", operati
       return resume ? resume() : variables;
     },
   };
-  return { subscribe: (sink) => ({ unsubscribe: openSocket().subscribe(payload, sink as Sink<FormattedExecutionResult>) }) };
+  return {
+    subscribe: (sink) => {
+      const ending: Sink<FormattedExecutionResult> = {
+        next: (result) => sink.next(result as ExecutionResult),
+        complete: () => sink.complete(),
+        // The protocol's `error` is the last word on a subscription; urql would wait for more behind it.
+        error: (cause) => {
+          if (!Array.isArray(cause)) return sink.error(cause);
+          sink.next({ errors: cause as ErrorLike[], data: null });
+          sink.complete();
+        },
+      };
+      return { unsubscribe: openSocket().subscribe(payload, ending) };
+    },
+  };
 };

@@ -11,6 +11,8 @@ export interface QueryState<T> { data: T | undefined; error: ApiError | undefine
 interface Options {
   /** Asks again so often, while the tab is in sight. */
   everyMs?: number;
+  /** Shows the answer to the question before until this one is answered: a window of time that moves on is no other picture. */
+  moves?: boolean;
   /** Asks again when it changes: what the answer says has moved on. */
   turn?: string | number;
 }
@@ -18,7 +20,7 @@ interface Options {
 const NOTHING = "query Nothing { server { version } }";
 
 /** Asks, keeps the last answer while it asks again, and asks again when the link has come back. `null` asks nothing. */
-export function useQuery<T>(document: string | null, variables: Record<string, unknown> = {}, { everyMs, turn = 0 }: Options = {}): QueryState<T> {
+export function useQuery<T>(document: string | null, variables: Record<string, unknown> = {}, { everyMs, moves = false, turn = 0 }: Options = {}): QueryState<T> {
   const context = useMemo<Context>(() => (document !== null && isKept(document) ? { keep: true, requestPolicy: "cache-and-network" } : { requestPolicy: "network-only" }), [document]);
   const [state, ask] = useUrqlQuery<T>({ query: document ?? NOTHING, variables, pause: document === null, context });
   const key = document === null ? null : createRequest(document, variables).key;
@@ -43,7 +45,7 @@ export function useQuery<T>(document: string | null, variables: Record<string, u
     return () => clearInterval(timer);
   }, [everyMs, reload]);
 
-  const data = answered && state.data !== undefined ? state.data : last !== null && last.key === key ? last.data : undefined;
+  const data = answered && state.data !== undefined ? state.data : last !== null && (last.key === key || moves) ? last.data : undefined;
   const failure = answered && !state.fetching ? state.error : undefined;
   const error = useMemo(() => (failure ? apiErrorOf(failure) : undefined), [failure]);
   return { data, error, loading: key !== null && data === undefined && error === undefined, reload };

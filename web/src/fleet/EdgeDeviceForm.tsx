@@ -16,8 +16,10 @@ import { useSubmit } from "./submit";
 interface Props { device?: EdgeDevice; claim?: string; onClose: () => void; onSaved: () => void }
 
 /** A new device (or an unknown one that is claimed), or the bootstrap config of one that is known. */
-export function EdgeDeviceForm({ device, claim, onClose, onSaved }: Props) {
+export function EdgeDeviceForm({ device: given, claim, onClose, onSaved }: Props) {
   const { t } = useTranslation();
+  // What the form was opened on: a newer revision behind it must be met as a conflict.
+  const [device] = useState(given);
   const [name, setName] = useState(device?.name ?? "");
   const [externalId, setExternalId] = useState(device?.externalId ?? claim ?? "");
   const [externalKey, setExternalKey] = useState(() => (device ? "" : newId()));

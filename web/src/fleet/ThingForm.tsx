@@ -4,8 +4,9 @@ import { documents, mutate } from "../api/request";
 import type { Channel, DeviceType, Tag, ThingRow } from "../api/types";
 import { useQuery } from "../api/useQuery";
 import { Button } from "../parts/Button";
-import { SelectField, TextArea, TextField } from "../parts/Field";
+import { TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
 import { ChannelPicker } from "./ChannelPicker";
 import { Conflict } from "./Conflict";
@@ -16,8 +17,10 @@ import { TagEditor } from "./TagEditor";
 
 interface Props { thing?: ThingRow; onClose: () => void; onSaved: () => void }
 
-export function ThingForm({ thing, onClose, onSaved }: Props) {
+export function ThingForm({ thing: given, onClose, onSaved }: Props) {
   const { t } = useTranslation();
+  // What the form was opened on: a newer revision behind it must be met as a conflict.
+  const [thing] = useState(given);
   const [name, setName] = useState(thing?.name ?? "");
   const [metadata, setMetadata] = useState(thing ? showJson(thing.metadata) : "");
   const [deviceType, setDeviceType] = useState(thing?.deviceType?.id ?? "");
@@ -52,10 +55,7 @@ export function ThingForm({ thing, onClose, onSaved }: Props) {
     <ModalDialog title={thing ? t("fleet.editThing", { name: thing.name }) : t("fleet.newThing")} onClose={onClose} wide>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
-        <SelectField label={t("fleet.deviceType")} value={deviceType} onChange={(event) => setDeviceType(event.target.value)}>
-          <option value="">–</option>
-          {(types.data?.deviceTypes.nodes ?? []).map((type) => <option key={type.id} value={type.id}>{type.name}</option>)}
-        </SelectField>
+        <Select label={t("fleet.deviceType")} value={deviceType} onChange={setDeviceType} options={withNothing(types.data?.deviceTypes.nodes)} />
         <TextArea label={t("form.metadata")} className="mono" rows={4} value={metadata} onChange={(event) => setMetadata(event.target.value)} note={t("form.metadataNote")} error={parsed.ok ? null : parsed.reason} />
         <TagEditor tags={tags} onChange={setTags} />
         {thing ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <ChannelPicker label={t("fleet.channels")} channels={known.data?.channels.nodes ?? []} value={channels} onChange={setChannels} />}

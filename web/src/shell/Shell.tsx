@@ -12,17 +12,18 @@ import { Loading } from "../parts/Panel";
 import { AlarmBar } from "./AlarmBar";
 import { Announcer } from "./Announcer";
 import { Header, LinkState, TallyStrip } from "./Header";
-import { KeyList } from "./KeyList";
 import { LinkBanner } from "./LinkBanner";
 import { Navigation, TabBar } from "./Navigation";
 import { ToastRegion } from "./ToastRegion";
 
+const KeyList = lazy(() => import("./KeyList"));
 const OverviewPage = lazy(() => import("../overview/OverviewPage"));
 const AlarmsPage = lazy(() => import("../alarms/AlarmsPage"));
 const AssetPage = lazy(() => import("../asset/AssetPage"));
 const FleetPage = lazy(() => import("../fleet/FleetPage"));
 const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RulesPage = lazy(() => import("../rules/RulesPage"));
+const UsersPage = lazy(() => import("../users/UsersPage"));
 const ComponentsPage = lazy(() => import("../gallery/ComponentsPage"));
 
 /** The frame that every page stands in: counts top right, the worst alarm bottom left. */
@@ -63,7 +64,7 @@ export function Shell() {
       <TabBar />
       <ToastRegion />
       <Announcer />
-      {keysOpen && <KeyList onClose={() => setKeysOpen(false)} />}
+      {keysOpen && <Suspense><KeyList onClose={() => setKeysOpen(false)} /></Suspense>}
     </div>
   );
 }
@@ -78,6 +79,7 @@ function Page() {
   if (path === "/fleet") return <FleetPage />;
   if (path === "/models" || path.startsWith("/models/")) return <ModelsPage id={matchPath("/models/:id", path)?.id} />;
   if (path === "/rules" || path.startsWith("/rules/")) return <RulesPage id={matchPath("/rules/:id", path)?.id} />;
+  if (path === "/users") return <UsersPage />;
   if (path === "/components") return <ComponentsPage />;
   return <div className="page-pad"><h1>{t("page.unknown")}</h1><p>{t("page.unknownText", { path })}</p></div>;
 }
