@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 
 const server = process.env.TELLEE_URL ?? "http://127.0.0.1:8088";
 const proxy = Object.fromEntries(
-  ["/graphql", "/health", "/version", "/setup", "/ui/session", "/ui/setup"].map((path) => [
+  ["/graphql", "/health", "/version", "/setup", "/ui/session", "/ui/setup", "/users", "/tokens", "/things", "/channels", "/connect"].map((path) => [
     path,
     { target: server, ws: path === "/graphql", changeOrigin: false },
   ]),

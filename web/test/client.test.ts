@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EMBEDDED, isKept } from "../src/api/cache";
 import { client } from "../src/api/client";
 import { documents } from "../src/api/documents";
-import { ApiError, mutate, request } from "../src/api/request";
+import { type ApiError, mutate, request } from "../src/api/request";
 import { session } from "../src/lib/session";
 
 interface Asked { query: string; variables: Record<string, unknown>; headers: Headers }
@@ -37,6 +37,7 @@ describe("one question to the server", () => {
     answer = () => json({ data: { thing: null } });
     await request(documents.tagTitles, { id: "t1" });
     expect(asked[0]!.headers.get("x-tellee-csrf")).toBe("1");
+    expect(asked[0]!.headers.get("content-type")).toBe("application/json");
     expect(asked[0]!.headers.get("accept")).toBe("application/json");
     expect(asked[0]!.variables).toEqual({ id: "t1" });
   });

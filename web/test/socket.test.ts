@@ -1,12 +1,13 @@
 import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import type * as Graphql from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 // The server side of graphql-ws takes what Node takes; the bundler would give another copy of the same module.
 const require = createRequire(import.meta.url);
-const { buildSchema, GraphQLError } = require("graphql") as typeof import("graphql");
+const { buildSchema, GraphQLError } = require("graphql") as typeof Graphql;
 interface Sockets { clients: Set<{ terminate(): void }> }
 const { WebSocket, WebSocketServer } = require("ws") as { WebSocket: unknown; WebSocketServer: new (options: { server: Server; path: string }) => Sockets };
 

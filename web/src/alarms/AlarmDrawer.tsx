@@ -82,7 +82,7 @@ function Journal({ alarm }: { alarm: Alarm }) {
               <li key={entry.cursor}>
                 <span className="quiet">{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</span>
                 <b>{t(`journal.${entry.kind}`)}</b>
-                <span>{[entry.value === null || entry.kind !== "activated" ? null : `${formatNumber(entry.value, alarmDecimals(alarm), language)} ${writeUnit(entry.unit)}`, entry.who, entry.text].filter(Boolean).join(", ")}</span>
+                <span>{[entry.value === null || entry.kind !== "activated" ? null : `${formatNumber(entry.value, alarmDecimals(alarm), language)} ${writeUnit(entry.unit)}`.trim(), entry.who, entry.text].filter(Boolean).join(", ")}</span>
               </li>
             ))}
           </ul>

@@ -9,7 +9,7 @@ import type { Resume } from "./socket";
 
 function answerOf<T>(result: OperationResult<T>): T {
   if (result.error) throw apiErrorOf(result.error);
-  if (result.data === undefined) throw new ApiError("internal", "the server answered nothing", true);
+  if (result.data === undefined || result.data === null) throw new ApiError("internal", "the server answered nothing", true);
   return result.data;
 }
 

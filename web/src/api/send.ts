@@ -6,11 +6,14 @@ const TIMEOUT_MS = 10_000;
 /** One request to our server: its cookie, the header that no foreign page can send, and an end after 10 s. */
 export async function send(path: string, init: RequestInit, signal?: AbortSignal | null): Promise<Response> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const headers = new Headers(init.headers);
+  headers.set("X-Tellee-Csrf", "1");
+  if (!headers.has("Content-Type")) headers.set("Content-Type", "application/json");
   try {
     return await fetch(path, {
       credentials: "same-origin",
       ...init,
-      headers: { "Content-Type": "application/json", "X-Tellee-Csrf": "1", ...init.headers },
+      headers,
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
   } catch (cause) {

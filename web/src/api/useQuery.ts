@@ -27,7 +27,9 @@ export function useQuery<T>(document: string | null, variables: Record<string, u
   const [last, setLast] = useState<{ key: number; data: T } | null>(null);
   // The hook still holds the answer to the question before, until the new one is answered.
   const answered = key !== null && state.operation?.key === key;
-  if (answered && state.data !== undefined && (last?.key !== key || last.data !== state.data)) setLast({ key, data: state.data });
+  // An answer with an error in it is no answer: what it holds may have holes.
+  const fresh = answered && !state.error && state.data !== undefined && state.data !== null ? state.data : undefined;
+  if (key !== null && fresh !== undefined && (last?.key !== key || last.data !== fresh)) setLast({ key, data: fresh });
 
   const resumes = useSignal(resumed);
   const reload = useCallback(() => {
@@ -45,7 +47,7 @@ export function useQuery<T>(document: string | null, variables: Record<string, u
     return () => clearInterval(timer);
   }, [everyMs, reload]);
 
-  const data = answered && state.data !== undefined ? state.data : last !== null && (last.key === key || moves) ? last.data : undefined;
+  const data = fresh ?? (last !== null && (last.key === key || moves) ? last.data : undefined);
   const failure = answered && !state.fetching ? state.error : undefined;
   const error = useMemo(() => (failure ? apiErrorOf(failure) : undefined), [failure]);
   return { data, error, loading: key !== null && data === undefined && error === undefined, reload };

@@ -88,7 +88,7 @@ export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: 
           </fieldset>
         )}
         <div className="form-pair">
-          <NumberField label={t("models.period")} unit="s" required min={0.001} value={period} onChange={setPeriod} />
+          <NumberField label={t("models.period")} unit={t("unit.seconds")} required min={0.001} value={period} onChange={setPeriod} />
           <NumberField label={t("models.window")} whole required min={2} value={window} onChange={setWindow} note={t("models.windowNote")} />
         </div>
         {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}

@@ -81,7 +81,8 @@ function PhoneAssets({ rows, lines, decimals }: { rows: readonly AssetRow[]; lin
 
 function countWords(normal: number, count: number, t: TFunction): string {
   if (count === 1) return t(normal === 1 ? "condition.normal" : "condition.abnormal");
-  return t("overview.areaCount", { normal, count });
+  if (normal === count) return t("overview.areaNormal", { count });
+  return normal === 0 ? t("overview.areaAbnormal", { count }) : t("overview.areaCount", { normal, count });
 }
 
 function Row({ row, line, decimals }: { row: AssetRow; line: Points | undefined; decimals: number }) {

@@ -89,11 +89,11 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
         </table>
         <div className="form-pair">
           <NumberField label={t("rules.deadband")} unit={unit} min={0} value={draft.deadband} onChange={(deadband) => set({ deadband })} />
-          <NumberField label={t("rules.onDelay")} unit="s" min={0} value={draft.onDelaySeconds} onChange={(onDelaySeconds) => set({ onDelaySeconds })} />
-          <NumberField label={t("rules.offDelay")} unit="s" min={0} value={draft.offDelaySeconds} onChange={(offDelaySeconds) => set({ offDelaySeconds })} />
-          <NumberField label={t("rules.deadman")} unit="s" min={0} value={draft.deadmanSeconds} note={t("rules.deadmanNote")} onChange={(deadmanSeconds) => set({ deadmanSeconds })} />
+          <NumberField label={t("rules.onDelay")} unit={t("unit.seconds")} min={0} value={draft.onDelaySeconds} onChange={(onDelaySeconds) => set({ onDelaySeconds })} />
+          <NumberField label={t("rules.offDelay")} unit={t("unit.seconds")} min={0} value={draft.offDelaySeconds} onChange={(offDelaySeconds) => set({ offDelaySeconds })} />
+          <NumberField label={t("rules.deadman")} unit={t("unit.seconds")} min={0} value={draft.deadmanSeconds} note={t("rules.deadmanNote")} onChange={(deadmanSeconds) => set({ deadmanSeconds })} />
+          {draft.deadmanSeconds !== "" && <PrioritySelect label={t("rules.deadmanPriority")} labelled value={draft.deadmanPriority} onChange={(deadmanPriority) => set({ deadmanPriority })} />}
         </div>
-        {draft.deadmanSeconds !== "" && <PrioritySelect label={t("rules.deadmanPriority")} value={draft.deadmanPriority} onChange={(deadmanPriority) => set({ deadmanPriority })} />}
         {chosen && <RuleTrend series={chosen} draft={draft} />}
       </Section>
       <Section title={t("rules.why")} note={t("rules.needed")}>
@@ -120,6 +120,6 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
   );
 }
 
-function PrioritySelect({ label, value, onChange }: { label: string; value: Priority; onChange: (next: Priority) => void }) {
-  return <Select label={label} labelHidden value={value} onChange={onChange} options={PRIORITIES.map((id) => ({ id, label: id, mark: <AlarmGlyph priority={id} state="ACKNOWLEDGED" size={20} /> }))} />;
+function PrioritySelect({ label, labelled = false, value, onChange }: { label: string; labelled?: boolean; value: Priority; onChange: (next: Priority) => void }) {
+  return <Select label={label} labelHidden={!labelled} value={value} onChange={onChange} options={PRIORITIES.map((id) => ({ id, label: id, mark: <AlarmGlyph priority={id} state="ACKNOWLEDGED" size={20} /> }))} />;
 }

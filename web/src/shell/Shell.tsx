@@ -8,6 +8,7 @@ import { useKey } from "../lib/keys";
 import { matchPath, navigate, useAddress } from "../lib/router";
 import { useSignal } from "../lib/signal";
 import { stopTelemetry } from "../live/telemetry";
+import { PageBoundary } from "../parts/PageBoundary";
 import { Loading } from "../parts/Panel";
 import { AlarmBar } from "./AlarmBar";
 import { Announcer } from "./Announcer";
@@ -31,6 +32,7 @@ export function Shell() {
   const { t } = useTranslation();
   const [keysOpen, setKeysOpen] = useState(false);
   const resumes = useSignal(resumed);
+  const { path } = useAddress();
   useEffect(() => {
     openSocket();
     const stop = followAlarms();
@@ -58,7 +60,7 @@ export function Shell() {
       <LinkBanner />
       <Navigation />
       <main id="main" className="main" tabIndex={-1}>
-        <Suspense fallback={<Loading />}><Page /></Suspense>
+        <PageBoundary place={path}><Suspense fallback={<Loading />}><Page /></Suspense></PageBoundary>
       </main>
       <AlarmBar />
       <TabBar />

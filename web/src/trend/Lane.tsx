@@ -112,6 +112,9 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
     stack.draws.add(plan);
     plan();
     const stopTheme = preferences.subscribe(() => setTimeout(plan, 0));
+    // Paper takes its picture at once: a planned draw would come too late.
+    const paper = matchMedia("print");
+    paper.addEventListener("change", draw);
     // The window moves by whole pixels: no faster than a pixel takes.
     const timer = setInterval(plan, Math.max(250, stack.rangeMs / Math.max(200, element.clientWidth)));
     const least = stack.rangeMs / 4000;
@@ -123,6 +126,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
     return () => {
       stop();
       stopTheme();
+      paper.removeEventListener("change", draw);
       clearInterval(timer);
       sized.disconnect();
       cancelRedraw(draw);
