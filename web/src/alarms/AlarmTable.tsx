@@ -89,7 +89,7 @@ export function AlarmTable(props: Props) {
         </tr>
       </thead>
       <tbody>
-        {before > 0 && <tr aria-hidden="true"><td colSpan={10} className="spacer" height={before} /></tr>}
+        {before > 0 && <tr aria-hidden="true"><td className="spacer" height={before} /></tr>}
         {rows.slice(drawn.first, drawn.last).map((alarm, offset) => {
           const index = drawn.first + offset;
           return (
@@ -103,7 +103,7 @@ export function AlarmTable(props: Props) {
             </tr>
           );
         })}
-        {after > 0 && <tr aria-hidden="true"><td colSpan={10} className="spacer" height={after} /></tr>}
+        {after > 0 && <tr aria-hidden="true"><td className="spacer" height={after} /></tr>}
       </tbody>
     </table>
   );

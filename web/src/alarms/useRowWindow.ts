@@ -1,5 +1,6 @@
 import { type RefObject, useEffect, useState } from "react";
-import { flushSync } from "react-dom";
+import { printing } from "../lib/printing";
+import { useSignal } from "../lib/signal";
 
 const OVERSCAN = 8;
 /** As many rows as paper gets: beyond it the note below the list says how many are left out. */
@@ -11,7 +12,7 @@ export interface RowWindow { drawn: { first: number; last: number }; seen: { fir
 /** Draws only the rows near the eye: ten thousand alarms scroll like forty. On paper all of them are drawn. */
 export function useRowWindow(count: number, rowHeight: number, scroller: RefObject<HTMLElement | null>, headHeight: number): RowWindow {
   const [rows, setRows] = useState({ first: 0, last: 40, seenFirst: 0, seenLast: 0 });
-  const [printing, setPrinting] = useState(false);
+  const onPaper = useSignal(printing);
   useEffect(() => {
     const element = scroller.current;
     if (!element) return;
@@ -34,13 +35,7 @@ export function useRowWindow(count: number, rowHeight: number, scroller: RefObje
       sized.disconnect();
     };
   }, [scroller, rowHeight, headHeight]);
-  useEffect(() => {
-    const paper = matchMedia("print");
-    const apply = () => flushSync(() => setPrinting(paper.matches));
-    paper.addEventListener("change", apply);
-    return () => paper.removeEventListener("change", apply);
-  }, []);
-  if (printing) return { drawn: { first: 0, last: Math.min(count, PRINTED_ROWS) }, seen: { first: 0, last: count }, before: 0, after: 0 };
+  if (onPaper) return { drawn: { first: 0, last: Math.min(count, PRINTED_ROWS) }, seen: { first: 0, last: count }, before: 0, after: 0 };
   const first = Math.min(rows.first, Math.max(0, count - 1));
   const last = Math.min(count, rows.last);
   return { drawn: { first, last }, seen: { first: rows.seenFirst, last: Math.min(count, rows.seenLast) }, before: first * rowHeight, after: Math.max(0, count - last) * rowHeight };

@@ -1,3 +1,4 @@
+import { printing } from "./printing";
 import { signal } from "./signal";
 
 export type Theme = "day" | "dusk" | "night" | "contrast";
@@ -34,17 +35,16 @@ export function changePreferences(patch: Partial<Preferences>): void {
 /** Writes the palette and the ring's switches on the root, and keeps them in step. */
 export function applyPreferences(): void {
   const root = document.documentElement;
-  const paper = matchMedia("print");
   const apply = () => {
     const now = preferences.get();
-    // Paper is light, whatever the desk is.
-    root.dataset.theme = paper.matches ? "day" : now.theme;
+    // Paper is white: the light ink of a dark palette would be gone on it.
+    root.dataset.theme = printing.get() ? "day" : now.theme;
     root.dataset.density = now.density;
     root.classList.toggle("steady", now.steadyAlarms);
   };
   apply();
   preferences.subscribe(apply);
-  paper.addEventListener("change", apply);
+  printing.subscribe(apply);
 }
 
 /** One class on the root, toggled twice a second: every ring blinks in phase, and one switch stops them all. */

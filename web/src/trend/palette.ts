@@ -6,7 +6,7 @@ export interface Palette { well: string; line: string; ink: string; ink2: string
 let cached: { theme: string; palette: Palette } | null = null;
 
 export function palette(): Palette {
-  const theme = document.documentElement.dataset.theme ?? "day";
+  const theme = document.documentElement.dataset.theme ?? "";
   if (cached?.theme === theme) return cached.palette;
   const style = getComputedStyle(document.documentElement);
   const read = (token: string) => style.getPropertyValue(`--${token}`).trim();
