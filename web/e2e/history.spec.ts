@@ -35,8 +35,10 @@ async function alarmRule(request: APIRequestContext): Promise<Sample> {
 const SAMPLES: [string, (request: APIRequestContext) => Promise<Sample>][] = [["a thing", thing], ["a channel", channel], ["a bootstrap config", bootstrapConfig], ["an alarm rule", alarmRule]];
 
 async function compare(page: Page, from: number, to: number): Promise<void> {
-  await page.getByRole("combobox", { name: "Compare from revision" }).selectOption(String(from));
-  await page.getByRole("combobox", { name: "Compare to revision" }).selectOption(String(to));
+  for (const [label, revision] of [["Compare from revision", from], ["Compare to revision", to]] as const) {
+    await page.getByRole("button", { name: new RegExp(label) }).click();
+    await page.getByRole("option", { name: `r${revision}`, exact: true }).click();
+  }
 }
 
 for (const [name, make] of SAMPLES) {

@@ -40,7 +40,7 @@ test("a printed alarm list has every row with its priority and state, in black o
   }));
   await Promise.all(things.map((thing) => publish(page.request, thing, 6)));
   await page.goto(`/ui/alarms?filter=${mark}`);
-  const table = page.getByRole("table", { name: "Alarms" });
+  const table = page.getByRole("grid", { name: "Alarms" });
   await expect(table).toHaveAttribute("aria-rowcount", String(MANY + 1));
 
   await page.setViewportSize(PAPER);
@@ -86,7 +86,7 @@ test("a printed fleet has every column", async ({ page }) => {
   for (const list of ["devices", "things", "channels"]) {
     await page.emulateMedia({ media: "screen" });
     await page.goto(`/ui/fleet?list=${list}`);
-    await expect(page.getByRole("main").getByRole("table").first()).toBeVisible();
+    await expect(page.getByRole("main").getByRole("grid").first()).toBeVisible();
     await page.emulateMedia({ media: "print" });
     expect(await cutOff(page, ".table th, .table td"), list).toEqual([]);
     expect(await page.evaluate(() => Math.max(...[...document.querySelectorAll(".table td")].map((cell) => cell.getBoundingClientRect().right)) <= innerWidth), list).toBe(true);

@@ -7,6 +7,7 @@ import { newId } from "../lib/id";
 import { Button } from "../parts/Button";
 import { CheckField, TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Failed } from "../parts/Panel";
 import { toast } from "../parts/toasts";
 import { ChannelPicker } from "./ChannelPicker";
 import { Conflict } from "./Conflict";
@@ -52,6 +53,7 @@ export function EdgeDeviceForm({ device: given, claim, onClose, onSaved }: Props
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
         {!device && <TextField label={t("fleet.externalId")} required className="mono" readOnly={claim !== undefined} value={externalId} onChange={(event) => setExternalId(event.target.value)} note={t("fleet.externalIdNote")} />}
         {!device && <TextField label={t("fleet.externalKey")} required className="mono" minLength={8} value={externalKey} onChange={(event) => setExternalKey(event.target.value)} note={claim ? t("fleet.claimKeyNote") : t("fleet.externalKeyNote")} />}
+        {known.error && <Failed what={t("fleet.channels")} error={known.error} retry={known.reload} />}
         <ChannelPicker label={t("fleet.channels")} channels={known.data?.channels.nodes ?? []} value={channels} onChange={setChannels} />
         <TextArea label={t("fleet.content")} className="mono" rows={10} value={content} onChange={(event) => setContent(event.target.value)} note={t("fleet.contentNote")} />
         {device ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <CheckField label={t("fleet.activate")} checked={activate} onChange={(event) => setActivate(event.target.checked)} />}

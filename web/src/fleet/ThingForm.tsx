@@ -6,6 +6,7 @@ import { useQuery } from "../api/useQuery";
 import { Button } from "../parts/Button";
 import { TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Failed } from "../parts/Panel";
 import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
 import { ChannelPicker } from "./ChannelPicker";
@@ -55,6 +56,8 @@ export function ThingForm({ thing: given, onClose, onSaved }: Props) {
     <ModalDialog title={thing ? t("fleet.editThing", { name: thing.name }) : t("fleet.newThing")} onClose={onClose} wide>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
+        {types.error && <Failed what={t("fleet.deviceType")} error={types.error} retry={types.reload} />}
+        {known.error && <Failed what={t("fleet.channels")} error={known.error} retry={known.reload} />}
         <Select label={t("fleet.deviceType")} value={deviceType} onChange={setDeviceType} options={withNothing(types.data?.deviceTypes.nodes)} />
         <TextArea label={t("form.metadata")} className="mono" rows={4} value={metadata} onChange={(event) => setMetadata(event.target.value)} note={t("form.metadataNote")} error={parsed.ok ? null : parsed.reason} />
         <TagEditor tags={tags} onChange={setTags} />

@@ -8,6 +8,7 @@ import { serverNow } from "../lib/clock";
 import { Button } from "../parts/Button";
 import { CheckField, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Failed } from "../parts/Panel";
 import { NumberField } from "../parts/NumberField";
 import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
@@ -81,6 +82,8 @@ export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: 
     <ModalDialog title={t("models.new")} onClose={onClose}>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
+        {things.error && <Failed what={t("rules.thing")} error={things.error} retry={things.reload} />}
+        {series.error && <Failed what={t("models.signals")} error={series.error} retry={series.reload} />}
         <Select label={t("rules.thing")} value={thing} onChange={(next) => { setThing(next); setSignals([]); }} options={withNothing(things.data?.things.nodes)} />
         {thing !== "" && (
           <fieldset className="picker"><legend>{t("models.signals")}</legend>

@@ -59,7 +59,7 @@ export function BadActors({ kpis }: { kpis: AlarmKpis }) {
           <tbody>
             {actors.map((actor, index) => (
               <tr key={index}>
-                <th scope="row"><b>{actor.thing ? <Link className="row-link" to={`/assets/${actor.thing.id}`}>{actor.thing.name}</Link> : "–"}</b></th>
+                <th scope="row"><b className="fit" title={actor.thing?.name}>{actor.thing ? <Link className="row-link" to={`/assets/${actor.thing.id}`}>{actor.thing.name}</Link> : "–"}</b></th>
                 <td className="fit" title={titled(actor.message, actor.thing?.id)}>{titled(actor.message, actor.thing?.id)}</td>
                 <td><svg className="bar" width="36" height="8" aria-hidden="true"><rect className="bar-value" width={(actor.count / most) * 36} height="8" /></svg></td>
                 <td className="number">{formatNumber(actor.count, 0, language)}</td>

@@ -12,7 +12,7 @@ import { Button } from "../parts/Button";
 import { ComboField } from "../parts/ComboField";
 import { CheckField, TextArea, TextField } from "../parts/Field";
 import { NumberField } from "../parts/NumberField";
-import { Section } from "../parts/Panel";
+import { Failed, Section } from "../parts/Panel";
 import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
 import { type Draft, definitionOf, draftOf, emptyDraft, LEVELS, problemOf } from "./draft";
@@ -62,6 +62,7 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
   return (
     <form className="rule-form" onSubmit={send}>
       <Section title={t("rules.when")}>
+        {[things, types, series].map((query, index) => query.error && <Failed key={index} what={t(["rules.thing", "fleet.deviceType", "rules.series"][index] ?? "")} error={query.error} retry={query.reload} />)}
         <div className="form-pair">
           <Select label={t("rules.thing")} value={draft.thing} onChange={(next) => set({ thing: next, ...(next ? { deviceType: "" } : {}) })} options={withNothing(things.data?.things.nodes)} />
           {draft.thing === "" && (
