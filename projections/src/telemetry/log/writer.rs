@@ -43,6 +43,7 @@ impl LogWriter {
     }
 
     /// Bytes in the newest segment.
+    #[cfg(test)]
     pub fn length(&self) -> u64 {
         self.segment.as_ref().map_or(0, |segment| segment.end)
     }
