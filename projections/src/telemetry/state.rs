@@ -13,7 +13,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 
-use self::head::Head;
+use self::head::{Head, Newest};
 use self::names::{Names, Source};
 use self::origins::Origins;
 use super::block_file::{BlockEntry, BlockFile};
@@ -310,8 +310,9 @@ impl State {
     /// The newest sample of the series `id`, as the catalog knew it.
     pub fn set_latest(&mut self, id: SeriesId, latest: Option<Latest>) {
         let place = u32::try_from(id.0.wrapping_sub(1)).unwrap_or(u32::MAX);
+        let newest = latest.map_or(Newest::None, |latest| Newest::of(latest, &mut self.origins));
         if let Some(series) = self.get_mut(place) {
-            series.latest = latest.map(Box::new);
+            series.newest = newest;
         }
     }
 
