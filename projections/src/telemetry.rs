@@ -16,6 +16,7 @@ mod manifest;
 mod merge;
 pub mod model;
 mod query;
+mod rollup;
 mod state;
 pub mod store;
 mod summary;
@@ -23,7 +24,7 @@ mod validate;
 
 pub use check::{Report, check, check_disk};
 pub use config::TelemetryConfig;
-pub use damage::Damage;
+pub use damage::{Damage, Hit};
 pub use embedded::EmbeddedTelemetryStore;
 pub use engine::{Access, Engine, StoreFigures};
 pub use export::{Rows, write_csv};

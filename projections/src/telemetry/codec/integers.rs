@@ -241,6 +241,24 @@ fn put_planes(residuals: &[u64], out: &mut Vec<u8>) {
     }
 }
 
+/// A column as it was read: most columns of a block are one value, again and again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Column {
+    Constant(i64),
+    Each(Vec<i64>),
+}
+
+/// As [`decode`], but constant columns stay as short as they are.
+pub fn decode_column(reader: &mut Reader<'_>, count: usize) -> Result<Column, CodecError> {
+    let mut ahead = *reader;
+    if count > 0 && ahead.byte()? == CONSTANT {
+        let value = ahead.signed()?;
+        *reader = ahead;
+        return Ok(Column::Constant(value));
+    }
+    decode(reader, count).map(Column::Each)
+}
+
 /// Reads `count` integers that [`encode`] wrote.
 pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {
     decode_with(reader, count, true)
@@ -323,13 +341,7 @@ fn decode_residuals(
                 *value = previous;
             }
         }
-        TRACKING => {
-            let mut tracker = Tracker::starting_at(0);
-            for value in &mut values {
-                *value = value.wrapping_add(tracker.predict());
-                tracker.observe(*value);
-            }
-        }
+        TRACKING => track(&mut values),
         _ => {}
     }
     if divisor == 1 {
@@ -342,6 +354,27 @@ fn decode_residuals(
         }
     }
     Ok(values)
+}
+
+/// Undoes the predictions of a [`Tracker`] that starts at 0. It is the tracker with the predicted value kept with its
+/// rounding, so that each value depends on the one before through as few operations as can be.
+fn track(values: &mut [i64]) {
+    const HALF: i64 = 1 << (Tracker::FRACTION - 1);
+    const BELOW: i64 = (1 << Tracker::FRACTION) - 1;
+    let mut rounded = HALF;
+    let mut slope = 0_i64;
+    for value in values {
+        let residual = *value;
+        *value = residual.wrapping_add(rounded >> Tracker::FRACTION);
+        let error = residual
+            .wrapping_shl(Tracker::FRACTION)
+            .wrapping_add(HALF)
+            .wrapping_sub(rounded & BELOW);
+        let ahead = rounded.wrapping_add(slope);
+        let turn = error >> 8;
+        slope = slope.wrapping_add(turn);
+        rounded = ahead.wrapping_add((error >> 3).wrapping_add(turn));
+    }
 }
 
 fn take_planes(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {

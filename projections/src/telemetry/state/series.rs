@@ -67,6 +67,11 @@ impl Series {
         self.logged
     }
 
+    /// Its blocks in files, in order of (file order, time).
+    pub fn blocks(&self) -> &[Part] {
+        &self.blocks
+    }
+
     pub(super) fn moves_latest(
         &self,
         historical: bool,
