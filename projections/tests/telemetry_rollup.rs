@@ -64,7 +64,8 @@ fn step() -> impl Strategy<Value = Step> {
         1..120,
     );
     let mixed = prop::collection::vec(value, 1..60);
-    let quality = prop_oneof![3 => Just(Quality::GOOD), 1 => Just(Quality::BAD), 1 => Just(Quality(216))];
+    let quality =
+        prop_oneof![3 => Just(Quality::GOOD), 1 => Just(Quality::BAD), 1 => Just(Quality(216))];
     prop_oneof![
         8 => (0..12 * HOUR, 1_i64..200, prop_oneof![3 => numbers, 1 => mixed], quality)
             .prop_map(|(start, step, values, quality)| Step::Append(start, step, values, quality)),
@@ -149,7 +150,9 @@ fn assert_aggregates(engine: &Engine, id: SeriesId, range: TimeRange, every: i64
             assert_eq!(column[index], exact, "every {every} s, row {index}");
         }
         let sum: f64 = numbers.iter().sum();
-        let largest = numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
+        let largest = numbers
+            .iter()
+            .fold(0.0, |most: f64, number| most.max(number.abs()));
         let allowed = 4.0 * f64::EPSILON * numbers.len() as f64 * largest;
         for columns in [&found.columns[5..], &sums.columns] {
             assert!((columns[0][index] - sum).abs() <= allowed * numbers.len() as f64);
@@ -164,7 +167,10 @@ fn assert_aggregates(engine: &Engine, id: SeriesId, range: TimeRange, every: i64
             (squares / (numbers.len() - 1) as f64).sqrt()
         };
         let found = deviation.columns[0][index];
-        assert!((found - expected).abs() <= 1e-6 * (largest + 1.0), "{found} {expected}");
+        assert!(
+            (found - expected).abs() <= 1e-6 * (largest + 1.0),
+            "{found} {expected}"
+        );
     }
 }
 
@@ -187,9 +193,10 @@ fn assert_line(engine: &Engine, id: SeriesId, range: TimeRange, budget: usize, a
     assert_eq!(line.times.first(), all.first().map(|sample| &sample.time));
     assert_eq!(line.times.last(), all.last().map(|sample| &sample.time));
     let extremes = |numbers: &mut dyn Iterator<Item = f64>| {
-        numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), number| {
-            (least.min(number), most.max(number))
-        })
+        numbers.fold(
+            (f64::INFINITY, f64::NEG_INFINITY),
+            |(least, most), number| (least.min(number), most.max(number)),
+        )
     };
     assert_eq!(
         extremes(&mut line.values.iter().copied().flatten()),
@@ -300,7 +307,12 @@ fn whole_minutes_read_no_block() {
 fn assert_aggregates_of_rollups(engine: &Engine, id: SeriesId, every: i64, all: &[Sample]) {
     let functions = [AggregateFunction::Count, AggregateFunction::Max];
     let found = engine
-        .aggregate(id, TimeRange::ALL, Duration::from_secs(every as u64), &functions)
+        .aggregate(
+            id,
+            TimeRange::ALL,
+            Duration::from_secs(every as u64),
+            &functions,
+        )
         .unwrap();
     assert_eq!(found.starts.len() as i64, 3 * HOUR / every);
     assert_eq!(found.columns[0].iter().sum::<f64>() as usize, all.len());
@@ -374,5 +386,50 @@ fn a_backup_keeps_rollups() {
     let report = tellee_projections::telemetry::check(&target).unwrap();
     assert!(report.is_whole());
     assert!(report.rollups >= 2);
-    assert_eq!(report.samples as usize, oracle.series.values().next().unwrap().rows.len());
+    assert_eq!(
+        report.samples as usize,
+        oracle.series.values().next().unwrap().rows.len()
+    );
+}
+
+#[test]
+fn room_of_dropped_samples_is_freed_where_other_channels_keep_theirs() {
+    let disk = SimulatedDisk::new(1);
+    let engine = Engine::open(
+        Arc::new(disk.clone()),
+        TelemetryConfig::default(),
+        Access::Write,
+    )
+    .unwrap();
+    let mut bits = 7_u64;
+    let mut values: Vec<Value> = Vec::new();
+    for _ in 0..50_000 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        values.push(Value::Number((bits >> 11) as f64 / 3.0));
+    }
+    let dropped = samples(0, 1, &values, Quality::GOOD);
+    let mut kept = MessageBatch::clone(&samples(0, 1, &values[..5000], Quality::GOOD));
+    kept.channel = channel(1);
+    engine
+        .commit([&dropped, &Arc::new(kept)].into_iter())
+        .unwrap();
+    engine.flush().unwrap();
+    let before = engine.figures().block_bytes;
+    assert!(!engine.compact().unwrap());
+    engine
+        .retain(channel(0), Timestamp(45_000 * SECOND))
+        .unwrap();
+    while engine.compact().unwrap() {}
+    let after = engine.figures();
+    assert_eq!(after.block_files, 1);
+    assert!(
+        after.block_bytes < before / 4,
+        "{before} {}",
+        after.block_bytes
+    );
+    let (infos, _) = engine.series(&SeriesFilter::default(), 0, 10).unwrap();
+    for info in infos {
+        let left = engine.range(info.id, TimeRange::ALL, usize::MAX).unwrap();
+        assert_eq!(left.len(), 5000);
+    }
 }

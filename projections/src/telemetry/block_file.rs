@@ -72,6 +72,8 @@ pub struct BlockFile {
     damages: Arc<DamageLog>,
     /// In order of series, level and time.
     rollups: Vec<RollupEntry>,
+    /// Bytes of all blocks, without what is around them.
+    pub block_bytes: u64,
 }
 
 impl std::fmt::Debug for BlockFile {
@@ -89,6 +91,10 @@ fn checksum(offset: u64, block: &[u8]) -> u32 {
     head[..8].copy_from_slice(&offset.to_le_bytes());
     head[8..].copy_from_slice(&(block.len() as u32).to_le_bytes());
     crc32c::crc32c_append(crc32c::crc32c(&head), block)
+}
+
+fn bytes_of(entries: &[BlockEntry]) -> u64 {
+    entries.iter().map(|entry| u64::from(entry.length)).sum()
 }
 
 fn header(number: u64, order: u64) -> Vec<u8> {
@@ -146,6 +152,7 @@ impl BlockFile {
             file,
             damages: Arc::clone(damages),
             rollups: Vec::new(),
+            block_bytes: 0,
         };
 
         let mut head = vec![0; START as usize];
@@ -184,6 +191,7 @@ impl BlockFile {
                 opened.rebuild_index()
             }
         };
+        opened.block_bytes = bytes_of(&entries);
         Ok((Arc::new(opened), entries))
     }
 

@@ -19,6 +19,7 @@ pub enum Level {
 }
 
 impl Level {
+    #[cfg(test)]
     pub const ALL: [Self; 2] = [Self::Minute, Self::Hour];
 
     /// The length of a row, in nanoseconds.

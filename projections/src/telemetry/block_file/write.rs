@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{BlockEntry, BlockFile, RollupEntry, checksum, file_name, header, index, rollups};
+use super::{
+    BlockEntry, BlockFile, RollupEntry, bytes_of, checksum, file_name, header, index, rollups,
+};
 use crate::telemetry::damage::DamageLog;
 use crate::telemetry::disk::{Disk, DiskFile, failed};
 use crate::telemetry::model::SeriesId;
@@ -131,6 +133,7 @@ impl BlockFileWriter {
             file: self.file,
             damages: Arc::clone(damages),
             rollups: rollups::sorted(self.rollups),
+            block_bytes: bytes_of(&self.entries),
         };
         Ok((Arc::new(file), self.entries))
     }

@@ -6,7 +6,7 @@
 //!
 //! Sensors are decimal, so the numbers of most rollups are integers over one power of ten. The extremes then lie
 //! near the mean, and are kept as distances from it. A sum is kept as the nearest multiple of that power of ten, where
-//! this is within what adding doubles loses anyway: 2^-52 × count × the greatest distance of a number from 0.
+//! this is within what adding doubles may lose anyway (see [`uncertainty`]).
 
 use super::CodecError;
 use super::block::{compress, decompress};
@@ -44,18 +44,25 @@ struct Decimals {
     distances: [Vec<i64>; 4],
 }
 
-/// `sum` as a multiple of 10^-`decimals`, if that is no further off than adding doubles is.
-fn scaled_sum(numbers: &Statistics, sum: f64, decimals: usize) -> Option<i64> {
+/// How far the sum of doubles in four lanes may lie from the sum of the numbers:
+/// 2^-52 × count × (2 + count / 8) × the greatest distance of a number from 0.
+fn uncertainty(numbers: &Statistics) -> f64 {
+    let count = numbers.count as f64;
+    let largest = numbers.min.abs().max(numbers.max.abs());
+    f64::EPSILON * count * (2.0 + count / 8.0) * largest
+}
+
+/// The sum as a multiple of 10^-`decimals`, if that is no further off than adding doubles may be.
+fn scaled_sum(numbers: &Statistics, decimals: usize) -> Option<i64> {
     let power = power_of_ten(decimals)?;
+    let sum = numbers.sum;
     let product = sum * power;
     let fits = product.abs() < (1_u64 << 51) as f64;
     if !fits {
         return None;
     }
     let integer = product.round();
-    let largest = numbers.min.abs().max(numbers.max.abs());
-    let allowed = f64::EPSILON * numbers.count as f64 * largest;
-    ((integer / power - sum).abs() <= allowed).then_some(integer as i64)
+    ((integer / power - sum).abs() <= uncertainty(numbers)).then_some(integer as i64)
 }
 
 fn decimals_of(rows: &[Row]) -> Option<Decimals> {
@@ -66,7 +73,7 @@ fn decimals_of(rows: &[Row]) -> Option<Decimals> {
             [numbers.min, numbers.max, numbers.first, numbers.last]
                 .into_iter()
                 .all(|number| scaled(number, decimals).is_some())
-                && scaled_sum(numbers, numbers.sum, decimals).is_some()
+                && scaled_sum(numbers, decimals).is_some()
         };
         while !fits(decimals) {
             decimals += 1;
@@ -77,7 +84,7 @@ fn decimals_of(rows: &[Row]) -> Option<Decimals> {
     }
     let mut sums = Vec::with_capacity(rows.len());
     for row in rows {
-        sums.push(scaled_sum(&row.numbers, row.numbers.sum, decimals)?);
+        sums.push(scaled_sum(&row.numbers, decimals)?);
     }
     let means = means(&sums, rows.iter().map(|row| row.numbers.count as i64));
     let mut distances = [const { Vec::new() }; 4];
@@ -177,7 +184,8 @@ pub fn encode(series: SeriesId, level: Level, rows: &[Row]) -> Vec<u8> {
         numbers::encode(&squares, &mut details);
         for place in PLACES {
             put_integers(
-                rows.iter().map(|row| place(row).time.wrapping_sub(row.start)),
+                rows.iter()
+                    .map(|row| place(row).time.wrapping_sub(row.start)),
                 &mut details,
             );
             put_integers(
@@ -399,8 +407,7 @@ mod tests {
                     for corner in CORNERS {
                         prop_assert_eq!(corner(&back.numbers).to_bits(), corner(&row.numbers).to_bits());
                     }
-                    let largest = row.numbers.min.abs().max(row.numbers.max.abs());
-                    let allowed = f64::EPSILON * row.numbers.count as f64 * largest;
+                    let allowed = uncertainty(&row.numbers);
                     let same = back.numbers.sum == row.numbers.sum || back.numbers.sum.is_nan() && row.numbers.sum.is_nan();
                     prop_assert!(same || (back.numbers.sum - row.numbers.sum).abs() <= allowed);
                     if level == Level::Hour {

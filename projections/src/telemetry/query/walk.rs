@@ -116,7 +116,9 @@ impl Walk<'_> {
         let first = run
             .clusters
             .partition_point(|cluster| cluster.max_time < from);
-        let end = run.clusters.partition_point(|cluster| cluster.min_time < to);
+        let end = run
+            .clusters
+            .partition_point(|cluster| cluster.min_time < to);
         let clusters = run.clusters.get(first..end).unwrap_or_default();
         let (Some(earliest), Some(latest)) = (clusters.first(), clusters.last()) else {
             return Ok(());
@@ -137,7 +139,10 @@ impl Walk<'_> {
         };
         self.fill(run, shorter, from, start, visit)?;
         let begin = chunks.partition_point(|chunk| chunk.last < start);
-        for chunk in chunks[begin..].iter().take_while(|chunk| chunk.first < stop) {
+        for chunk in chunks[begin..]
+            .iter()
+            .take_while(|chunk| chunk.first < stop)
+        {
             if let Some(rows) = run.file.read_rollup(chunk, self.detail)? {
                 let begin = rows.partition_point(|row| row.start < start);
                 let end = rows.partition_point(|row| row.start < stop);
@@ -197,8 +202,14 @@ mod tests {
         };
         let everything = rows(i64::MIN, i64::MAX, 10, 3 * MINUTE);
         assert_eq!(everything, Some((0, 4 * MINUTE)));
-        assert_eq!(rows(5, 4 * MINUTE, 10, 3 * MINUTE), Some((MINUTE, 4 * MINUTE)));
-        assert_eq!(rows(0, 4 * MINUTE - 1, 10, 4 * MINUTE), Some((0, 3 * MINUTE)));
+        assert_eq!(
+            rows(5, 4 * MINUTE, 10, 3 * MINUTE),
+            Some((MINUTE, 4 * MINUTE))
+        );
+        assert_eq!(
+            rows(0, 4 * MINUTE - 1, 10, 4 * MINUTE),
+            Some((0, 3 * MINUTE))
+        );
         assert_eq!(rows(1, MINUTE, 0, MINUTE), None);
         assert_eq!(rows(i64::MIN, i64::MAX, i64::MIN, 0), None);
     }

@@ -155,12 +155,7 @@ impl Builder {
         full
     }
 
-    fn row(
-        &mut self,
-        columns: &Columns,
-        range: std::ops::Range<usize>,
-        start: i64,
-    ) -> Option<Row> {
+    fn row(&mut self, columns: &Columns, range: std::ops::Range<usize>, start: i64) -> Option<Row> {
         let place = |index: usize| Place {
             time: columns.times[index],
             quality: columns.qualities.get(index),
@@ -170,7 +165,9 @@ impl Builder {
             Values::Numbers(all) => {
                 let numbers = Statistics::of(&all[range.clone()]);
                 let at = |wanted: f64| {
-                    let found = all[range.clone()].iter().position(|number| *number == wanted);
+                    let found = all[range.clone()]
+                        .iter()
+                        .position(|number| *number == wanted);
                     place(range.start + found.unwrap_or(0))
                 };
                 let good = match columns.qualities.constant() {
