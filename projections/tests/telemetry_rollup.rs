@@ -220,7 +220,7 @@ fn assert_equal(engine: &Engine, oracle: &Oracle) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn what_rollups_tell_is_what_the_samples_tell(steps in prop::collection::vec(step(), 1..24)) {

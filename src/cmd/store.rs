@@ -188,7 +188,9 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         let rows = store
             .export(&filter, range)
             .map_err(|error| Failure::telemetry(&error))?;
-        let format = args.format.unwrap_or_else(|| format_of(args.output.as_deref()));
+        let format = args
+            .format
+            .unwrap_or_else(|| format_of(args.output.as_deref()));
         let failed = |error: std::io::Error| Failure::other("the export cannot be written", &error);
         let written = match &args.output {
             Some(path) => {

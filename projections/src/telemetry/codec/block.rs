@@ -540,7 +540,10 @@ mod tests {
     fn a_newer_block_is_called_newer() {
         assert_eq!(
             decode(&[FORMAT + 1, 0, 0], Depth::All),
-            Err(CodecError::Newer { found: 2, known: 1 })
+            Err(CodecError::Newer {
+                found: u32::from(FORMAT) + 1,
+                known: u32::from(FORMAT),
+            })
         );
     }
 }
