@@ -17,6 +17,7 @@ mod merge;
 pub mod model;
 mod query;
 mod rollup;
+mod samples;
 mod state;
 pub mod store;
 mod summary;
@@ -32,4 +33,5 @@ pub use model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample,
     SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
 };
+pub use samples::{Incoming, SampleBatch, SampleValues};
 pub use store::{Appended, TelemetryError, TelemetryStore};

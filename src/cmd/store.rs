@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tellee_actors::time::{SharedClock, SystemClock, Timestamp};
+use tellee_api::mqtt::journal;
 use tellee_projections::telemetry::{
     Damage, Hit, Report, Rows, SeriesFilter, SeriesKey, TimeRange, check, write_csv,
 };
@@ -81,11 +82,22 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
         report.log_bytes
     );
     print_damages(&report);
-    if report.is_whole() {
+    let mqtt = journal::check(&folder.mqtt()).map_err(|error| Failure::journal(&error))?;
+    println!(
+        "MQTT: {} sessions, {} messages that wait, {} retained ({} bytes)",
+        mqtt.sessions, mqtt.messages, mqtt.retained, mqtt.bytes
+    );
+    for damage in &mqtt.damages {
+        println!(
+            "damaged: `mqtt/{}` at byte {}: {}",
+            damage.file, damage.offset, damage.reason
+        );
+    }
+    if report.is_whole() && mqtt.is_whole() {
         return Ok(());
     }
     Err(Failure::DataFolder(
-        "the telemetry store is damaged in the places above; all else can be read".to_owned(),
+        "the stores are damaged in the places above; all else can be read".to_owned(),
     ))
 }
 
