@@ -451,20 +451,35 @@ impl State {
         found
     }
 
-    /// Files that no series has a block in any more.
-    pub fn empty_files(&self) -> Vec<u64> {
-        let mut used = hashbrown::HashSet::new();
+    /// Bytes of the blocks of each file that its series still have, by number.
+    fn used_bytes(&self) -> HashMap<u64, u64> {
+        let mut used = HashMap::new();
         for (_, series) in self.all() {
             for part in &series.blocks {
-                if let Part::Disk { file, .. } = part {
-                    used.insert(file.number);
+                if let Part::Disk { file, length, .. } = part {
+                    *used.entry(file.number).or_insert(0) += u64::from(*length);
                 }
             }
         }
+        used
+    }
+
+    /// Files that no series has a block in any more.
+    pub fn empty_files(&self) -> Vec<u64> {
+        let used = self.used_bytes();
         self.files
             .iter()
             .map(|file| file.number)
-            .filter(|number| !used.contains(number))
+            .filter(|number| !used.contains_key(number))
             .collect()
+    }
+
+    /// A file of at least `least` bytes that holds more of what was dropped than of what is still needed.
+    pub fn mostly_dropped_file(&self, least: u64) -> Option<&Arc<BlockFile>> {
+        let used = self.used_bytes();
+        self.files.iter().find(|file| {
+            let used = used.get(&file.number).copied().unwrap_or(0);
+            file.length >= least && used < file.block_bytes / 2
+        })
     }
 }

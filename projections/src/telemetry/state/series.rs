@@ -43,6 +43,11 @@ impl Series {
         self.logged
     }
 
+    /// Its blocks in files, in order of (file order, time).
+    pub fn blocks(&self) -> &[Part] {
+        &self.blocks
+    }
+
     /// Takes over the newest sample from `head`, if that holds it.
     pub(super) fn settle(&mut self, head: &mut Head) {
         if std::mem::take(&mut head.holds_latest) {
