@@ -4,11 +4,15 @@
 //! Each function takes any bytes and panics only where Tellee breaks a promise.
 
 #[cfg(feature = "mqtt")]
+mod line;
+#[cfg(feature = "mqtt")]
 mod mqtt;
 mod senml;
 #[cfg(feature = "mqtt")]
 mod server;
 
+#[cfg(feature = "mqtt")]
+pub use line::line_protocol;
 #[cfg(feature = "mqtt")]
 pub use mqtt::mqtt_packets;
 pub use senml::{plain_json, senml_cbor, senml_json};

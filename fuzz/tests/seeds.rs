@@ -72,4 +72,4 @@ macro_rules! targets {
 
 targets! { senml_json senml_cbor plain_json }
 #[cfg(feature = "mqtt")]
-targets! { mqtt_packets mqtt_server }
+targets! { line_protocol mqtt_packets mqtt_server }

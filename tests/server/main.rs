@@ -7,6 +7,7 @@ mod bootstrap;
 mod client;
 mod faults;
 mod harness;
+mod influx;
 mod line;
 mod mqtt_client;
 mod mqtt_sessions;

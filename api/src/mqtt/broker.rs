@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tellee_actors::ids::ThingId;
+use tellee_actors::ids::{ChannelId, ThingId};
 use tokio_util::sync::CancellationToken;
 
 use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
@@ -298,5 +298,12 @@ impl Forwarder for ToSubscribers {
         if let Some(broker) = self.0.upgrade() {
             broker.deliver_forward(message);
         }
+    }
+
+    fn wants(&self, channel: ChannelId) -> bool {
+        let topic = format!("channels/{channel}/messages");
+        self.0
+            .upgrade()
+            .is_some_and(|broker| broker.fanout.reaches(&topic))
     }
 }
