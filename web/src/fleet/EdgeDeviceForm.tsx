@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import type { Channel, EdgeDevice } from "../api/types";
-import { useQuery } from "../api/useQuery";
+import { CHOICE_PAGES, usePages } from "../api/usePages";
 import { newId } from "../lib/id";
 import { Button } from "../parts/Button";
 import { CheckField, TextArea, TextField } from "../parts/Field";
@@ -29,7 +29,7 @@ export function EdgeDeviceForm({ device: given, claim, onClose, onSaved }: Props
   const [activate, setActivate] = useState(true);
   const [note, setNote] = useState("");
   const [shown, setShown] = useState(false);
-  const known = useQuery<{ channels: { nodes: Channel[] } }>(documents.channels, {});
+  const known = usePages<Channel>(documents.channels, {}, (data) => data.channels, CHOICE_PAGES);
   const submit = useSubmit();
   const send = (event: FormEvent) => {
     event.preventDefault();
@@ -54,7 +54,7 @@ export function EdgeDeviceForm({ device: given, claim, onClose, onSaved }: Props
         {!device && <TextField label={t("fleet.externalId")} required className="mono" readOnly={claim !== undefined} value={externalId} onChange={(event) => setExternalId(event.target.value)} note={t("fleet.externalIdNote")} />}
         {!device && <TextField label={t("fleet.externalKey")} required className="mono" minLength={8} value={externalKey} onChange={(event) => setExternalKey(event.target.value)} note={claim ? t("fleet.claimKeyNote") : t("fleet.externalKeyNote")} />}
         {known.error && <Failed what={t("fleet.channels")} error={known.error} retry={known.reload} />}
-        <ChannelPicker label={t("fleet.channels")} channels={known.data?.channels.nodes ?? []} value={channels} onChange={setChannels} />
+        <ChannelPicker label={t("fleet.channels")} channels={known.data?.nodes ?? []} value={channels} onChange={setChannels} />
         <TextArea label={t("fleet.content")} className="mono" rows={10} value={content} onChange={(event) => setContent(event.target.value)} note={t("fleet.contentNote")} />
         {device ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <CheckField label={t("fleet.activate")} checked={activate} onChange={(event) => setActivate(event.target.checked)} />}
         {submit.conflict && device ? <Conflict entity="EDGE_DEVICE" id={device.id} since={device.revision} mine={{ name, content, channels }} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}

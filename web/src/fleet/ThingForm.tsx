@@ -2,6 +2,7 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import type { Channel, DeviceType, Tag, ThingRow } from "../api/types";
+import { CHOICE_PAGES, usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { Button } from "../parts/Button";
 import { TextArea, TextField } from "../parts/Field";
@@ -29,7 +30,7 @@ export function ThingForm({ thing: given, onClose, onSaved }: Props) {
   const [channels, setChannels] = useState<string[]>([]);
   const [note, setNote] = useState("");
   const [key, setKey] = useState<{ id: string; key: string } | null>(null);
-  const known = useQuery<{ channels: { nodes: Channel[] } }>(thing ? null : documents.channels, {});
+  const known = usePages<Channel>(thing ? null : documents.channels, {}, (data) => data.channels, CHOICE_PAGES);
   const types = useQuery<{ deviceTypes: { nodes: DeviceType[] } }>(documents.deviceTypes, {});
   const submit = useSubmit();
   const parsed = parseJson(metadata);
@@ -61,7 +62,7 @@ export function ThingForm({ thing: given, onClose, onSaved }: Props) {
         <Select label={t("fleet.deviceType")} value={deviceType} onChange={setDeviceType} options={withNothing(types.data?.deviceTypes.nodes)} />
         <TextArea label={t("form.metadata")} className="mono" rows={4} value={metadata} onChange={(event) => setMetadata(event.target.value)} note={t("form.metadataNote")} error={parsed.ok ? null : parsed.reason} />
         <TagEditor tags={tags} onChange={setTags} />
-        {thing ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <ChannelPicker label={t("fleet.channels")} channels={known.data?.channels.nodes ?? []} value={channels} onChange={setChannels} />}
+        {thing ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <ChannelPicker label={t("fleet.channels")} channels={known.data?.nodes ?? []} value={channels} onChange={setChannels} />}
         {submit.conflict && thing ? <Conflict entity="THING" id={thing.id} since={thing.revision} mine={JSON.parse(JSON.stringify(common))} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
         <div className="dialog-actions">
           <Button onClick={onClose}>{t("dialog.cancel")}</Button>

@@ -2,6 +2,7 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import type { Model, Series, ThingRow } from "../api/types";
+import { CHOICE_PAGES, usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { useSubmit } from "../fleet/submit";
 import { serverNow } from "../lib/clock";
@@ -65,7 +66,7 @@ export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: 
   const [period, setPeriod] = useState("1");
   const [window, setWindow] = useState("60");
   const submit = useSubmit();
-  const things = useQuery<{ things: { nodes: ThingRow[] } }>(documents.things, {});
+  const things = usePages<ThingRow>(documents.things, {}, (data) => data.things, CHOICE_PAGES);
   const series = useQuery<{ series: { nodes: Series[] } }>(thing ? documents.seriesOf : null, { thing });
   const numeric = (series.data?.series.nodes ?? []).filter((one) => one.channel && one.latest?.number !== null && !one.name.endsWith(".score"));
   const send = (event: FormEvent) => {
@@ -84,7 +85,7 @@ export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: 
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
         {things.error && <Failed what={t("rules.thing")} error={things.error} retry={things.reload} />}
         {series.error && <Failed what={t("models.signals")} error={series.error} retry={series.reload} />}
-        <Select label={t("rules.thing")} value={thing} onChange={(next) => { setThing(next); setSignals([]); }} options={withNothing(things.data?.things.nodes)} />
+        <Select label={t("rules.thing")} value={thing} onChange={(next) => { setThing(next); setSignals([]); }} options={withNothing(things.data?.nodes)} />
         {thing !== "" && (
           <fieldset className="picker"><legend>{t("models.signals")}</legend>
             {numeric.map((one) => <label key={one.id} className="check"><input type="checkbox" checked={signals.includes(one.id)} onChange={() => toggle(one.id)} /> {one.tag?.title ?? one.name}</label>)}

@@ -2,6 +2,7 @@ import { type FormEvent, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import { type AlarmRule, type DeviceType, type Json, type Long, PRIORITIES, type Priority, type Series, type ThingRow } from "../api/types";
+import { CHOICE_PAGES, usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { Conflict } from "../fleet/Conflict";
 import { useSubmit } from "../fleet/submit";
@@ -32,7 +33,7 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
   const [draft, setDraft] = useState<Draft>(before);
   const [note, setNote] = useState("");
   const submit = useSubmit();
-  const things = useQuery<{ things: { nodes: ThingRow[] } }>(documents.things, {});
+  const things = usePages<ThingRow>(documents.things, {}, (data) => data.things, CHOICE_PAGES);
   const types = useQuery<{ deviceTypes: { nodes: DeviceType[] } }>(documents.deviceTypes, {});
   const series = useQuery<{ series: { nodes: Series[] } }>(draft.thing ? documents.seriesOf : null, { thing: draft.thing });
   const set = (patch: Partial<Draft>) => setDraft((now) => ({ ...now, ...patch }));
@@ -64,7 +65,7 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
       <Section title={t("rules.when")}>
         {[things, types, series].map((query, index) => query.error && <Failed key={index} what={t(["rules.thing", "fleet.deviceType", "rules.series"][index] ?? "")} error={query.error} retry={query.reload} />)}
         <div className="form-pair">
-          <Select label={t("rules.thing")} value={draft.thing} onChange={(next) => set({ thing: next, ...(next ? { deviceType: "" } : {}) })} options={withNothing(things.data?.things.nodes)} />
+          <Select label={t("rules.thing")} value={draft.thing} onChange={(next) => set({ thing: next, ...(next ? { deviceType: "" } : {}) })} options={withNothing(things.data?.nodes)} />
           {draft.thing === "" && (
             <Select label={t("rules.orType")} value={draft.deviceType} onChange={(deviceType) => set({ deviceType })} options={withNothing(types.data?.deviceTypes.nodes)} />
           )}
