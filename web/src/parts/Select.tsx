@@ -29,6 +29,7 @@ export function withNothing(nodes: readonly { id: string; name: string }[] = [])
 /** One of a list that opens. Arrows, letters, Enter and Escape are react-aria's. */
 export function Select<T extends string>({ label, labelHidden = false, options, value, onChange, note, placeholder = NOTHING, disabled = false, autoFocus = false }: Props<T>) {
   const known = options.some((option) => option.id === value);
+  const mark = options.find((option) => option.id === value)?.mark;
   return (
     <AriaSelect
       className={labelHidden ? "select" : "select field"}
@@ -40,10 +41,14 @@ export function Select<T extends string>({ label, labelHidden = false, options, 
       {...(labelHidden ? { "aria-label": label } : {})}
     >
       {!labelHidden && <Label>{label}</Label>}
-      <Button className="select-button">
-        <SelectValue className="select-value" />
-        <Icon name="chevron" size={12} />
-      </Button>
+      <span className="select-box">
+        {/* Beside the button, not in it: the digit of a glyph is no part of the button's name. */}
+        {mark && <span className="select-mark" aria-hidden="true">{mark}</span>}
+        <Button className="select-button">
+          <SelectValue className="select-value">{({ defaultChildren, isPlaceholder, selectedText }) => (isPlaceholder ? defaultChildren : selectedText)}</SelectValue>
+          <Icon name="chevron" size={12} />
+        </Button>
+      </span>
       {note && <Text slot="description" className="field-note">{note}</Text>}
       <Popover className="popover" offset={2} containerPadding={8}>
         <ListBox className="list-box">
