@@ -60,9 +60,9 @@ class Bench:
         address = self.server.http if http else self.server.mqtt
         keys = options.pop("keys", self.few)
         messages = options.get("messages", 0)
-        done = load(self.generator, address, self.server.pid, self.channel, keys, start=self.start, **options)
+        done = load(self.generator, address, self.server.pid, self.channel, keys, start=self.start, http=int(http), **options)
         self.start += messages
-        self.stored += messages * options["connections"]
+        self.stored += messages * options.get("connections", 0)
         return done
 
     def theirs(self, **options):
@@ -97,7 +97,7 @@ def rows(bench, messages):
     _, anchored = bench.pair("QoS 1, window 20, stored", (CPU, RATE), qos=1, **publish)
     bench.pair("QoS 1, window 1, stored", (RATE, CPU), qos=1, **{**publish, "messages": messages // 4, "window": 1})
     bench.pair("QoS 2, window 20, stored", (CPU, RATE), qos=2, **{**publish, "messages": messages // 2})
-    over_http = [bench.ours(http=True, mode="http", connections=CONNECTIONS, messages=messages // 4)
+    over_http = [bench.ours(http=True, connections=CONNECTIONS, messages=messages // 4)
                  for _ in range(bench.repeat)]
     cost = statistics.median(run["cpu_us_per_message"] for run in over_http)
     bench.row("HTTP, one SenML record, stored: CPU", cost, "µs/msg")
@@ -114,10 +114,10 @@ def rows(bench, messages):
 
 def idle_rows(bench, connections):
     """Needs a server that has done nothing else: what a load left free in the allocator would be counted as cheap."""
-    idle = (("bytes_per_connection", "memory", "B"), ("connects_per_second", "sign-ins", "/s"),
+    idle = (("bytes_each", "memory", "B"), ("connects_per_second", "sign-ins", "/s"),
             ("cpu_us_per_connect", "CPU of a sign-in", "µs"))
     repeat, bench.repeat = bench.repeat, 1
-    bench.pair(f"{connections} idle connections", idle, mode="idle", connections=connections, keys=bench.many)
+    bench.pair(f"{connections} idle connections", idle, idle=connections, keys=bench.many)
     bench.repeat = repeat
 
 

@@ -14,7 +14,7 @@ use tellee_actors::time::{SharedClock, Timestamp};
 use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::{MessageBatch, TelemetryStore};
 use tellee_senml::Limits;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use access::{AccessView, ThingAccess};
 pub use content::ContentType;
@@ -213,10 +213,31 @@ impl Ingest {
         protocol: &'static str,
         historical: bool,
     ) -> Result<Published, IngestError> {
+        let batch = self.read(
+            publisher, channel, subtopic, content, payload, protocol, historical,
+        )?;
+        self.append(batch, payload.len()).await
+    }
+
+    /// The first half of [`Ingest::store`]: authorises and reads a message. Nothing is kept yet.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn read(
+        &self,
+        publisher: Publisher,
+        channel: ChannelId,
+        subtopic: String,
+        content: ContentType,
+        payload: &[u8],
+        protocol: &'static str,
+        historical: bool,
+    ) -> Result<Arc<MessageBatch>, IngestError> {
         self.authorise(publisher.thing, channel)?;
         let received_at = self.clock.now();
         let records = content::records(content, payload, received_at, &self.limits.message)?;
-        let batch = MessageBatch {
+        Ok(Arc::new(MessageBatch {
             channel,
             thing: publisher.thing,
             subtopic: Arc::from(subtopic),
@@ -224,8 +245,7 @@ impl Ingest {
             received_at,
             historical,
             records,
-        };
-        self.append(Arc::new(batch), payload.len()).await
+        }))
     }
 
     fn authorise(&self, thing: ThingId, channel: ChannelId) -> Result<(), IngestError> {
@@ -235,7 +255,11 @@ impl Ingest {
         Err(IngestError::NotAuthorised { thing, channel })
     }
 
-    async fn append(
+    /// The second half of [`Ingest::store`]: what [`Ingest::read`] made is on disk when this returns `Ok`.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    pub(crate) async fn append(
         &self,
         batch: Arc<MessageBatch>,
         payload_bytes: usize,
@@ -249,16 +273,19 @@ impl Ingest {
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         let _admitted = match self.budget.try_acquire_many(weight) {
             Ok(permit) => permit,
-            Err(_) => {
-                tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
-                    .await
-                    .map_err(|_| IngestError::Overloaded)?
-                    .map_err(|_| IngestError::Stopping)?
-            }
+            // Rare and large: every message in flight would carry it.
+            Err(_) => Box::pin(self.wait_for_budget(weight)).await?,
         };
         self.store.append(Arc::clone(&batch)).await?;
         self.live.publish(&batch);
         Ok(Published { batch })
+    }
+
+    async fn wait_for_budget(&self, weight: u32) -> Result<SemaphorePermit<'_>, IngestError> {
+        tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
+            .await
+            .map_err(|_| IngestError::Overloaded)?
+            .map_err(|_| IngestError::Stopping)
     }
 
     fn forward(&self, message: &Forward<'_>) {

@@ -15,14 +15,14 @@ const AT_ONCE: usize = 32;
 /// Memory of the first connections is the allocator's start, not the slope.
 const WARM_UP: usize = 1_000;
 
-/// `connections` clients, half a second after the last one.
-pub async fn run(load: &Load) -> Result<Value, Problem> {
+/// `count` clients, half a second after the last one.
+pub async fn run(load: &Load, count: usize) -> Result<Value, Problem> {
     let load = Arc::new(load.clone());
-    let mut held = open(&load, 0..WARM_UP.min(load.connections)).await?;
+    let mut held = open(&load, 0..WARM_UP.min(count / 2)).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (warm, warm_rss) = (held.len(), load.process.rss_kib());
     let meter = load.process.meter();
-    held.extend(open(&load, warm..load.connections).await?);
+    held.extend(open(&load, warm..count).await?);
     let (seconds, more) = (meter.seconds(), (held.len() - warm) as u64);
     let cpu = meter.cpu_us_per(more);
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -33,7 +33,7 @@ pub async fn run(load: &Load) -> Result<Value, Problem> {
     let idle_cpu = resting.cpu_us_per(5);
     drop(held);
     Ok(json!({
-        "connections": load.connections, "bytes_per_connection": slope, "rss_kib": rss,
+        "idle": count, "bytes_each": slope, "rss_kib": rss,
         "connects_per_second": per_second(more, seconds), "cpu_us_per_connect": cpu, "idle_cpu_us_per_second": idle_cpu,
     }))
 }

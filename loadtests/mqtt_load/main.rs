@@ -1,13 +1,11 @@
 //! Loads a broker or server with SenML, and says what that cost the other end. Works against any MQTT 3.1.1 broker, so
 //! that two can be compared in one run. Prints one JSON object.
 //!
-//! `mqtt_load --address HOST:PORT --pid PID --channel ID --keys FILE [--mode MODE] [OPTIONS]`; a line of FILE is
-//! `user password`. Modes:
+//! `mqtt_load --address HOST:PORT --pid PID --channel ID --keys FILE [OPTIONS]`; a line of FILE is `user password`.
 //!
-//! - `publish` (the default): `--connections N --messages N --window N --qos 0|1|2 --subscribers N
-//!   --subscriber-qos 0|1|2`; messages are those of each connection.
-//! - `idle`: `--connections N`; with `--subscribers 1` each of them subscribes.
-//! - `http`: `--connections N --messages N`; the address is that of HTTP.
+//! - Messages: `--connections N --messages N --window N --qos 0|1|2 --subscribers N --subscriber-qos 0|1|2`; messages are
+//!   those of each connection. With `--http 1` they go by HTTP, one at a time, to that address.
+//! - `--idle N` opens that many connections instead, which say nothing more; with `--subscribers 1` each subscribes.
 //!
 //! `--start N` numbers the first message, so that no run repeats the samples of another.
 
@@ -122,11 +120,13 @@ async fn run() -> Result<String, Problem> {
         subscribers: usize::try_from(arguments.number("subscribers", 0)?)?,
         subscriber_qos: u8::try_from(arguments.number("subscriber-qos", 0)?.min(2))?,
     };
-    let report = match arguments.text("mode").unwrap_or("publish") {
-        "publish" => publish::run(&load).await?,
-        "idle" => idle::run(&load).await?,
-        "http" => http::run(&load).await?,
-        other => return Err(format!("--mode: `{other}` is none").into()),
+    let idle = usize::try_from(arguments.number("idle", 0)?)?;
+    let report = if idle > 0 {
+        idle::run(&load, idle).await?
+    } else if arguments.number("http", 0)? > 0 {
+        http::run(&load).await?
+    } else {
+        publish::run(&load).await?
     };
     Ok(report.to_string())
 }

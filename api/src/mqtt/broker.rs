@@ -4,9 +4,9 @@ mod attach;
 mod deliver;
 mod upkeep;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -17,12 +17,16 @@ use tokio_util::sync::CancellationToken;
 use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
 use super::config::MqttConfig;
 use super::fanout::{Fanout, Subscription, TreeFanout};
+use super::gate::Gate;
 use super::metrics::Metrics;
 use super::registry::{End, Registry, SessionHandle};
 use super::retained::Retained;
+use super::seat::Seats;
 use super::session::{Held, QueueBudget};
+use super::share::{Budget, Share};
 use super::topic;
 use crate::ingest::{AccessView, Forward, Forwarder, Ingest, Publisher};
+use crate::tls::CertifiedThing;
 
 pub(super) use attach::{Attached, Ending};
 pub(super) use deliver::Incoming;
@@ -37,23 +41,27 @@ pub struct Broker {
     retained: Mutex<Retained>,
     queue_budget: Arc<QueueBudget>,
     next_session: AtomicU64,
-    handshakes: Mutex<BTreeMap<u64, CancellationToken>>,
-    next_handshake: AtomicU64,
+    gate: Arc<Gate>,
+    in_flight: Arc<Budget>,
+    seats: Arc<Seats>,
     metrics: Metrics,
     upkept: AtomicBool,
     shutdown: CancellationToken,
 }
 
-/// A client whose key was right.
+/// A client whose key or certificate was right.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SignedIn {
     pub publisher: Publisher,
-    pub key_hash: [u8; 32],
+    /// `None`: it came by a certificate.
+    pub key_hash: Option<[u8; 32]>,
 }
 
 impl Broker {
     /// A broker that takes messages by `ingest`, and hands on those of other protocols that come by it.
     pub fn new(ingest: Arc<Ingest>, config: MqttConfig) -> Arc<Self> {
+        let shutdown = CancellationToken::new();
+        let patience = Duration::from_secs(config.handshake_timeout_seconds);
         let broker = Arc::new(Self {
             access: Arc::clone(ingest.access()),
             sessions: Mutex::default(),
@@ -64,11 +72,12 @@ impl Broker {
             )),
             queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
             next_session: AtomicU64::new(1),
-            handshakes: Mutex::default(),
-            next_handshake: AtomicU64::new(0),
+            in_flight: Budget::new(config.node_bytes_in_flight),
+            gate: Gate::new(config.max_connections, config.max_connections_per_address),
+            seats: Seats::new(config.max_handshakes, patience, shutdown.clone()),
             metrics: Metrics::default(),
             upkept: AtomicBool::new(false),
-            shutdown: CancellationToken::new(),
+            shutdown,
             config,
             ingest,
         });
@@ -91,6 +100,15 @@ impl Broker {
         self.queue_budget.used()
     }
 
+    /// Bytes that were read of clients and are not in the store, beyond the first 8 KiB of each connection.
+    pub fn in_flight_bytes(&self) -> usize {
+        self.in_flight.used()
+    }
+
+    pub(super) fn share(&self) -> Share {
+        self.in_flight.share()
+    }
+
     /// How many retained messages there are.
     pub fn retained_messages(&self) -> usize {
         self.retained.lock().len()
@@ -105,22 +123,12 @@ impl Broker {
         }
     }
 
-    /// A place among the clients that have not signed in yet. If all are taken, the oldest has to go.
-    pub(super) fn begin_handshake(&self) -> (u64, CancellationToken) {
-        let id = self.next_handshake.fetch_add(1, Ordering::Relaxed);
-        let given_up = self.shutdown.child_token();
-        let mut handshakes = self.handshakes.lock();
-        handshakes.insert(id, given_up.clone());
-        if handshakes.len() > self.config.max_handshakes
-            && let Some((_, oldest)) = handshakes.pop_first()
-        {
-            oldest.cancel();
-        }
-        (id, given_up)
+    pub(super) const fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
-    pub(super) fn finish_handshake(&self, id: u64) {
-        self.handshakes.lock().remove(&id);
+    pub(super) const fn seats(&self) -> &Arc<Seats> {
+        &self.seats
     }
 
     pub(super) const fn shutdown(&self) -> &CancellationToken {
@@ -131,19 +139,38 @@ impl Broker {
         &self.ingest
     }
 
-    /// The thing that signs in: user name is its id, password its key.
+    /// The thing that signs in: user name is its id, password its key. A certificate stands for the key; what is given
+    /// beside it must belong to the same thing.
     pub(super) fn sign_in(
         &self,
+        certified: Option<CertifiedThing>,
         user_name: Option<&str>,
         password: Option<&[u8]>,
     ) -> Option<SignedIn> {
-        let key_hash: [u8; 32] = Sha256::digest(password?).into();
+        let Some(CertifiedThing(thing)) = certified else {
+            return self.sign_in_by_key(user_name?, password?);
+        };
+        let named = user_name.map(str::parse::<ThingId>).transpose().ok()?;
+        if named.is_some_and(|named| named != thing) {
+            return None;
+        }
+        if let Some(password) = password {
+            return self.sign_in_by_key(&thing.to_string(), password);
+        }
+        Some(SignedIn {
+            publisher: self.access.thing(thing)?.into(),
+            key_hash: None,
+        })
+    }
+
+    fn sign_in_by_key(&self, user_name: &str, password: &[u8]) -> Option<SignedIn> {
+        let key_hash: [u8; 32] = Sha256::digest(password).into();
         let access = self.access.thing_by_key_hash(&key_hash)?;
-        let named: ThingId = user_name?.parse().ok()?;
+        let named: ThingId = user_name.parse().ok()?;
         let same: bool = named.0.as_bytes().ct_eq(access.thing.0.as_bytes()).into();
         same.then(|| SignedIn {
             publisher: access.into(),
-            key_hash,
+            key_hash: Some(key_hash),
         })
     }
 

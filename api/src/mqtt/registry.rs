@@ -41,7 +41,8 @@ pub struct SessionState {
 
 /// The present connection of a session.
 pub struct Connected {
-    pub key_hash: [u8; 32],
+    /// `None`: the client came by a certificate.
+    pub key_hash: Option<[u8; 32]>,
     /// Why the connection has to end.
     pub end: Option<Reason>,
     /// Cancelled when the connection has let go of the session.

@@ -64,8 +64,11 @@ impl Broker {
         let mut state = handle.state.lock();
         match &state.connected {
             Some(connected) => {
-                let of_key = self.access.thing_by_key_hash(&connected.key_hash);
-                if of_key.is_none_or(|access| access.thing != handle.thing) {
+                let known = match &connected.key_hash {
+                    Some(key_hash) => self.access.thing_by_key_hash(key_hash),
+                    None => self.access.thing(handle.thing),
+                };
+                if known.is_none_or(|access| access.thing != handle.thing) {
                     self.metrics.sessions_revoked.one_more();
                     handle.end_connection(&mut state, Reason::NOT_AUTHORISED);
                 }
