@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -36,6 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Port {
     /// Cancelled when the port stops. Who keeps a WebSocket closes it then.
     pub stop: CancellationToken,
+    /// The client speaks TLS with this server itself.
+    pub over_tls: bool,
 }
 
 /// Where requests go: to the routes, and those that may take it by the shorter way of messages.
@@ -144,7 +146,7 @@ impl Connection {
         no_delay(&socket.stream, self.peer);
         let place = self.silent.enter();
         let Some(tls) = tls else {
-            return self.serve_http(socket, None, place).await;
+            return self.serve_http(socket, false, None, place).await;
         };
         let evicted = place.evicted();
         let handshake = tokio::select! {
@@ -155,7 +157,7 @@ impl Connection {
         match handshake {
             Ok(Ok(stream)) => {
                 let certified = TlsServer::certified_thing(&stream);
-                Box::pin(self.serve_http(stream, certified, place)).await;
+                Box::pin(self.serve_http(stream, true, certified, place)).await;
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, peer = %self.peer, "a TLS handshake failed");
@@ -164,15 +166,23 @@ impl Connection {
         }
     }
 
-    async fn serve_http<S>(self, stream: S, certified: Option<CertifiedThing>, place: Place)
-    where
+    async fn serve_http<S>(
+        self,
+        stream: S,
+        over_tls: bool,
+        certified: Option<CertifiedThing>,
+        place: Place,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self {
             peer, doors, stop, ..
         } = self;
         let evicted = place.evicted();
-        let port = Port { stop: stop.clone() };
+        let port = Port {
+            stop: stop.clone(),
+            over_tls,
+        };
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             place.heard();
             let door = doors.messages.as_ref();
@@ -229,6 +239,11 @@ async fn answer(
 ) -> Response {
     use tower_service::Service as _;
     let mut request = request.map(Body::new);
+    if port.over_tls {
+        // As a proxy in front would say it: cookies are for TLS only then.
+        let https = HeaderValue::from_static("https");
+        request.headers_mut().insert("x-forwarded-proto", https);
+    }
     let extensions = request.extensions_mut();
     extensions.insert(peer);
     extensions.insert(port);
