@@ -23,6 +23,8 @@ mod raw;
 mod regressions;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
+#[path = "mqtt/statements.rs"]
+mod statements;
 #[path = "mqtt/support.rs"]
 mod support;
 #[path = "mqtt/tls.rs"]

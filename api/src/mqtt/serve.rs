@@ -217,6 +217,10 @@ impl Link {
                     }
                 }
                 () = &mut idle => {
+                    if !may_read && wire.output.len() < OUTPUT_HIGH_WATER {
+                        // The store is slow: it is not the client that is silent, it is not listened to.
+                        self.last_heard = Instant::now();
+                    }
                     let deadline = self.idle_deadline();
                     if deadline <= Instant::now() {
                         break End::Ordered(Reason::KEEP_ALIVE_TIMEOUT);

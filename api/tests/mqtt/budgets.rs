@@ -1,9 +1,11 @@
 //! Bytes that connections and the node may hold while the store or a subscriber is slow.
 
+use std::time::Duration;
+
 use tellee_api::mqtt::MqttConfig;
 use tokio::io::AsyncWriteExt as _;
 
-use super::raw::{Level, Raw};
+use super::raw::{Level, Options, Raw};
 use super::support::{Server, in_time, until};
 
 const MIB: usize = 1024 * 1024;
@@ -124,4 +126,30 @@ async fn a_subscriber_that_does_not_read_slows_neither_publisher_nor_other_subsc
     }
     assert!(server.broker.queued_bytes() <= 2 * MIB);
     drop(deaf);
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_listened_to_is_not_called_silent() {
+    let server = Server::with(MqttConfig {
+        receive_maximum: 4,
+        ..MqttConfig::default()
+    })
+    .await;
+    let options = Options {
+        keep_alive: 1,
+        ..Options::new(Level::V3, "held-back")
+    };
+    let mut raw = Raw::join(&server, &server.thing, &options).await;
+    server.store.shut();
+    let packets: Vec<u8> = (1..=8)
+        .flat_map(|id| raw.publish_packet(&server.topic(""), 1, id, 0, b"x"))
+        .collect();
+    raw.send(&packets).await;
+    until(|| server.store.waiting() == 4).await;
+    // Twice the time after which a silent client is ended.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    server.store.open();
+    for id in 1..=8 {
+        assert_eq!(raw.next().await.body, [0, id]);
+    }
 }
