@@ -20,5 +20,6 @@ export default defineConfig({
     locale: "en-GB",
     launchOptions: { ...(executablePath ? { executablePath } : {}), args },
     trace: "retain-on-failure",
+    actionTimeout: 10_000,
   },
 });

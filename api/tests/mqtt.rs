@@ -11,6 +11,8 @@ mod certificates;
 mod conformance;
 #[path = "mqtt/delivery.rs"]
 mod delivery;
+#[path = "mqtt/grants.rs"]
+mod grants;
 #[path = "mqtt/hostile.rs"]
 mod hostile;
 #[path = "mqtt/ingest.rs"]
@@ -21,6 +23,8 @@ mod peers;
 mod raw;
 #[path = "mqtt/regressions.rs"]
 mod regressions;
+#[path = "mqtt/restart.rs"]
+mod restart;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
 #[path = "mqtt/statements.rs"]

@@ -1,17 +1,6 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { expect, type Page, test } from "@playwright/test";
+import { expect, test } from "@playwright/test";
+import { serious } from "./axe";
 import { makePump, publish, signInPage } from "./server";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-interface Violation { id: string; impact: string | null; nodes: { target: unknown; failureSummary?: string }[] }
-
-/** Evaluated over the debugger, so the page's own policy stays as strict as it is. */
-async function serious(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const violations = await page.evaluate(async () => ((await (globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }).axe.run()).violations));
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(({ id, nodes }) => nodes.slice(0, 4).map((node) => `${id}: ${String(node.target)} ${node.failureSummary ?? ""}`));
-}
 
 const PAGES: [string, string][] = [["overview", "/"], ["alarms", "/alarms"], ["fleet", "/fleet"], ["things", "/fleet?list=things"], ["models", "/models"], ["rules", "/rules"], ["new rule", "/rules/new"], ["components", "/components"]];
 

@@ -5,6 +5,7 @@ import "./fonts.css";
 import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/shell.css";
+import "./styles/print.css";
 import { App } from "./App";
 import { startLanguages } from "./i18n/i18n";
 import { startKeys } from "./lib/keys";

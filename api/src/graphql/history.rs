@@ -188,9 +188,13 @@ pub async fn diff_of(
     let after = state_of(platform, entity, to).await?;
     Ok(diff(&before, &after)
         .into_iter()
+        .filter(|change| !OWN_COUNTERS.contains(&change.path.as_str()))
         .map(Change::from)
         .collect())
 }
+
+/// Where an edge device counts its own revisions: between two revisions they always differ, and say nothing.
+const OWN_COUNTERS: [&str; 2] = ["/revision", "/config_revision"];
 
 async fn state_of(platform: &Platform, entity: EntityId, revision: u64) -> Result<Value, ApiError> {
     if revision == 0 {

@@ -14,16 +14,18 @@ use hashbrown::HashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::broker::{Broker, Ending, Incoming};
+use super::broker::{Broker, Ending, Incoming, WillFate};
 use super::codec::{
     Ack, DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, SubAck, Version, decode, encode,
     take_frame,
 };
 use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
+use super::journal::{Entry, Position, Sending};
+use super::outbox::Outbox;
 use super::seat::Seat;
-use super::session::{Delivery, Next, Skipped, header};
-use super::settle::{Outcome, Refusal, Settled, settle};
+use super::session::{Delivery, Next, Skipped, Take, header};
+use super::settle::{Outcome, Refusal, Settled, Taking, settle};
 use super::share::Share;
 use super::wire::{OUTPUT_HIGH_WATER, Turn, Wire};
 use crate::tls::CertifiedThing;
@@ -100,6 +102,7 @@ struct Link {
     /// Since when the node has had no room for what this client sends.
     starved_since: Option<Instant>,
     last_heard: Instant,
+    outbox: Outbox,
 }
 
 impl Link {
@@ -121,6 +124,7 @@ impl Link {
             share,
             starved_since: None,
             last_heard: Instant::now(),
+            outbox: Outbox::default(),
         }
     }
 
@@ -128,8 +132,62 @@ impl Link {
         self.established.version
     }
 
-    fn encode(&self, packet: &Outgoing<'_>, output: &mut BytesMut) {
-        encode(packet, self.version(), output);
+    fn encode(&mut self, packet: &Outgoing<'_>, output: &mut BytesMut) {
+        self.encode_after(0, packet, output);
+    }
+
+    /// The client gets the packet once the journal is durable up to `position`.
+    fn encode_after(&mut self, position: Position, packet: &Outgoing<'_>, output: &mut BytesMut) {
+        let (version, journal) = (self.version(), self.broker.journal());
+        let durable = || journal.durable();
+        self.outbox.put(position, durable, output, |output| {
+            encode(packet, version, output);
+        });
+    }
+
+    /// What the journal has to know of the session; nothing where it ends with its connection.
+    fn note(&self, entry: impl FnOnce(u64) -> Entry) -> Option<Entry> {
+        let handle = &self.established.attached.handle;
+        handle.journaled.then(|| entry(handle.id))
+    }
+
+    /// Appends what somebody waits for. Answers the position to wait for.
+    fn append(&self, entry: Option<Entry>) -> Position {
+        entry.map_or(0, |entry| self.broker.journal().append(vec![entry]))
+    }
+
+    fn append_lazily(&self, entry: Option<Entry>) {
+        self.broker
+            .journal()
+            .append_lazily(entry.into_iter().collect());
+    }
+
+    /// Notes that a message came, before it is stored.
+    fn take(&self, publish: &Publish) -> Taking {
+        if publish.qos != QoS::ExactlyOnce {
+            return Taking::Plain;
+        }
+        let handle = &self.established.attached.handle;
+        let now = self.broker.ingest().clock().now();
+        let mut state = handle.state.lock();
+        match state.session.take(publish.packet_id, now) {
+            Take::Duplicate => Taking::Duplicate,
+            Take::Again { received_at } => Taking::Known {
+                received_at,
+                position: 0,
+            },
+            Take::New => {
+                let position = self.append(self.note(|session| Entry::Taken {
+                    session,
+                    packet_id: publish.packet_id,
+                    received_at: now,
+                }));
+                Taking::Known {
+                    received_at: now,
+                    position,
+                }
+            }
+        }
     }
 
     /// Runs the connection to its end. All that was taken is settled when it returns.
@@ -146,6 +204,10 @@ impl Link {
         let idle = tokio::time::sleep_until(self.idle_deadline());
         tokio::pin!(idle);
         let end = 'connection: loop {
+            if self.outbox.awaits().is_some() {
+                let durable = broker.journal().durable();
+                self.outbox.release(durable, &mut wire.output);
+            }
             while self.may_take(taken.len(), window, &wire.output) {
                 let frame = match take_frame(&mut wire.input, packet_limit) {
                     Ok(Some(frame)) => frame,
@@ -157,8 +219,7 @@ impl Link {
                 match step {
                     Ok(Step::Publish(publish)) => {
                         self.bytes_in_flight += publish.payload.len();
-                        let duplicate = publish.qos == QoS::ExactlyOnce
-                            && !handle.state.lock().session.take(publish.packet_id);
+                        let taking = self.take(&publish);
                         let publisher = self.established.client.publisher;
                         taken.push_back(settle(
                             Arc::clone(&broker),
@@ -166,7 +227,7 @@ impl Link {
                             handle.id,
                             self.version(),
                             publish,
-                            duplicate,
+                            taking,
                         ));
                     }
                     Ok(Step::Disconnect(disconnect)) => break 'connection End::Left(disconnect),
@@ -177,10 +238,11 @@ impl Link {
                     Err(error) => break 'connection self.protocol_error(error),
                 }
             }
-            if look {
+            // A session that lasts reads on from the journal, which tells nobody how far it has come.
+            if look || handle.journaled {
                 match self.deliver(&mut wire.output) {
                     Delivered::All => look = false,
-                    Delivered::Some => {}
+                    Delivered::Some => look = true,
                     Delivered::End(reason) => break End::Ordered(reason),
                 }
             }
@@ -190,12 +252,14 @@ impl Link {
                 self.starved_since = None;
             }
             let may_read = has_room && self.may_take(taken.len(), window, &wire.output);
+            let awaited = self.awaited();
             tokio::select! {
                 biased;
                 () = woken.as_mut() => {
                     woken.set(handle.wake.notified());
                     look = true;
                 }
+                () = broker.journal().reached(awaited.unwrap_or(0)), if awaited.is_some() => look = true,
                 Some(settled) = taken.next(), if !taken.is_empty() => {
                     // One commit settles many messages: their acknowledgements go out together.
                     let mut next = Some(settled);
@@ -234,6 +298,10 @@ impl Link {
             while let Some(settled) = taken.next().await {
                 let _ = self.settled(settled, &mut wire.output);
             }
+            if let Some(position) = self.outbox.awaits_last() {
+                broker.journal().reached(position).await;
+                self.outbox.release(position, &mut wire.output);
+            }
         };
         if tokio::time::timeout(SETTLE_PATIENCE, rest).await.is_err() {
             tracing::warn!(client_id = %handle.client_id, "messages were not settled in time at the end of a connection");
@@ -247,7 +315,16 @@ impl Link {
     fn may_take(&self, taken: usize, window: usize, output: &BytesMut) -> bool {
         taken < window
             && self.bytes_in_flight < self.broker.config().connection_bytes_in_flight
-            && output.len() < OUTPUT_HIGH_WATER
+            && output.len() + self.outbox.bytes() < OUTPUT_HIGH_WATER
+            && self.broker.journal().has_room()
+    }
+
+    /// What to wait for in the journal, if anything.
+    fn awaited(&self) -> Option<Position> {
+        let journal = self.broker.journal();
+        self.outbox
+            .awaits()
+            .or_else(|| (!journal.has_room()).then(|| journal.durable() + 1))
     }
 
     /// Waits until the node has room for `held` bytes of this client. False: it took too long. Without that end
@@ -287,19 +364,38 @@ impl Link {
         match step {
             // An acknowledgement of what is not in flight changes nothing.
             Step::PubAck(ack) => {
-                handle.state.lock().session.acknowledged(ack.packet_id);
+                if handle.state.lock().session.acknowledged(ack.packet_id) {
+                    self.append_lazily(self.settles(ack));
+                }
             }
             Step::PubComp(ack) => {
-                handle.state.lock().session.completed(ack.packet_id);
+                if handle.state.lock().session.completed(ack.packet_id) {
+                    self.append_lazily(self.settles(ack));
+                }
             }
             Step::PubRec(ack) => {
                 let release = handle.state.lock().session.received(ack);
-                if let Some(release) = release {
-                    self.encode(&Outgoing::PubRel(release), output);
+                match release {
+                    None => self.append_lazily(self.settles(ack)),
+                    Some(release) => {
+                        // The client forgets the message once it is released: so it must not be sent again.
+                        let received = self.note(|session| Entry::Received {
+                            session,
+                            packet_id: ack.packet_id,
+                        });
+                        let position = self.append(received.filter(|_| !release.reason.is_error()));
+                        self.encode_after(position, &Outgoing::PubRel(release), output);
+                    }
                 }
             }
             Step::PubRel(ack) => {
                 let known = handle.state.lock().session.release(ack.packet_id);
+                // The client may use the identifier anew once it is told.
+                let released = self.note(|session| Entry::Released {
+                    session,
+                    packet_id: ack.packet_id,
+                });
+                let position = self.append(released.filter(|_| known));
                 let reason = if known {
                     Reason::SUCCESS
                 } else {
@@ -308,7 +404,8 @@ impl Link {
                 if known {
                     self.connection.settled();
                 }
-                self.encode(
+                self.encode_after(
+                    position,
                     &Outgoing::PubComp(Ack {
                         packet_id: ack.packet_id,
                         reason,
@@ -317,20 +414,20 @@ impl Link {
                 );
             }
             Step::Subscribe(subscribe) => {
-                let reasons = self.broker.subscribe(&handle, &subscribe);
+                let (reasons, position) = self.broker.subscribe(&handle, &subscribe);
                 let suback = SubAck {
                     packet_id: subscribe.packet_id,
                     reasons,
                 };
-                self.encode(&Outgoing::SubAck(&suback), output);
+                self.encode_after(position, &Outgoing::SubAck(&suback), output);
             }
             Step::Unsubscribe(unsubscribe) => {
-                let reasons = self.broker.unsubscribe(&handle, &unsubscribe);
+                let (reasons, position) = self.broker.unsubscribe(&handle, &unsubscribe);
                 let unsuback = SubAck {
                     packet_id: unsubscribe.packet_id,
                     reasons,
                 };
-                self.encode(&Outgoing::UnsubAck(&unsuback), output);
+                self.encode_after(position, &Outgoing::UnsubAck(&unsuback), output);
             }
             Step::Ping => self.encode(&Outgoing::PingResp, output),
             // Taken care of by the loop.
@@ -338,25 +435,39 @@ impl Link {
         }
     }
 
+    /// The client has settled a message that was sent to it.
+    fn settles(&self, ack: Ack) -> Option<Entry> {
+        self.note(|session| Entry::Acknowledged {
+            session,
+            packet_id: ack.packet_id,
+        })
+    }
+
     /// Hands on what was stored and acknowledges it.
     fn settled(&mut self, settled: Settled, output: &mut BytesMut) -> Option<End> {
         let Settled { publish, outcome } = settled;
         let origin = self.established.attached.handle.id;
         self.bytes_in_flight = self.bytes_in_flight.saturating_sub(publish.payload.len());
+        let mut position = 0;
         let refusal = match outcome {
             Outcome::Stored {
                 channel,
                 received_at,
             } => {
                 self.broker.metrics().received[usize::from(publish.qos.bits())].one_more();
-                self.broker.deliver(
+                let settled = self.stored(&publish);
+                position = self.broker.deliver(
                     channel,
                     &Incoming::of_publish(&publish, origin),
                     received_at,
+                    settled,
                 );
                 None
             }
             Outcome::Duplicate => {
+                if self.established.attached.handle.journaled {
+                    position = self.broker.journal().last();
+                }
                 // A duplicate that does not call itself one was counted as a new message.
                 if !publish.duplicate {
                     self.connection.settled();
@@ -373,11 +484,26 @@ impl Link {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => {
                 self.connection.settled();
-                self.encode(&Outgoing::PubAck(ack, None), output);
+                self.encode_after(position, &Outgoing::PubAck(ack, None), output);
             }
-            QoS::ExactlyOnce => self.encode(&Outgoing::PubRec(ack, None), output),
+            QoS::ExactlyOnce => {
+                self.encode_after(position, &Outgoing::PubRec(ack, None), output);
+            }
         }
         None
+    }
+
+    /// A QoS 2 message is known as settled together with what becomes of it, so that no crash comes between.
+    fn stored(&self, publish: &Publish) -> Option<Entry> {
+        if publish.qos != QoS::ExactlyOnce {
+            return None;
+        }
+        let handle = &self.established.attached.handle;
+        handle.state.lock().session.settled(publish.packet_id);
+        self.note(|session| Entry::Settled {
+            session,
+            packet_id: publish.packet_id,
+        })
     }
 
     fn refused(
@@ -400,6 +526,10 @@ impl Link {
                 .lock()
                 .session
                 .release(publish.packet_id);
+            self.append_lazily(self.note(|session| Entry::Released {
+                session,
+                packet_id: publish.packet_id,
+            }));
         }
         // 3.1.1 has no word for it: an acknowledgement would be a lie, so the connection ends (MQTT-3.3.5-2).
         if self.version() == Version::V3 {
@@ -420,7 +550,7 @@ impl Link {
     }
 
     /// Writes what waits in the session.
-    fn deliver(&mut self, output: &mut BytesMut) -> Delivered {
+    fn deliver(&mut self, into: &mut BytesMut) -> Delivered {
         let handle = Arc::clone(&self.established.attached.handle);
         let mut state = handle.state.lock();
         if let Some(reason) = state.connected.as_ref().and_then(|connected| connected.end) {
@@ -430,39 +560,87 @@ impl Link {
         let now = self.broker.ingest().clock().now();
         let broker = Arc::clone(&self.broker);
         let metrics = broker.metrics();
-        while output.len() < OUTPUT_HIGH_WATER {
-            let Some(next) = state.session.next(now) else {
-                return Delivered::All;
+        let version = self.version();
+        let mut noted = Vec::new();
+        // Straight into the output, unless something has to wait for the journal.
+        let aside = handle.journaled || self.outbox.awaits().is_some();
+        let mut output = if aside {
+            BytesMut::new()
+        } else {
+            std::mem::take(into)
+        };
+        let room = OUTPUT_HIGH_WATER.saturating_sub(self.outbox.bytes() + into.len());
+        let mut delivered = Delivered::Some;
+        while output.len() < room {
+            let mut next = state.session.next(now);
+            if next.is_none() {
+                broker.read_ahead(&handle, &mut state);
+                next = state.session.next(now);
+            }
+            let Some(next) = next else {
+                delivered = Delivered::All;
+                break;
             };
             match next {
                 Next::Publish {
                     packet_id,
                     duplicate,
                     delivery,
+                    source,
                 } => {
                     metrics.sent[usize::from(delivery.qos.bits())].one_more();
-                    let version = self.established.version;
                     let (known, alias) = self.alias(&delivery);
                     let mut header = header(&delivery, packet_id, duplicate, now);
                     header.topic_alias = alias;
                     if known {
                         header.topic = "";
                     }
-                    encode(
-                        &Outgoing::Publish(header, &delivery.message.payload),
-                        version,
-                        output,
-                    );
+                    let packet = Outgoing::Publish(header, &delivery.message.payload);
+                    encode(&packet, version, &mut output);
+                    noted.extend(source.map(|source| Entry::Sent {
+                        session: handle.id,
+                        sending: Sending {
+                            packet_id,
+                            source,
+                            qos: delivery.qos,
+                            retain: delivery.retain,
+                            subscription_ids: delivery.subscription_ids,
+                        },
+                    }));
                 }
                 Next::Release { packet_id } => {
                     let packet = Outgoing::PubRel(Ack::success(packet_id));
-                    encode(&packet, self.established.version, output);
+                    encode(&packet, version, &mut output);
                 }
-                Next::Skipped(Skipped::Expired) => metrics.dropped_expired.one_more(),
-                Next::Skipped(Skipped::TooLarge) => metrics.dropped_too_large.one_more(),
+                Next::Skipped(skipped, source) => {
+                    match skipped {
+                        Skipped::Expired => metrics.dropped_expired.one_more(),
+                        Skipped::TooLarge => metrics.dropped_too_large.one_more(),
+                    }
+                    noted.extend(source.map(|source| Entry::Passed {
+                        session: handle.id,
+                        source,
+                    }));
+                }
             }
         }
-        Delivered::Some
+        if !aside {
+            *into = output;
+            return delivered;
+        }
+        // The client must not know an identifier that the journal does not.
+        let position = if noted.is_empty() {
+            0
+        } else {
+            broker.journal().append(noted)
+        };
+        if !output.is_empty() {
+            let durable = || broker.journal().durable();
+            self.outbox.put(position, durable, into, |out| {
+                out.unsplit(output);
+            });
+        }
+        delivered
     }
 
     /// Whether the client knows the topic's alias already, and the alias. The first topics get one each.
@@ -487,17 +665,27 @@ impl Link {
     fn ending(&mut self, end: &End) -> Ending {
         let most = self.broker.config().max_session_expiry_seconds;
         let established = self.established.session_expiry;
-        let (keeps_will, session_expiry) = match end {
-            End::Left(disconnect) => (
-                disconnect.reason == Reason::DISCONNECT_WITH_WILL || disconnect.reason.is_error(),
-                renewed_expiry(established, disconnect.session_expiry, most),
-            ),
+        let had_will = self.established.will.is_some();
+        let mut due = || {
+            let will = self.established.will.take();
+            will.map_or(WillFate::Dropped, WillFate::Due)
+        };
+        let (will, session_expiry) = match end {
+            End::Left(disconnect) => {
+                let wanted = disconnect.reason == Reason::DISCONNECT_WITH_WILL
+                    || disconnect.reason.is_error();
+                (
+                    if wanted { due() } else { WillFate::Dropped },
+                    renewed_expiry(established, disconnect.session_expiry, most),
+                )
+            }
             // Devices did not leave because the server did.
-            End::Ordered(Reason::SERVER_SHUTTING_DOWN) => (false, established),
-            End::Lost | End::Ordered(_) => (true, established),
+            End::Ordered(Reason::SERVER_SHUTTING_DOWN) => (WillFate::Deferred, established),
+            End::Lost | End::Ordered(_) => (due(), established),
         };
         Ending {
-            will: self.established.will.take().filter(|_| keeps_will),
+            will,
+            had_will,
             session_expiry,
         }
     }

@@ -68,7 +68,7 @@ function seriesOf(alarm: Alarm): Series {
   return { id: alarm.series?.id ?? "", name: alarm.seriesName, subtopic: "", unit: alarm.unit, tag: alarm.series?.tag ?? null, limits: alarm.series?.limits ?? [], latest: null, channel: null };
 }
 
-function Journal({ alarm }: { alarm: Alarm }) {
+export function Journal({ alarm }: { alarm: Alarm }) {
   const { t } = useTranslation();
   const language = useLanguage();
   // The revision in the key: each change of the alarm is a new line of its journal.
@@ -92,7 +92,7 @@ function Journal({ alarm }: { alarm: Alarm }) {
   );
 }
 
-function CommentBox({ alarm, inputRef }: { alarm: Alarm; inputRef: React.RefObject<HTMLInputElement | null> }) {
+export function CommentBox({ alarm, inputRef }: { alarm: Alarm; inputRef: React.RefObject<HTMLInputElement | null> }) {
   const { t } = useTranslation();
   const [text, setText] = useState("");
   const submit = async (event: FormEvent) => {
@@ -107,7 +107,7 @@ function CommentBox({ alarm, inputRef }: { alarm: Alarm; inputRef: React.RefObje
   );
 }
 
-function Actions({ alarm }: { alarm: Alarm }) {
+export function Actions({ alarm }: { alarm: Alarm }) {
   const { t } = useTranslation();
   const who = useSignal(session);
   const [dialog, setDialog] = useState<"shelve" | "outOfService" | null>(null);

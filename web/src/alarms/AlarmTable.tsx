@@ -81,7 +81,7 @@ export function AlarmTable(props: Props) {
         </tr>
       </thead>
       <tbody>
-        {view.before > 0 && <tr aria-hidden="true"><td colSpan={10} className="spacer" height={view.before} /></tr>}
+        {view.before > 0 && <tr aria-hidden="true"><td className="spacer" height={view.before} /></tr>}
         {rows.slice(view.first, view.last).map((alarm, offset) => {
           const index = view.first + offset;
           return (
@@ -95,7 +95,7 @@ export function AlarmTable(props: Props) {
             </tr>
           );
         })}
-        {view.after > 0 && <tr aria-hidden="true"><td colSpan={10} className="spacer" height={view.after} /></tr>}
+        {view.after > 0 && <tr aria-hidden="true"><td className="spacer" height={view.after} /></tr>}
       </tbody>
     </table>
   );

@@ -40,7 +40,7 @@ export default function AlarmsPage() {
   // An alarm that returns while it is read stays in the drawer.
   const open = alarms.get(opened) ?? returned.find((alarm) => alarm.id === opened) ?? null;
   const tabs = TABS.map((id) => ({ id, label: t(`tab.${id}`), count: counts.tabs[id] }));
-  const lists = <Choice label={t("alarms.lists")} options={phone ? tabs.slice(0, 4) : tabs} value={tab as Tab} onChange={setTab} />;
+  const lists = <Choice label={t("alarms.lists")} options={tabs} value={tab as Tab} onChange={setTab} />;
   if (phone) return <PhoneAlarms rows={sorted} opened={opened} onOpen={setOpened} lists={lists} loaded={loaded} />;
   return (
     <div className="alarms-page">

@@ -9,8 +9,8 @@ import { useSignal } from "../lib/signal";
 import { AlarmGlyph } from "../parts/AlarmGlyph";
 import { Button } from "../parts/Button";
 import { Loading } from "../parts/Panel";
-import { navigate } from "../lib/router";
 import { acknowledge } from "./actions";
+import { Actions, CommentBox, Journal } from "./AlarmDrawer";
 import { AlarmIndicator, AlarmValue } from "./AlarmTable";
 import { NoAlarms } from "./NoAlarms";
 import { isUnacknowledged } from "./order";
@@ -68,6 +68,7 @@ function PhoneRow({ alarm, open, onOpen }: { alarm: Alarm; open: boolean; onOpen
   const { t } = useTranslation();
   const language = useLanguage();
   const now = useNow(1000);
+  const comment = useRef<HTMLInputElement>(null);
   return (
     <li data-row={alarm.id} className={isUnacknowledged(alarm) ? "row-unacknowledged" : ""}>
       <button type="button" className="phone-row" aria-expanded={open} onClick={onOpen}>
@@ -84,7 +85,9 @@ function PhoneRow({ alarm, open, onOpen }: { alarm: Alarm; open: boolean; onOpen
             {alarm.consequence && <><dt>{t("alarm.consequence")}</dt><dd>{alarm.consequence}</dd></>}
             {alarm.action && <><dt>{t("alarm.do")}</dt><dd>{alarm.action}</dd></>}
           </dl>
-          {alarm.thing && <Button size="large" onClick={() => navigate(`/assets/${alarm.thing?.id}`)}>{t("alarm.trend")}</Button>}
+          <Journal alarm={alarm} />
+          <CommentBox alarm={alarm} inputRef={comment} />
+          <Actions alarm={alarm} />
         </div>
       )}
     </li>

@@ -1,12 +1,15 @@
 import { type RefObject, useCallback, useEffect, useState } from "react";
+import { printing } from "../lib/printing";
+import { useSignal } from "../lib/signal";
 
 const OVERSCAN = 8;
 
 export interface RowWindow { first: number; last: number; before: number; after: number; inView: () => { first: number; last: number } }
 
-/** Draws only the rows near the eye: ten thousand alarms scroll like forty. `last` is exclusive. */
+/** Draws only the rows near the eye: ten thousand alarms scroll like forty. Paper gets all. `last` is exclusive. */
 export function useRowWindow(count: number, rowHeight: number, scroller: RefObject<HTMLElement | null>, headHeight: number): RowWindow {
   const [view, setView] = useState({ top: 0, height: 900 });
+  const onPaper = useSignal(printing);
   useEffect(() => {
     const element = scroller.current;
     if (!element) return;
@@ -20,8 +23,8 @@ export function useRowWindow(count: number, rowHeight: number, scroller: RefObje
       sized.disconnect();
     };
   }, [scroller]);
-  const first = Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
-  const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
+  const first = onPaper ? 0 : Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
+  const last = onPaper ? count : Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
   const inView = useCallback(() => {
     const element = scroller.current;
     const top = element?.scrollTop ?? 0;

@@ -16,6 +16,9 @@ export const caughtUp = signal<{ at: number; lostForMs: number; changes: number;
 export const SILENCE_MS = 2200;
 const PING_MS = 700;
 const CUT_AGAIN_MS = 6000;
+/** Beyond the one second at which a hidden tab runs its timers. */
+const STOOD_STILL_MS = 1500;
+const SESSION_ENDED = new Set([4401, 4403]);
 
 let heard = Date.now();
 let client: Client | undefined;
@@ -50,12 +53,23 @@ export function openSocket(): Client {
     shouldRetry: () => true,
     connectionAckWaitTimeout: 3000,
     onNonLazyError: () => void refreshSession(),
-    on: { connected: hear, message: hear, pong: hear },
+    on: {
+      connected: hear, message: hear, pong: hear,
+      // The server ends the socket of an ended session with a code of its own: that is no lost link.
+      closed: (event) => {
+        if (SESSION_ENDED.has((event as Partial<CloseEvent>).code ?? 0)) void refreshSession();
+      },
+    },
   });
   client = opened;
   let cutAt = 0;
+  let looked = Date.now();
   const watch = setInterval(() => {
     if (client !== opened) return clearInterval(watch);
+    // A desk that stood still itself reads what has come meanwhile before it calls the server silent.
+    const stoodStill = Date.now() - looked > STOOD_STILL_MS;
+    looked = Date.now();
+    if (stoodStill) return;
     const silent = Date.now() - heard;
     if (silent < SILENCE_MS) return;
     if (link.get().state !== "lost") link.set({ state: "lost", since: serverNow(), heard: serverNow() - silent });
@@ -71,6 +85,8 @@ export function openSocket(): Client {
 export function closeSocket(): void {
   void client?.dispose();
   client = undefined;
+  link.set({ state: "connecting", since: serverNow(), heard: serverNow() });
+  caughtUp.set(null);
 }
 
 /** Subscribes for as long as the socket lives. Variables are read anew at each (re)connect, so a cursor in a getter resumes. */

@@ -36,6 +36,8 @@ export function SetUpPage() {
       setStep(2);
     } catch (cause) {
       setError(cause instanceof ApiError ? cause.message : String(cause));
+      // The code is checked with the account: a wrong one is asked for again, with what the server said.
+      if (cause instanceof ApiError && cause.code === "forbidden") setStep(0);
     } finally {
       setBusy(false);
     }
@@ -57,10 +59,10 @@ export function SetUpPage() {
         </ol>
         <div className="set-up-body">
           {step === 0 && (
-            <form onSubmit={(event) => { event.preventDefault(); setStep(1); }}>
+            <form onSubmit={(event) => { event.preventDefault(); setError(null); setStep(1); }}>
               <h1>{t("setUp.codeTitle")}</h1>
               <p>{t("setUp.codeText")}</p>
-              <TextField label={t("setUp.code")} required autoFocus className="mono" value={code} onChange={(event) => setCode(event.target.value)} note={t("setUp.codeNote")} />
+              <TextField label={t("setUp.code")} required autoFocus className="mono" value={code} onChange={(event) => setCode(event.target.value)} note={t("setUp.codeNote")} error={error} />
               <div className="form-actions"><Button kind="primary" size="large" type="submit">{t("setUp.next")}</Button></div>
             </form>
           )}
@@ -72,7 +74,7 @@ export function SetUpPage() {
               <TextField label={t("signIn.password")} type="password" required minLength={MIN_PASSWORD} autoComplete="new-password" value={password} onChange={(event) => setPassword(event.target.value)} note={t("setUp.passwordNote", { count: MIN_PASSWORD })} error={error} />
               <div className="form-actions">
                 <Button kind="primary" size="large" type="submit" unavailable={busy ? t("signIn.busy") : null}>{t("setUp.create")}</Button>
-                <Button size="large" onClick={() => setStep(0)}>{t("setUp.back")}</Button>
+                <Button size="large" onClick={() => { setError(null); setStep(0); }}>{t("setUp.back")}</Button>
               </div>
             </form>
           )}

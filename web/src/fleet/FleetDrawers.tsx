@@ -23,7 +23,8 @@ interface Common { onClose: () => void; onChanged: () => void }
 
 export function EdgeDrawer({ device, onClose, onChanged }: Common & { device: EdgeDevice }) {
   const { t } = useTranslation();
-  const [editing, setEditing] = useState(false);
+  // What the form was opened on: the list is read anew behind it, and a form on a newer revision would overwrite it unseen.
+  const [editing, setEditing] = useState<EdgeDevice | null>(null);
   const refused = useConfigureRefusal();
   const submit = useSubmit();
   const next = device.state === "ACTIVE" ? "INACTIVE" : "ACTIVE";
@@ -35,20 +36,21 @@ export function EdgeDrawer({ device, onClose, onChanged }: Common & { device: Ed
   return (
     <Drawer label={device.name} onClose={onClose}>
       <DrawerHead title={device.name || device.externalId} note={t("fleet.deviceNote", { id: device.externalId, count: Number(device.bootstraps) })}>
-        <Button unavailable={refused} onClick={() => setEditing(true)}>{t("form.edit")}</Button>
+        <Button unavailable={refused} onClick={() => setEditing(device)}>{t("form.edit")}</Button>
         <Button unavailable={refused} onClick={change}>{t(next === "ACTIVE" ? "fleet.activateNow" : "fleet.deactivate")}</Button>
         <Remove document={documents.removeEdgeDevice} id={device.id} name={device.name} revision={device.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />
       </DrawerHead>
       {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
       <HistoryPanel key={String(device.revision)} entity="EDGE_DEVICE" id={device.id} revision={device.revision} onChanged={onChanged} />
-      {editing && <EdgeDeviceForm device={device} onClose={() => setEditing(false)} onSaved={onChanged} />}
+      {editing && <EdgeDeviceForm device={editing} onClose={() => setEditing(null)} onSaved={onChanged} />}
     </Drawer>
   );
 }
 
 export function ThingDrawer({ thing, channels, onClose, onChanged }: Common & { thing: ThingRow; channels: readonly Channel[] }) {
   const { t } = useTranslation();
-  const [dialog, setDialog] = useState<"edit" | "connect" | "key" | null>(null);
+  const [dialog, setDialog] = useState<{ what: "edit" | "connect" | "key"; on: ThingRow } | null>(null);
+  const ask = (what: "edit" | "connect" | "key") => setDialog({ what, on: thing });
   const [key, setKey] = useState<string | null>(null);
   const refused = useConfigureRefusal();
   const submit = useSubmit();
@@ -62,15 +64,15 @@ export function ThingDrawer({ thing, channels, onClose, onChanged }: Common & { 
     <Drawer label={thing.name} onClose={onClose}>
       <DrawerHead title={thing.name} note={[describe(thing.metadata).title, thing.channels.map((channel) => channel.name).join(", ")].filter(Boolean).join(". ")}>
         <Button onClick={() => navigate(`/assets/${thing.id}`)}>{t("fleet.openAsset")}</Button>
-        <Button unavailable={refused} onClick={() => setDialog("edit")}>{t("form.edit")}</Button>
-        <Button unavailable={refused} onClick={() => setDialog("connect")}>{t("fleet.channels")}</Button>
-        <Button unavailable={refused} onClick={() => setDialog("key")}>{t("fleet.changeKey")}</Button>
+        <Button unavailable={refused} onClick={() => ask("edit")}>{t("form.edit")}</Button>
+        <Button unavailable={refused} onClick={() => ask("connect")}>{t("fleet.channels")}</Button>
+        <Button unavailable={refused} onClick={() => ask("key")}>{t("fleet.changeKey")}</Button>
         <Remove document={documents.removeThing} id={thing.id} name={thing.name} revision={thing.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />
       </DrawerHead>
       <HistoryPanel key={String(thing.revision)} entity="THING" id={thing.id} revision={thing.revision} onChanged={onChanged} />
-      {dialog === "edit" && <ThingForm thing={thing} onClose={() => setDialog(null)} onSaved={onChanged} />}
-      {dialog === "connect" && <ConnectDialog thing={thing} channels={channels} onClose={() => setDialog(null)} onSaved={onChanged} />}
-      {dialog === "key" && (
+      {dialog?.what === "edit" && <ThingForm thing={dialog.on} onClose={() => setDialog(null)} onSaved={onChanged} />}
+      {dialog?.what === "connect" && <ConnectDialog thing={dialog.on} channels={channels} onClose={() => setDialog(null)} onSaved={onChanged} />}
+      {dialog?.what === "key" && (
         <ModalDialog title={t("fleet.changeKey")} onClose={() => setDialog(null)}>
           <p>{t("fleet.changeKeyText", { name: thing.name })}</p>
           {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
@@ -84,19 +86,19 @@ export function ThingDrawer({ thing, channels, onClose, onChanged }: Common & { 
 
 export function ChannelDrawer({ channel, onClose, onChanged }: Common & { channel: Channel }) {
   const { t } = useTranslation();
-  const [editing, setEditing] = useState(false);
+  const [editing, setEditing] = useState<Channel | null>(null);
   const refused = useConfigureRefusal();
   return (
     <Drawer label={channel.name} onClose={onClose}>
       <DrawerHead title={channel.name} note={t(`retention.${channel.retention}`)}>
-        <Button unavailable={refused} onClick={() => setEditing(true)}>{t("form.edit")}</Button>
+        <Button unavailable={refused} onClick={() => setEditing(channel)}>{t("form.edit")}</Button>
         <Remove document={documents.removeChannel} id={channel.id} name={channel.name} revision={channel.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />
       </DrawerHead>
       <Section title={t("fleet.connected")} note={String(channel.things.length)}>
         {channel.things.length === 0 ? <p className="quiet">{t("fleet.notConnected")}</p> : <p>{channel.things.map((thing) => thing.name).join(", ")}</p>}
       </Section>
       <HistoryPanel key={String(channel.revision)} entity="CHANNEL" id={channel.id} revision={channel.revision} onChanged={onChanged} />
-      {editing && <ChannelForm channel={channel} onClose={() => setEditing(false)} onSaved={onChanged} />}
+      {editing && <ChannelForm channel={editing} onClose={() => setEditing(null)} onSaved={onChanged} />}
     </Drawer>
   );
 }

@@ -1,3 +1,4 @@
+import { printing } from "./printing";
 import { signal } from "./signal";
 
 export type Theme = "day" | "dusk" | "night" | "contrast";
@@ -36,12 +37,14 @@ export function applyPreferences(): void {
   const root = document.documentElement;
   const apply = () => {
     const now = preferences.get();
-    root.dataset.theme = now.theme;
+    // Paper is white: the light ink of a dark palette would be gone on it.
+    root.dataset.theme = printing.get() ? "day" : now.theme;
     root.dataset.density = now.density;
     root.classList.toggle("steady", now.steadyAlarms);
   };
   apply();
   preferences.subscribe(apply);
+  printing.subscribe(apply);
 }
 
 /** One class on the root, toggled twice a second: every ring blinks in phase, and one switch stops them all. */

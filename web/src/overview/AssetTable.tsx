@@ -50,9 +50,9 @@ export function AssetTable({ rows }: { rows: readonly AssetRow[] }) {
           const shown = folded ? group.filter(isAbnormal) : group;
           return (
             <tbody key={area}>
-              {area !== "" && <tr className="group-row"><th colSpan={8} scope="rowgroup"><b>{area}</b> <span className="quiet">{t("overview.areaCount", { normal: normal.length, count: group.length })}</span></th></tr>}
+              {area !== "" && <tr className="group-row"><th colSpan={6} scope="rowgroup"><b>{area}</b> <span className="quiet">{t("overview.areaCount", { normal: normal.length, count: group.length })}</span></th><Spare /></tr>}
               {shown.map((row) => <Row key={row.thing.id} row={row} line={row.series ? lines.get(row.series.id) : undefined} decimals={decimals} />)}
-              {folded && <tr><td colSpan={8}><button type="button" className="text-button" onClick={() => setOpen(new Set([...open, area]))}>{t("overview.folded", { count: normal.length })}</button></td></tr>}
+              {folded && <tr><td colSpan={6}><button type="button" className="text-button" onClick={() => setOpen(new Set([...open, area]))}>{t("overview.folded", { count: normal.length })}</button></td><Spare /></tr>}
             </tbody>
           );
         })}
@@ -101,4 +101,9 @@ function Row({ row, line, decimals }: { row: AssetRow; line: Points | undefined;
       <td className="number col-age">{series ? <LiveAge series={series} /> : "–"}</td>
     </tr>
   );
+}
+
+/** The columns that a narrow page leaves out: a cell that spanned them would bring them back, empty. */
+function Spare() {
+  return <><td className="col-strip" /><td className="col-spark" /></>;
 }

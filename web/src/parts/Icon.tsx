@@ -15,6 +15,7 @@ const PATHS = {
   more: "M2 4h12M2 8h12M2 12h12",
   pen: "M3 13l.7-3L11 2.7l2.3 2.3L6 12.3z",
   assets: "M2.5 13h11M4 13V8.5a4 4 0 0 1 8 0V13M8 2.5v2",
+  person: "M8 2.5a2.8 2.8 0 1 0 .1 0M2.8 14a5.2 4.6 0 0 1 10.4 0",
   note: "M3 2.5h10v7.5l-3.5 3.5H3zM13 10H9.5v3.5",
 } as const;
 

@@ -41,6 +41,7 @@ export function Header() {
       <LinkState />
       <Clock />
       <button type="button" className="header-person" aria-haspopup="dialog" onClick={() => setPerson(true)}>
+        <Icon name="person" size={20} />
         <b className="fit">{who?.email.split("@")[0]}</b>
         <span>{who && t(`role.${who.role}`)}</span>
       </button>

@@ -8,6 +8,7 @@ import { useLanguage } from "../i18n/useLanguage";
 import { zone } from "../lib/clock";
 import { formatAge, formatNumber, naturalDecimals, timeTicks, writeUnit } from "../lib/format";
 import { preferences } from "../lib/preferences";
+import { printing } from "../lib/printing";
 import type { Ring } from "../live/ring";
 import { cancelRedraw, redraw } from "../live/scheduler";
 import { watch } from "../live/telemetry";
@@ -112,6 +113,8 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
     stack.draws.add(plan);
     plan();
     const stopTheme = preferences.subscribe(() => setTimeout(plan, 0));
+    // Paper does not wait for the next frame.
+    const stopPrint = printing.subscribe(draw);
     // The window moves by whole pixels: no faster than a pixel takes.
     const timer = setInterval(plan, Math.max(250, stack.rangeMs / Math.max(200, element.clientWidth)));
     const least = stack.rangeMs / 4000;
@@ -123,6 +126,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
     return () => {
       stop();
       stopTheme();
+      stopPrint();
       clearInterval(timer);
       sized.disconnect();
       cancelRedraw(draw);

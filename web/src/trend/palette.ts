@@ -1,5 +1,4 @@
 import type { Priority } from "../api/types";
-import { preferences } from "../lib/preferences";
 
 /** The colours that a canvas needs, read from the tokens once per palette change. */
 export interface Palette { well: string; line: string; ink: string; ink2: string; ink3: string; band: string; out: string; live: string; priorities: Record<Priority, string> }
@@ -7,7 +6,7 @@ export interface Palette { well: string; line: string; ink: string; ink2: string
 let cached: { theme: string; palette: Palette } | null = null;
 
 export function palette(): Palette {
-  const { theme } = preferences.get();
+  const theme = document.documentElement.dataset.theme ?? "";
   if (cached?.theme === theme) return cached.palette;
   const style = getComputedStyle(document.documentElement);
   const read = (token: string) => style.getPropertyValue(`--${token}`).trim();
