@@ -227,10 +227,39 @@ impl Ingest {
         historical: bool,
         received_at: Option<Timestamp>,
     ) -> Result<Published, IngestError> {
+        let batch = self.read(
+            publisher,
+            channel,
+            subtopic,
+            content,
+            payload,
+            protocol,
+            historical,
+            received_at,
+        )?;
+        self.append(batch, payload.len()).await
+    }
+
+    /// The first half of [`Ingest::store`]: authorises and reads a message. Nothing is kept yet.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn read(
+        &self,
+        publisher: Publisher,
+        channel: ChannelId,
+        subtopic: String,
+        content: ContentType,
+        payload: &[u8],
+        protocol: &'static str,
+        historical: bool,
+        received_at: Option<Timestamp>,
+    ) -> Result<Arc<MessageBatch>, IngestError> {
         self.authorise(publisher.thing, channel)?;
         let received_at = received_at.unwrap_or_else(|| self.clock.now());
         let records = content::records(content, payload, received_at, &self.limits.message)?;
-        let batch = MessageBatch {
+        Ok(Arc::new(MessageBatch {
             channel,
             thing: publisher.thing,
             subtopic: Arc::from(subtopic),
@@ -238,8 +267,7 @@ impl Ingest {
             received_at,
             historical,
             records,
-        };
-        self.append(Arc::new(batch), payload.len()).await
+        }))
     }
 
     fn authorise(&self, thing: ThingId, channel: ChannelId) -> Result<(), IngestError> {
@@ -258,13 +286,21 @@ impl Ingest {
         if let Ok(permit) = self.budget.try_acquire_many(weight) {
             return Ok(permit);
         }
-        tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
-            .await
-            .map_err(|_| IngestError::Overloaded)?
-            .map_err(|_| IngestError::Stopping)
+        // Rare and large: every message in flight would carry it.
+        Box::pin(tokio::time::timeout(
+            self.limits.admission_wait,
+            self.budget.acquire_many(weight),
+        ))
+        .await
+        .map_err(|_| IngestError::Overloaded)?
+        .map_err(|_| IngestError::Stopping)
     }
 
-    async fn append(
+    /// The second half of [`Ingest::store`]: what [`Ingest::read`] made is on disk when this returns `Ok`.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    pub(crate) async fn append(
         &self,
         batch: Arc<MessageBatch>,
         payload_bytes: usize,

@@ -16,7 +16,7 @@ use tellee_projections::telemetry::EmbeddedTelemetryStore;
 use self::figures::Figures;
 use self::houses::{NODE, Stored, TELEMETRY};
 use self::http::Requests;
-pub use self::http::observe;
+pub use self::http::{RouteMeter, observe};
 use crate::platform::Platform;
 
 /// The metrics of the whole node.

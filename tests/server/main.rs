@@ -15,4 +15,5 @@ mod scenarios;
 mod start;
 mod story;
 mod subscriptions;
+mod tls;
 mod walls;
