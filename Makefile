@@ -1,6 +1,6 @@
 # Tellee. `make run` sets up and starts the demo; `make test` sets up and runs everything that CI runs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build web worker run test bench load campaign cluster-test screens
+.PHONY: help setup build web worker run test bench load campaign cluster-test screens fuzz
 
 KILLS ?= 200
 
@@ -25,6 +25,9 @@ bench:           ## side by side with the anchors
 
 load:            ## k6 scenarios against a server of its own
 	@loadtests/load.sh
+
+fuzz:            ## cargo-fuzz on all decoders and the MQTT server, 10 million executions each
+	@scripts/fuzz.sh
 
 campaign:        ## kill -9 under load with a history checker, KILLS=200
 	@KILLS=$(KILLS) loadtests/campaign.sh

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Tellee beside its anchor in one run: MQTT QoS 1 against Debian's mosquitto (which stores nothing), with start-up,
-# memory and bytes per point. Root and apt fetch mosquitto where it is missing; without it our own rows stand alone.
+# Tellee beside VictoriaMetrics, InfluxDB 1.6, PostgreSQL 15 and mosquitto in one run on the same generated data: what
+# each point and each message costs, what it takes on the disk, how fast questions are answered, what kill -9 leaves.
+# One table, as Markdown and JSON, in loadtests/results/. What cannot be had is left out by name.
+#
+#   loadtests/bench.sh [--only NAME]… [--part stores|mqtt]      QUICK=1: a tenth of the data, in about 3 minutes
+#
+# Nothing else should run meanwhile. The others are Debian packages, unpacked into the cache and run on loopback.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/common.sh"
 cd "$ROOT"
 
-if ! have mosquitto && [ ! -x /usr/sbin/mosquitto ] && [ "$(id -u)" = 0 ] && have apt-get; then
-  # Fetched and unpacked, not installed: no service shall start on this machine.
-  note "fetching mosquitto"
-  anchor="$TELLEE_CACHE/mosquitto"
-  mkdir -p "$anchor"
-  libraries=$(apt-cache depends mosquitto 2>/dev/null | awk '/Depends: lib/ { print $2 }')
-  for package in mosquitto $libraries; do
-    dpkg -s "$package" >/dev/null 2>&1 || (cd "$anchor" && apt-get download -qq "$package" >/dev/null 2>&1) || true
-  done
-  if ls "$anchor"/mosquitto_*.deb >/dev/null 2>&1; then
-    for package in "$anchor"/*.deb; do dpkg -x "$package" "$anchor/unpacked"; done
-    export LD_LIBRARY_PATH="$anchor/unpacked/usr/lib/$(uname -m)-linux-gnu:${LD_LIBRARY_PATH:-}"
-    export PATH="$anchor/unpacked/usr/sbin:$anchor/unpacked/usr/bin:$PATH"
-  else
-    note "mosquitto cannot be fetched"
-  fi
-fi
-exec loadtests/figures.sh "$@"
+# 10,000 idle connections need as many sockets at both ends.
+ulimit -n "$(ulimit -Hn)"
+anchors=()
+while read -r package folder; do anchors+=(--anchor "$package=$folder"); done < <(loadtests/anchors.sh)
+cargo build --release --locked
+cargo build --release --locked -p tellee --example mqtt_load --example line_load
+quick=()
+[ "${QUICK:-}" = 1 ] && quick=(--quick)
+cd loadtests
+exec python3 -m bench --server "$CARGO_TARGET_DIR/release/tellee" \
+  --generator "$CARGO_TARGET_DIR/release/examples/line_load" \
+  --mqtt-generator "$CARGO_TARGET_DIR/release/examples/mqtt_load" \
+  --results "$ROOT/loadtests/results" "${anchors[@]}" "${quick[@]}" "$@"

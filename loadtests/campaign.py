@@ -1,18 +1,26 @@
 #!/usr/bin/env python3
-"""Drives a real server with MQTT QoS 1 and HTTP, and kills it with SIGKILL at random moments, again and again.
+"""Drives a real server with MQTT QoS 1 and 2, HTTP and line protocol, and kills it with SIGKILL at random moments, again
+and again.
 
 Writes what happened as JSON lines; `check_history.py` says later whether the promises held. Operations:
   begin  {seed, kills, channel}               one run
   send   {n, via}                             message n leaves; its sample has source time BASE + n and value n
-  ack    {n}                                  PUBACK or 202 came
+  ack    {n}                                  PUBACK, PUBREC, 202 or 204 came
   fault  {kind: kill|stop|disk_full|terminate} what was done to the server
   ready  {seconds}                            it answers again
   stored {from, to, counts: {n: times}}       what the reader gives of numbers from ≤ n < to
+  session {by, present, wanted}               a client with a session that stays is back
+  watch  {by, qos, from}                      its subscription is acknowledged: it gets all that is sent from number on
+  got    {by, n}                              a follower was given message n, at its own quality of service
+  drained {by, n, ok}                         a follower was given the mark n, sent after the fault, or was not in time
+  retain {key, n}, retain_ack {key, n}        message n is to be kept for the key; n < 0 clears it
+  kept   {counts: {key: n}}                   what a new subscriber is given of them
   end    {}
 """
 
 import argparse
 import asyncio
+import base64
 import json
 import os
 import random
@@ -24,11 +32,14 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from mqtt import Publisher  # noqa: E402
+from mqtt import Client, Publisher, Refused  # noqa: E402
 from server import Rest, Server  # noqa: E402
 
 BASE = 1_500_000_000
 WINDOW = 20
+KEYS = 5
+LINES = 20
+GONE = (OSError, EOFError, asyncio.IncompleteReadError, Refused)
 
 
 class History:
@@ -47,6 +58,11 @@ class History:
         self.unsure.add(number)
         self.write("send", n=number, via=via)
         return number
+
+    def kept(self, key, number):
+        self.write("retain_ack", key=key, n=number)
+        if number >= 0:
+            self.ack(number)
 
     def ack(self, number):
         self.acknowledged += 1
@@ -76,7 +92,18 @@ async def over_mqtt(server, history, thing, channel, name, rate):
         await publisher.close()
 
 
-async def over_http(server, history, thing, channel, rate):
+async def answer(reader, writer):
+    """The status of the answer to what was just written."""
+    await writer.drain()
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
+                   if line.startswith(b"content-length")), 0)
+    if length:
+        await reader.readexactly(length)
+    return int(head.split(b" ", 2)[1])
+
+
+async def over_http(server, history, thing, channel, rate, subtopic="", via="http"):
     """The same over one kept HTTP connection."""
     try:
         reader, writer = await asyncio.open_connection(*server.http)
@@ -85,19 +112,12 @@ async def over_http(server, history, thing, channel, rate):
     try:
         due = time.monotonic()
         while True:
-            number = history.send("http")
+            number = history.send(via)
             body = pack(number)
             writer.write((
-                f"POST /channels/{channel}/messages HTTP/1.1\r\nHost: tellee\r\nAuthorization: Thing {thing[1]}\r\n"
+                f"POST /channels/{channel}/messages{subtopic} HTTP/1.1\r\nHost: tellee\r\nAuthorization: Thing {thing[1]}\r\n"
                 f"Content-Type: application/senml+json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body)
-            await writer.drain()
-            head = await reader.readuntil(b"\r\n\r\n")
-            status = int(head.split(b" ", 2)[1])
-            length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
-                           if line.startswith(b"content-length")), 0)
-            if length:
-                await reader.readexactly(length)
-            if status == 202:
+            if await answer(reader, writer) == 202:
                 history.ack(number)
             due = max(due + 1 / rate, time.monotonic() - 1)
             await asyncio.sleep(max(0, due - time.monotonic()))
@@ -105,6 +125,153 @@ async def over_http(server, history, thing, channel, rate):
         return
     finally:
         writer.close()
+
+
+async def over_lines(server, history, thing, channel, rate):
+    """Line protocol, `LINES` lines a request."""
+    try:
+        reader, writer = await asyncio.open_connection(*server.http)
+    except OSError:
+        return
+    credential = base64.b64encode(f"{thing[0]}:{thing[1]}".encode()).decode()
+    try:
+        due = time.monotonic()
+        while True:
+            numbers = [history.send("line") for _ in range(LINES)]
+            body = "\n".join(f"count,machine=p101 line={number} {BASE + number}" for number in numbers).encode()
+            writer.write((
+                f"POST /write?db={channel}&precision=s HTTP/1.1\r\nHost: tellee\r\nAuthorization: Basic {credential}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
+            if await answer(reader, writer) == 204:
+                for number in numbers:
+                    history.ack(number)
+            due = max(due + LINES / rate, time.monotonic() - 1)
+            await asyncio.sleep(max(0, due - time.monotonic()))
+    except (OSError, EOFError, asyncio.IncompleteReadError):
+        return
+    finally:
+        writer.close()
+
+
+async def paced(client, history, topic, via, qos, rate):
+    """Publishes over a connection that is open, until it is not."""
+    try:
+        due = time.monotonic()
+        while True:
+            number = history.send(via)
+            await client.publish(topic, pack(number), number, qos, WINDOW)
+            due = max(due + 1 / rate, time.monotonic() - 1)
+            await asyncio.sleep(max(0, due - time.monotonic()))
+    except GONE:
+        return
+
+
+async def keeping(server, history, thing, channel, chance):
+    """Sets and clears retained messages, one after the other."""
+    kept = Client("keeper", *thing, on_ack=lambda tag: history.kept(*tag), clean=True)
+    try:
+        await kept.open(*server.mqtt)
+        while True:
+            key = chance.randrange(KEYS)
+            clear = chance.random() < 0.2
+            number = -1 - history.next if clear else history.send("retained")
+            history.write("retain", key=key, n=number)
+            payload = b"" if clear else pack(number)
+            await kept.publish(f"channels/{channel}/messages/kept/{key}", payload, (key, number), 1, 1, retain=True)
+            await kept.settle()
+            await asyncio.sleep(0.02)
+    except GONE:
+        return
+    finally:
+        await kept.close()
+
+
+async def look_at_kept(server, history, thing, channel):
+    """What a subscriber that never was here before is given."""
+    counts = {}
+
+    def seen(topic, payload, _qos, _duplicate):
+        counts[int(topic.rsplit("/", 1)[1])] = json.loads(payload)[0]["v"] if payload else -1
+
+    looker = Client("looker", *thing, on_message=seen, clean=True)
+    await looker.open(*server.mqtt)
+    await looker.subscribe(f"channels/{channel}/messages/kept/+", 1)
+    await asyncio.sleep(0.3)
+    await looker.close()
+    history.write("kept", counts=counts)
+
+
+class Follower:
+    """A subscriber whose session outlives it and the server."""
+
+    def __init__(self, history, name, thing, channel, qos):
+        self.history, self.name, self.channel, self.qos = history, name, channel, qos
+        self.client = Client(name, *thing, on_message=self.got)
+        self.wanted = False
+        self.marks = {}
+
+    def got(self, _topic, payload, _qos, _duplicate):
+        number = json.loads(payload)[0]["v"]
+        self.history.write("got", by=self.name, n=number)
+        mark = self.marks.pop(number, None)
+        if mark is not None and not mark.done():
+            mark.set_result(True)
+
+    async def open(self, server):
+        present = await self.client.open(*server.mqtt)
+        self.history.write("session", by=self.name, present=present, wanted=self.wanted)
+        if not present:
+            code = await self.client.subscribe(f"channels/{self.channel}/messages/watched/#", self.qos)
+            if code != self.qos:
+                raise RuntimeError(f"SUBACK {code}")
+            self.history.write("watch", by=self.name, qos=self.qos, **{"from": self.history.next})
+        self.wanted = True
+
+    async def drain(self, number):
+        """Waits for message `number`, the last that was sent."""
+        self.marks[number] = mark = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait_for(mark, 30)
+            ok = True
+        except asyncio.TimeoutError:
+            ok = False
+        self.history.write("drained", by=self.name, n=number, ok=ok)
+
+
+class Sessions:
+    """Followers of the watched subtopic, and the QoS 2 sender into it."""
+
+    def __init__(self, history, things, channel, rest):
+        self.history, self.channel, self.http_thing = history, channel, things[0]
+        self.topic = f"channels/{channel}/messages/watched"
+        self.followers = [Follower(history, f"follower-{qos}", things[qos], channel, qos) for qos in (1, 2)]
+        self.sender = Client("sender-q2", *things[3], on_ack=history.ack)
+        self.wanted = False
+
+    async def open(self, server, round_number):
+        """One of the followers stays away in each third round."""
+        present = await self.sender.open(*server.mqtt)
+        self.history.write("session", by="sender-q2", present=present, wanted=self.wanted)
+        self.wanted = True
+        self.online = [follower for index, follower in enumerate(self.followers)
+                       if round_number == 0 or round_number % 3 != index + 1]
+        for follower in self.online:
+            await follower.open(server)
+
+    async def settle(self, server, rest):
+        """Ends what is in flight, sends a mark, and waits until the followers have it."""
+        await self.sender.settle()
+        number = self.history.send("mark")
+        status, _, _ = rest.call("POST", f"/channels/{self.channel}/messages/watched", pack(number),
+                                 authorization=f"Thing {self.http_thing[1]}", content_type="application/senml+json")
+        if status != 202:
+            raise RuntimeError(f"the mark: {status}")
+        self.history.ack(number)
+        await asyncio.gather(*(follower.drain(number) for follower in self.online))
+
+    async def close(self):
+        for client in [self.sender] + [follower.client for follower in self.followers]:
+            await client.close()
 
 
 def read_back(rest, history, channel, begin, end):
@@ -130,15 +297,25 @@ async def campaign(args, folder):
     server = start()
     rest = Rest(server)
     channel = rest.channel("campaign")
-    things = rest.things([f"sender-{number}" for number in range(args.connections + 2)])
+    things = rest.things([f"sender-{number}" for number in range(args.connections + 8)])
     rest.connect(channel, [thing for thing, _ in things])
     history.write("begin", seed=args.seed, kills=args.kills, channel=channel)
+    own, plain = things[:8], things[8:]
+    sessions = Sessions(history, own[:4], channel, rest)
+    await sessions.open(server, 0)
     checked = 0
-    rate = args.rate / (args.connections + 2)
+    rate = args.rate / (args.connections + 5)
     for kill in range(1, args.kills + 1):
-        tasks = [asyncio.create_task(over_mqtt(server, history, thing, channel, f"sender-{number}", rate))
-                 for number, thing in enumerate(things[2:])]
-        tasks += [asyncio.create_task(over_http(server, history, thing, channel, rate)) for thing in things[:2]]
+        tasks = [over_mqtt(server, history, thing, channel, f"sender-{number}", rate)
+                 for number, thing in enumerate(plain)]
+        tasks += [
+            over_http(server, history, own[4], channel, rate),
+            over_http(server, history, own[5], channel, rate, "/watched", "watched-http"),
+            over_lines(server, history, own[6], channel, 2 * rate),
+            paced(sessions.sender, history, sessions.topic, "watched-q2", 2, rate),
+            keeping(server, history, own[7], channel, chance),
+        ]
+        tasks = [asyncio.create_task(task) for task in tasks]
         await asyncio.sleep(chance.uniform(0.2, args.longest))
         if args.stop_seconds and kill % 10 == 5:
             history.write("fault", kind="stop", seconds=args.stop_seconds)
@@ -157,10 +334,17 @@ async def campaign(args, folder):
         await asyncio.wait(tasks, timeout=30)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception) and not isinstance(outcome, asyncio.CancelledError):
+                raise outcome
+        await sessions.close()
         server = start()
         history.write("ready", seconds=round(server.seconds_to_ready, 3))
         rest = Rest(server)
+        await sessions.open(server, 0 if kill == args.kills else kill)
+        await sessions.settle(server, rest)
+        await look_at_kept(server, history, own[7], channel)
         read_back(rest, history, channel, checked, history.next)
         checked = history.next
         history.unsure.clear()
@@ -168,6 +352,7 @@ async def campaign(args, folder):
             print(f"{kill} of {args.kills} faults, {history.next} sent, {history.acknowledged} acknowledged", flush=True)
     # Once more from the beginning: a later fault may harm what an earlier look found whole.
     read_back(rest, history, channel, 0, history.next)
+    await sessions.close()
     server.stop()
     history.write("end")
     history.file.close()

@@ -1,8 +1,9 @@
 //! Publishes SenML over MQTT 3.1.1 as fast as the other end takes it, and says what that cost the other end.
 //!
 //! `mqtt_load --address HOST:PORT --pid PID --channel ID --keys FILE [--connections N] [--messages N] [--window N]
-//! [--qos 0|1] [--subscribers N]`; a line of FILE is `user password`. Works against any broker, so that two can be
-//! compared in one run. Prints one JSON object.
+//! [--qos 0|1|2] [--subscribers N] [--idle N]`; a line of FILE is `user password`. Works against any broker, so that two can be
+//! compared in one run. `--idle` opens that many connections instead, which say nothing more, and tells what each takes of
+//! the other end's memory. Prints one JSON object.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 const CONNACK: u8 = 0x20;
 const PUBACK: u8 = 0x40;
+const PUBREC: u8 = 0x50;
+const PUBREL: u8 = 0x62;
+const PUBCOMP: u8 = 0x70;
 const SUBACK: u8 = 0x90;
 const PINGRESP: u8 = 0xD0;
 
@@ -170,14 +174,18 @@ async fn publisher(load: Load, connection: usize, mut wire: Wire) -> Result<(), 
         loop {
             wire.fill().await?;
             let before = acknowledged;
-            while let Some((kind, _)) = wire.ready() {
+            while let Some((kind, body)) = wire.ready() {
                 match kind {
-                    PUBACK => acknowledged += 1,
+                    PUBACK | PUBCOMP => acknowledged += 1,
+                    PUBREC => {
+                        out.extend([PUBREL, 2]);
+                        out.extend(&wire.buffer[body.start..body.start + 2]);
+                    }
                     PINGRESP => acknowledged = sent,
                     _ => {}
                 }
             }
-            if acknowledged > before {
+            if acknowledged > before || !out.is_empty() {
                 break;
             }
         }
@@ -250,6 +258,32 @@ fn arguments() -> Result<BTreeMap<String, String>, Problem> {
     Ok(found)
 }
 
+/// What `count` connections that say nothing take of the other end's memory.
+async fn stand_idle(
+    address: &str,
+    count: usize,
+    keys: &[(&str, &str)],
+    pid: u32,
+) -> Result<String, Problem> {
+    let before = rss_kib(pid);
+    let mut wires = Vec::with_capacity(count);
+    for place in 0..count {
+        let (user, password) = keys[place % keys.len()];
+        let mut wire = Wire::open(address, &format!("load-idle-{place}"), user, password).await?;
+        // Its own memory is small too: the machine is shared with the other end.
+        wire.buffer = Vec::new();
+        wires.push(wire);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let bytes = rss_kib(pid).saturating_sub(before) * 1024;
+    let each = bytes as f64 / count as f64;
+    drop(wires);
+    Ok(format!(
+        r#"{{"idle":{count},"bytes_each":{each:.0},"rss_kib":{}}}"#,
+        before + bytes / 1024
+    ))
+}
+
 async fn run() -> Result<String, Problem> {
     let arguments = arguments()?;
     let text = |name: &str| {
@@ -269,7 +303,7 @@ async fn run() -> Result<String, Problem> {
         channel: text("channel")?,
         messages: number("messages", 2_000)?,
         window: number("window", 20)?.max(1),
-        qos: u8::try_from(number("qos", 1)?.min(1))?,
+        qos: u8::try_from(number("qos", 1)?.min(2))?,
     };
     let pid = u32::try_from(number("pid", 0)?)?;
     let connections = usize::try_from(number("connections", 50)?)?;
@@ -281,6 +315,11 @@ async fn run() -> Result<String, Problem> {
         .collect();
     if keys.is_empty() {
         return Err("--keys: no line `user password`".into());
+    }
+
+    let idle = usize::try_from(number("idle", 0)?)?;
+    if idle > 0 {
+        return stand_idle(&load.address, idle, &keys, pid).await;
     }
 
     let received = Arc::new(AtomicU64::new(0));

@@ -112,6 +112,10 @@ else
   cannot web-build "there is no web/package.json"
 fi
 
+# With InfluxDB's own clients where they can be had; the test that uses them says when it is skipped.
+if wanted test && python=$(timeout 300 scripts/influx-clients.sh 2>"$logs/influx-clients.log"); then
+  export TELLEE_INFLUX_PYTHON=$python
+fi
 stage clippy 1200 cargo clippy "${without_worker[@]}" --all-targets -- -D warnings
 stage test 1500 cargo test "${without_worker[@]}" --no-fail-fast
 stage docs 600 env RUSTDOCFLAGS=-Dwarnings cargo doc "${without_worker[@]}" --no-deps --document-private-items

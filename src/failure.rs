@@ -1,6 +1,7 @@
 //! Why a command ends with an exit code other than 0. One line each; the line says what to do.
 
 use tellee_actors::store::StoreError;
+use tellee_api::mqtt::journal::JournalError;
 use tellee_projections::telemetry::TelemetryError;
 
 use crate::config::ConfigError;
@@ -61,6 +62,16 @@ impl Failure {
                 Self::DataFolder(format!("{error}; make room and start again"))
             }
             _ => Self::DataFolder(format!("the telemetry store cannot be used: {error}")),
+        }
+    }
+
+    /// The MQTT journal could not be opened or read.
+    pub fn journal(error: &JournalError) -> Self {
+        match error {
+            JournalError::Newer { .. } => Self::DataFolder(format!(
+                "{error}; start a newer tellee or restore an older backup"
+            )),
+            _ => Self::DataFolder(error.to_string()),
         }
     }
 }

@@ -64,6 +64,10 @@ impl DataFolder {
         self.path.join("telemetry")
     }
 
+    pub fn mqtt(&self) -> PathBuf {
+        self.path.join("mqtt")
+    }
+
     pub fn models(&self) -> PathBuf {
         self.path.join("models")
     }

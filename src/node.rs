@@ -67,7 +67,8 @@ impl Node {
         let vault = Vault::open(&folder.secrets())
             .map_err(|error| Failure::DataFolder(error.to_string()))?;
         let vault = Arc::new(vault);
-        let stores = Stores::open(&folder, &clock).await?;
+        let mqtt_config = mqtt_config(config);
+        let stores = Stores::open(&folder, &clock, mqtt_config.state_limits()).await?;
         let failed =
             |what: &'static str| move |error: &dyn std::fmt::Display| Failure::other(what, error);
         let projections =
@@ -120,7 +121,11 @@ impl Node {
                 ..IngestLimits::default()
             },
         );
-        let broker = Broker::new(Arc::clone(&ingest), mqtt_config(config));
+        let broker = Broker::open(
+            Arc::clone(&ingest),
+            mqtt_config,
+            Arc::clone(stores.journal()),
+        );
         let setup_code = first_user::pending_setup(&projections, folder.path()).await?;
         let platform = Arc::new(Platform {
             node: node_name(config),
@@ -149,6 +154,7 @@ impl Node {
             claims: tokio::sync::Mutex::default(),
         });
         first_user::make(&platform).await?;
+        broker.set_users(Arc::<Platform>::clone(&platform));
 
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -233,7 +239,7 @@ impl Node {
     }
 }
 
-fn mqtt_config(config: &Config) -> MqttConfig {
+pub fn mqtt_config(config: &Config) -> MqttConfig {
     MqttConfig {
         max_connections: config.mqtt.max_connections as usize,
         max_packet_bytes: u32::try_from(config.mqtt.max_packet.bytes()).unwrap_or(u32::MAX),

@@ -57,6 +57,15 @@ fn crates_import_only_what_lies_below_them() {
         ("tellee-ml-worker", BTreeSet::from(["tellee-ml"])),
         ("tellee-edge", BTreeSet::from(["tellee-senml"])),
         (
+            "tellee-fuzz",
+            BTreeSet::from([
+                "tellee-actors",
+                "tellee-api",
+                "tellee-projections",
+                "tellee-senml",
+            ]),
+        ),
+        (
             "tellee-api",
             BTreeSet::from([
                 "tellee-actors",

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod content;
 pub mod error;
+mod lines;
 pub mod subtopic;
 
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use tellee_actors::time::{SharedClock, Timestamp};
 use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::{MessageBatch, TelemetryStore};
 use tellee_senml::Limits;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use access::{AccessView, ThingAccess};
 pub use content::ContentType;
 pub use error::IngestError;
 pub use subtopic::SubtopicError;
+
+use crate::line_protocol::{LineLimits, SeriesTables};
 
 /// Who publishes: a thing that has signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +68,11 @@ pub struct Forward<'a> {
 /// Hands stored messages on as bytes. Called in the publisher's task: it must neither block nor wait.
 pub trait Forwarder: Send + Sync + 'static {
     fn forward(&self, message: &Forward<'_>);
+
+    /// Whether anybody subscribes to messages of `channel`. False saves the making of a message that nobody gets.
+    fn wants(&self, _channel: ChannelId) -> bool {
+        true
+    }
 }
 
 /// Bounds of the path.
@@ -75,6 +83,7 @@ pub struct IngestLimits {
     /// How long a message may wait for its share of `bytes_in_flight`.
     pub admission_wait: Duration,
     pub message: Limits,
+    pub lines: LineLimits,
 }
 
 impl Default for IngestLimits {
@@ -86,6 +95,7 @@ impl Default for IngestLimits {
                 max_value_bytes: 1024 * 1024,
                 ..Limits::default()
             },
+            lines: LineLimits::default(),
         }
     }
 }
@@ -102,6 +112,7 @@ pub struct Ingest {
     limits: IngestLimits,
     budget: Semaphore,
     forwarder: ArcSwapOption<Box<dyn Forwarder>>,
+    known_lines: SeriesTables,
 }
 
 impl Ingest {
@@ -121,6 +132,7 @@ impl Ingest {
             limits,
             budget,
             forwarder: ArcSwapOption::empty(),
+            known_lines: SeriesTables::default(),
         })
     }
 
@@ -162,7 +174,7 @@ impl Ingest {
         let subtopic = subtopic::normalise(subtopic)?;
         let published = self
             .store(
-                publisher, channel, subtopic, content, payload, protocol, historical,
+                publisher, channel, subtopic, content, payload, protocol, historical, None,
             )
             .await?;
         self.forward(&Forward {
@@ -199,6 +211,7 @@ impl Ingest {
     }
 
     /// Takes a message without handing its bytes on: for a listener that does so itself. `subtopic` is normalised.
+    /// `received_at`: when the message came first, if it is one that was taken before; else it comes now.
     ///
     /// # Errors
     /// As [`Ingest::publish`].
@@ -212,9 +225,10 @@ impl Ingest {
         payload: &[u8],
         protocol: &'static str,
         historical: bool,
+        received_at: Option<Timestamp>,
     ) -> Result<Published, IngestError> {
         self.authorise(publisher.thing, channel)?;
-        let received_at = self.clock.now();
+        let received_at = received_at.unwrap_or_else(|| self.clock.now());
         let records = content::records(content, payload, received_at, &self.limits.message)?;
         let batch = MessageBatch {
             channel,
@@ -235,6 +249,21 @@ impl Ingest {
         Err(IngestError::NotAuthorised { thing, channel })
     }
 
+    /// Waits for the share of the node's budget that a payload takes, as long as it may.
+    async fn admit(&self, payload_bytes: usize) -> Result<SemaphorePermit<'_>, IngestError> {
+        let weight = payload_bytes
+            .saturating_add(MESSAGE_OVERHEAD_BYTES)
+            .min(self.limits.bytes_in_flight as usize);
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        if let Ok(permit) = self.budget.try_acquire_many(weight) {
+            return Ok(permit);
+        }
+        tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
+            .await
+            .map_err(|_| IngestError::Overloaded)?
+            .map_err(|_| IngestError::Stopping)
+    }
+
     async fn append(
         &self,
         batch: Arc<MessageBatch>,
@@ -243,19 +272,7 @@ impl Ingest {
         if batch.records.is_empty() {
             return Ok(Published { batch });
         }
-        let weight = payload_bytes
-            .saturating_add(MESSAGE_OVERHEAD_BYTES)
-            .min(self.limits.bytes_in_flight as usize);
-        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        let _admitted = match self.budget.try_acquire_many(weight) {
-            Ok(permit) => permit,
-            Err(_) => {
-                tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
-                    .await
-                    .map_err(|_| IngestError::Overloaded)?
-                    .map_err(|_| IngestError::Stopping)?
-            }
-        };
+        let _admitted = self.admit(payload_bytes).await?;
         self.store.append(Arc::clone(&batch)).await?;
         self.live.publish(&batch);
         Ok(Published { batch })

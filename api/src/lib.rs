@@ -7,6 +7,7 @@ pub mod graphql;
 pub mod http;
 pub mod identity;
 pub mod ingest;
+pub mod line_protocol;
 pub mod metrics;
 pub mod mqtt;
 pub mod platform;

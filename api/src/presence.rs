@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use tellee_actors::ids::ThingId;
 use tellee_actors::time::Timestamp;
-use tellee_projections::live::LiveSink;
+use tellee_projections::live::{KeptSamples, LiveSink};
 use tellee_projections::telemetry::MessageBatch;
 
 /// Takes note of each stored batch.
@@ -19,6 +19,12 @@ impl Presence {
     pub fn last_seen(&self, thing: ThingId) -> Option<Timestamp> {
         self.seen.read().get(&thing).copied()
     }
+
+    fn note(&self, protocol: &str, thing: ThingId, at: Timestamp) {
+        if protocol != OF_MODELS {
+            self.seen.write().insert(thing, at);
+        }
+    }
 }
 
 /// What models write about a thing is no sign of life of the thing.
@@ -26,10 +32,12 @@ const OF_MODELS: &str = "ml";
 
 impl LiveSink for Presence {
     fn published(&self, batch: &Arc<MessageBatch>) {
-        if batch.protocol == OF_MODELS {
-            return;
-        }
-        self.seen.write().insert(batch.thing, batch.received_at);
+        self.note(batch.protocol, batch.thing, batch.received_at);
+    }
+
+    fn kept(&self, samples: &KeptSamples<'_>) -> bool {
+        self.note(samples.protocol, samples.thing, samples.received_at);
+        false
     }
 }
 

@@ -5,6 +5,7 @@ mod channels;
 mod connections;
 mod credential;
 mod identify;
+mod influx;
 mod input;
 mod messages;
 mod operations;
@@ -50,6 +51,12 @@ pub fn router(rest: Rest) -> Router {
             "/channels/{channel}/messages/{*subtopic}",
             post(messages::publish_below),
         );
+    let influx = Router::new()
+        .route("/write", post(influx::write_v1))
+        .route("/api/v2/write", post(influx::write_v2))
+        .route("/query", post(influx::query).get(influx::query))
+        .route("/ping", get(influx::ping))
+        .with_state(influx::Influx::new(rest.clone()));
     Router::new()
         .route(
             "/users",
@@ -138,4 +145,5 @@ pub fn router(rest: Rest) -> Router {
         .merge(messages.clone())
         .nest("/http", messages)
         .with_state(rest)
+        .merge(influx)
 }

@@ -9,6 +9,8 @@ mod bootstrap;
 mod client;
 #[path = "api/graphql.rs"]
 mod graphql;
+#[path = "api/line_protocol.rs"]
+mod line_protocol;
 #[path = "api/messages.rs"]
 mod messages;
 #[path = "api/node.rs"]

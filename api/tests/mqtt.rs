@@ -7,6 +7,8 @@
 mod conformance;
 #[path = "mqtt/delivery.rs"]
 mod delivery;
+#[path = "mqtt/grants.rs"]
+mod grants;
 #[path = "mqtt/hostile.rs"]
 mod hostile;
 #[path = "mqtt/ingest.rs"]
@@ -15,6 +17,8 @@ mod ingest;
 mod peers;
 #[path = "mqtt/raw.rs"]
 mod raw;
+#[path = "mqtt/restart.rs"]
+mod restart;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
 #[path = "mqtt/support.rs"]

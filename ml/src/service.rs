@@ -12,7 +12,7 @@ use tellee_actors::domain::model::Version;
 use tellee_actors::entity::Directory;
 use tellee_actors::ids::ModelId;
 use tellee_actors::time::{SharedClock, Timestamp};
-use tellee_projections::live::LiveSink;
+use tellee_projections::live::{KeptSamples, LiveSink};
 use tellee_projections::telemetry::{MessageBatch, TelemetryStore};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -235,6 +235,10 @@ impl LiveSink for MlService {
     /// Hands the samples of a stored message to the models that watch them.
     fn published(&self, batch: &Arc<MessageBatch>) {
         self.inner.routes.published(batch);
+    }
+
+    fn kept(&self, samples: &KeptSamples<'_>) -> bool {
+        !samples.historical && self.inner.routes.watch(samples.thing, samples.channel)
     }
 }
 

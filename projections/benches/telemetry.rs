@@ -1,7 +1,8 @@
 //! What the embedded telemetry store costs: `cargo bench -p tellee-projections --bench telemetry`.
 //!
 //! CPU is that of the whole process from `/proc/self/stat` (generating the batches is left out), sync to disk before
-//! each answer. `TELLEE_BENCH_FOLDER` says where, default a temporary folder; `TELLEE_BENCH_SCALE` divides the sizes.
+//! each answer. `TELLEE_BENCH_FOLDER` says where, default a temporary folder; `TELLEE_BENCH_SCALE` divides the sizes; `TELLEE_BENCH_ONLY` measures one thing alone:
+//! `resolved` is the way of line protocol, `reopen` makes about 1 GB and opens it again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_projections::telemetry::{
     AggregateFunction, EmbeddedTelemetryStore, MessageBatch, MessageQuery, Quality, Record,
-    SeriesFilter, SeriesId, TelemetryConfig, TelemetryStore, TimeRange, Value,
+    SampleBatch, SampleValues, SeriesFilter, SeriesId, SeriesKey, TelemetryConfig, TelemetryStore,
+    TimeRange, Value,
 };
 use uuid::Uuid;
 
@@ -165,6 +167,79 @@ async fn load(
     measured
 }
 
+/// `rounds` samples of each of `series` resolved series, round by round as line protocol has them, 5,000 a batch, with
+/// the flush at the end. Counts only the time in the store.
+async fn load_resolved(
+    store: &EmbeddedTelemetryStore,
+    series: u64,
+    rounds: i64,
+    step: i64,
+) -> Measured {
+    let keys: Vec<SeriesKey> = (0..series)
+        .map(|number| SeriesKey {
+            channel: ChannelId(Uuid::from_u128(1)),
+            thing: ThingId(Uuid::from_u128(2)),
+            subtopic: format!("sensor.{number}"),
+            name: "value".to_owned(),
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for keys in keys.chunks(50_000) {
+        let some = store.resolve(keys).await;
+        ids.extend(some.unwrap_or_else(|error| panic!("resolve: {error}")));
+    }
+    drop(keys);
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut measured = Measured {
+        cpu: Duration::ZERO,
+        wall: Duration::ZERO,
+    };
+    let empty = || SampleBatch {
+        protocol: "influx",
+        received_at: Timestamp(START),
+        historical: false,
+        series: Vec::new(),
+        times: Vec::new(),
+        values: SampleValues::Numbers(Vec::new()),
+    };
+    let mut batch = empty();
+    let mut waiting = Vec::new();
+    for round in 0..rounds {
+        for (number, id) in ids.iter().enumerate() {
+            let time = START + round * step * SECOND;
+            batch.received_at = Timestamp(time);
+            batch.series.push(*id);
+            batch.times.push(Timestamp(time));
+            let value = two_decimals(number as u64, round, &mut random);
+            batch.values.push(Value::Number(value));
+            let is_last = round + 1 == rounds && number + 1 == ids.len();
+            if batch.len() == 5000 || is_last {
+                waiting.push(Arc::new(std::mem::replace(&mut batch, empty())));
+            }
+            // Several commits between two looks at the clock of 10 ms.
+            if waiting.len() == 20 || is_last {
+                let (before, started) = (cpu(), Instant::now());
+                for batch in waiting.drain(..) {
+                    store
+                        .append_samples(batch)
+                        .await
+                        .unwrap_or_else(|error| panic!("append: {error}"));
+                }
+                measured.cpu += cpu() - before;
+                measured.wall += started.elapsed();
+            }
+        }
+    }
+    let (before, started) = (cpu(), Instant::now());
+    store
+        .flush()
+        .await
+        .unwrap_or_else(|error| panic!("flush: {error}"));
+    measured.cpu += cpu() - before;
+    measured.wall += started.elapsed();
+    measured
+}
+
 /// `writers` tasks, each appending one sample at a time and waiting for its answer.
 async fn one_by_one(store: &Arc<EmbeddedTelemetryStore>, writers: u64, each: i64) -> Measured {
     let (before, started) = (cpu(), Instant::now());
@@ -274,11 +349,100 @@ async fn queries(store: &EmbeddedTelemetryStore, ids: &[SeriesId]) {
     .await;
 }
 
+/// The same number of points over ever more series.
+async fn many_series(fresh: &impl Fn(&str) -> std::path::PathBuf, scale: i64) {
+    for (series, step) in [(100_u64, 1), (1_000, 10), (10_000, 60), (100_000, 60)] {
+        let folder = fresh(&format!("resolved-{series}"));
+        let store = open(&folder);
+        let rounds = 4_800_000 / scale / series as i64;
+        let measured = load_resolved(&store, series, rounds, step).await;
+        measured.report(
+            &format!("resolved, batch 5000, {series} series"),
+            series * rounds as u64,
+        );
+        println!(
+            "{:<58} {:>9} kB now, {} kB at most; {:.3} bytes/point",
+            "resident",
+            resident_kilobytes("VmRSS"),
+            resident_kilobytes("VmHWM"),
+            bytes_in(&folder, "blocks-") as f64 / (series * rounds as u64) as f64
+        );
+        drop(store);
+        let (before, started) = (cpu(), Instant::now());
+        let store = open(&folder);
+        println!(
+            "{:<58} {:>9.3} ms, {:?} CPU, {} block files",
+            "reopening it",
+            started.elapsed().as_secs_f64() * 1e3,
+            cpu() - before,
+            store.figures().block_files
+        );
+    }
+}
+
+/// About 1 GB of blocks and a full log, opened again as after a kill: nothing is flushed on the way out.
+async fn reopen(fresh: &impl Fn(&str) -> std::path::PathBuf, scale: i64) {
+    let folder = fresh("reopen");
+    let store = open(&folder);
+    let series = 10_000_u64;
+    let keys: Vec<SeriesKey> = (0..series)
+        .map(|number| SeriesKey {
+            channel: ChannelId(Uuid::from_u128(1)),
+            thing: ThingId(Uuid::from_u128(2)),
+            subtopic: format!("sensor.{number}"),
+            name: "value".to_owned(),
+        })
+        .collect();
+    let ids = store
+        .resolve(&keys)
+        .await
+        .unwrap_or_else(|error| panic!("resolve: {error}"));
+    let mut random = Random(99);
+    let mut second = 0;
+    let wanted = (1 << 30) / scale as u64;
+    // The log must be nearly full at the end.
+    while bytes_in(&folder, "blocks-") < wanted || store.figures().log_bytes < 28 << 20 {
+        for ids in ids.chunks(5000) {
+            let time = Timestamp(START + second * SECOND);
+            let batch = SampleBatch {
+                protocol: "influx",
+                received_at: time,
+                historical: false,
+                series: ids.to_vec(),
+                times: vec![time; ids.len()],
+                values: SampleValues::Numbers(ids.iter().map(|_| random.unit() * 1000.0).collect()),
+            };
+            store
+                .append_samples(Arc::new(batch))
+                .await
+                .unwrap_or_else(|error| panic!("append: {error}"));
+        }
+        second += 1;
+    }
+    let blocks = bytes_in(&folder, "blocks-");
+    let log = store.figures().log_bytes;
+    drop(store);
+    for round in 0..3 {
+        let (before, started) = (cpu(), Instant::now());
+        let store = open(&folder);
+        println!(
+            "{:<58} {:>9.3} ms wall, {:?} CPU ({} MB of blocks in {} files, {} MB of log)",
+            format!("reopening as after a kill, {round}"),
+            started.elapsed().as_secs_f64() * 1e3,
+            cpu() - before,
+            blocks >> 20,
+            store.figures().block_files,
+            log >> 20
+        );
+    }
+}
+
 async fn run() {
     let scale: i64 = std::env::var("TELLEE_BENCH_SCALE")
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1);
+    let only = std::env::var("TELLEE_BENCH_ONLY").unwrap_or_default();
     let temporary = tempfile::tempdir().unwrap_or_else(|error| panic!("temporary folder: {error}"));
     let base = std::env::var("TELLEE_BENCH_FOLDER")
         .map_or_else(|_| temporary.path().to_owned(), Into::into);
@@ -289,6 +453,15 @@ async fn run() {
         folder
     };
 
+    if only.is_empty() || only == "resolved" {
+        many_series(&fresh, scale).await;
+    }
+    if only == "reopen" {
+        reopen(&fresh, scale).await;
+    }
+    if !only.is_empty() {
+        return;
+    }
     let folder = fresh("single");
     let store = Arc::new(open(&folder));
     let each = 2000 / scale;

@@ -10,7 +10,8 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use tellee_actors::ids::ChannelId;
+use tellee_actors::ids::{ChannelId, ThingId};
+use tellee_actors::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::telemetry::MessageBatch;
@@ -19,6 +20,30 @@ use crate::telemetry::MessageBatch;
 pub trait LiveSink: Send + Sync + 'static {
     /// Runs in the publisher's task, before the publisher reads its next message. It must neither block nor wait.
     fn published(&self, batch: &Arc<MessageBatch>);
+
+    /// Takes note of samples that were kept as columns, of which nobody has made batches yet. True: the sink wants them
+    /// as batches, by [`LiveSink::published`]. Who can do without answers false, and saves the making. Runs where
+    /// `published` runs, under the same rule.
+    fn kept(&self, _samples: &KeptSamples<'_>) -> bool {
+        true
+    }
+}
+
+/// Samples of one thing in one channel that the store has kept as columns.
+pub struct KeptSamples<'a> {
+    pub channel: ChannelId,
+    pub thing: ThingId,
+    pub protocol: &'static str,
+    pub received_at: Timestamp,
+    pub historical: bool,
+    pub records: usize,
+    pub names: &'a dyn KeptNames,
+}
+
+/// The names of kept samples' series.
+pub trait KeptNames {
+    /// Whether `wanted` is true of any of them.
+    fn any(&self, wanted: &mut dyn FnMut(&str) -> bool) -> bool;
 }
 
 /// Which batches a subscription takes.
@@ -99,6 +124,10 @@ impl LiveHub {
         for sink in self.sinks.load().iter() {
             sink.published(batch);
         }
+        self.offer(batch);
+    }
+
+    fn offer(&self, batch: &Arc<MessageBatch>) {
         let subscribers = self.subscribers.read();
         let of_channel = subscribers
             .by_channel
@@ -110,6 +139,35 @@ impl LiveHub {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Hands samples on that were kept as columns. `make` turns them into batches; it is called only if somebody wants
+    /// them, or if `also_wanted`. Answers the batches, if they were made. Called once the store has kept the samples.
+    pub fn publish_samples(
+        &self,
+        samples: &KeptSamples<'_>,
+        also_wanted: bool,
+        make: impl FnOnce() -> Vec<Arc<MessageBatch>>,
+    ) -> Option<Vec<Arc<MessageBatch>>> {
+        let sinks = self.sinks.load();
+        let wanting: Vec<&Arc<dyn LiveSink>> =
+            sinks.iter().filter(|sink| sink.kept(samples)).collect();
+        if wanting.is_empty() && !also_wanted && !self.has_subscribers(samples.channel) {
+            return None;
+        }
+        let batches = make();
+        for batch in &batches {
+            for sink in &wanting {
+                sink.published(batch);
+            }
+            self.offer(batch);
+        }
+        Some(batches)
+    }
+
+    fn has_subscribers(&self, channel: ChannelId) -> bool {
+        let subscribers = self.subscribers.read();
+        !subscribers.all.is_empty() || subscribers.by_channel.contains_key(&channel)
     }
 
     /// Batches that left a full queue unread, over all subscriptions since the start.
@@ -241,6 +299,82 @@ mod tests {
         assert_eq!(hub.dropped(), 3);
         assert_eq!(slow.next().await.received_at, Timestamp(3));
         assert_eq!(slow.next().await.received_at, Timestamp(4));
+    }
+
+    /// Names that nobody is asked for.
+    struct NoNames;
+
+    impl KeptNames for NoNames {
+        fn any(&self, _: &mut dyn FnMut(&str) -> bool) -> bool {
+            false
+        }
+    }
+
+    /// Counts samples without wanting batches of them.
+    #[derive(Default)]
+    struct CountSamples(AtomicU64);
+
+    impl LiveSink for CountSamples {
+        fn published(&self, batch: &Arc<MessageBatch>) {
+            self.0
+                .fetch_add(batch.records.len() as u64, Ordering::Relaxed);
+        }
+
+        fn kept(&self, samples: &KeptSamples<'_>) -> bool {
+            self.0.fetch_add(samples.records as u64, Ordering::Relaxed);
+            false
+        }
+    }
+
+    #[test]
+    fn batches_of_kept_samples_are_made_only_if_somebody_wants_them() {
+        let hub = LiveHub::new();
+        let counting = Arc::new(CountSamples::default());
+        hub.add_sink(Arc::<CountSamples>::clone(&counting));
+        let (channel, other) = (ChannelId::generate(), ChannelId::generate());
+        let samples = |channel| KeptSamples {
+            channel,
+            thing: ThingId::generate(),
+            protocol: "influx",
+            received_at: Timestamp(1),
+            historical: false,
+            records: 5,
+            names: &NoNames,
+        };
+        let mut watching = hub.subscribe(LiveFilter::Channels(vec![channel]), 8);
+        let made = hub.publish_samples(&samples(other), false, || panic!("nobody watches"));
+        assert!(made.is_none());
+        let make = || vec![batch(channel, 7)];
+        assert_eq!(
+            hub.publish_samples(&samples(channel), false, make)
+                .map(|made| made.len()),
+            Some(1)
+        );
+        assert_eq!(
+            watching.try_next().map(|batch| batch.received_at),
+            Some(Timestamp(7))
+        );
+        assert!(
+            hub.publish_samples(&samples(other), true, || vec![batch(other, 8)])
+                .is_some()
+        );
+        assert!(watching.try_next().is_none());
+        assert_eq!(
+            counting.0.load(Ordering::Relaxed),
+            15,
+            "each sample is counted once"
+        );
+        let all = Arc::new(Count(AtomicU64::new(0)));
+        hub.add_sink(Arc::<Count>::clone(&all));
+        assert!(
+            hub.publish_samples(&samples(other), false, || vec![batch(other, 9)])
+                .is_some()
+        );
+        assert_eq!(
+            all.0.load(Ordering::Relaxed),
+            1,
+            "a sink that says nothing takes every batch"
+        );
     }
 
     #[test]

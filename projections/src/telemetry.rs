@@ -16,6 +16,7 @@ mod manifest;
 mod merge;
 pub mod model;
 mod query;
+mod samples;
 mod state;
 pub mod store;
 mod summary;
@@ -31,4 +32,5 @@ pub use model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample,
     SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
 };
+pub use samples::{Incoming, SampleBatch, SampleValues};
 pub use store::{Appended, TelemetryError, TelemetryStore};

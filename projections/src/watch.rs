@@ -38,7 +38,7 @@ use self::worker::Worker;
 use crate::Projections;
 use crate::access::Access;
 use crate::alarms::Alarms;
-use crate::live::LiveSink;
+use crate::live::{KeptSamples, LiveSink};
 use crate::registry::Registry;
 use crate::telemetry::{MessageBatch, TelemetryStore};
 
@@ -209,5 +209,9 @@ impl LiveSink for AlarmWatch {
                 .passed_over
                 .fetch_add(1, Ordering::Relaxed);
         }
+    }
+    fn kept(&self, samples: &KeptSamples<'_>) -> bool {
+        let rules = self.shared.rules.present();
+        !rules.is_idle() && samples.names.any(&mut |name| !rules.named(name).is_empty())
     }
 }

@@ -23,6 +23,7 @@ fn config() -> TelemetryConfig {
     TelemetryConfig {
         block_samples: 4,
         compacted_block_samples: 8,
+        log_allocation_bytes: 0,
         ..TelemetryConfig::default()
     }
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_projections::telemetry::{
-    EmbeddedTelemetryStore, Record, SeriesFilter, TelemetryConfig, TelemetryStore, TimeRange,
-    Value, check,
+    EmbeddedTelemetryStore, MessageBatch, Record, SampleBatch, SampleValues, SeriesFilter,
+    SeriesKey, TelemetryConfig, TelemetryStore, TimeRange, Value, check,
 };
 
 use conformance::{batch, record};
@@ -36,7 +36,26 @@ fn open(folder: &Path) -> EmbeddedTelemetryStore {
     EmbeddedTelemetryStore::open(folder, config, Arc::new(SystemClock::default())).unwrap()
 }
 
-/// The child: appends from four tasks and prints the number of each sample once it was acknowledged.
+async fn resolved(store: &EmbeddedTelemetryStore, batch: &MessageBatch) -> SampleBatch {
+    let key = SeriesKey {
+        channel: batch.channel,
+        thing: batch.thing,
+        subtopic: batch.subtopic.to_string(),
+        name: batch.records[0].name.clone(),
+    };
+    let mut values = SampleValues::Numbers(Vec::new());
+    values.push(batch.records[0].value.clone());
+    SampleBatch {
+        protocol: "influx",
+        received_at: batch.received_at,
+        historical: false,
+        series: store.resolve(&[key]).await.unwrap(),
+        times: vec![batch.records[0].time],
+        values,
+    }
+}
+
+/// The child: appends from four tasks, half of them as samples of resolved series, and prints the number of each sample once it was acknowledged.
 #[test]
 fn child() {
     let Ok(folder) = std::env::var(FOLDER) else {
@@ -57,7 +76,13 @@ fn child() {
                         number,
                         Value::Number(number as f64),
                     );
-                    store.append(Arc::new(batch(vec![sample]))).await.unwrap();
+                    let batch = batch(vec![sample]);
+                    if task % 2 == 0 {
+                        store.append(Arc::new(batch)).await.unwrap();
+                    } else {
+                        let samples = resolved(&store, &batch).await;
+                        store.append_samples(Arc::new(samples)).await.unwrap();
+                    }
                     let mut out = std::io::stdout().lock();
                     writeln!(out, "kept {number}").unwrap();
                     out.flush().unwrap();

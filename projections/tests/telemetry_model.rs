@@ -16,7 +16,7 @@ use tellee_projections::telemetry::disk::SimulatedDisk;
 use tellee_projections::telemetry::{Access, Engine};
 
 use compare::assert_equal;
-use generate::{Step, config, step};
+use generate::{Step, config, samples_of, step};
 use oracle::Oracle;
 
 fn open(disk: &SimulatedDisk) -> Engine {
@@ -37,6 +37,11 @@ proptest! {
                     engine.commit([&batch].into_iter()).unwrap();
                     oracle.append(&batch);
                 }
+                Step::Samples(batch) => {
+                    let samples = samples_of(&engine, &batch);
+                    engine.commit([&samples].into_iter()).unwrap();
+                    oracle.append(&batch);
+                }
                 Step::Flush => {
                     engine.flush().unwrap();
                 }
@@ -44,6 +49,11 @@ proptest! {
                 Step::Reopen => {
                     drop(engine);
                     engine = open(&disk);
+                }
+                Step::Backup => {
+                    let target = SimulatedDisk::new(2);
+                    engine.backup_onto(&target).unwrap();
+                    assert_equal(&open(&target), &oracle);
                 }
                 Step::Retain(channel, before) => {
                     let dropped = engine.count_before(channel, before).unwrap();

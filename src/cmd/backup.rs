@@ -10,7 +10,7 @@ use super::{ConfigArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
 use crate::node::control::{Answer, Ask, ask};
-use crate::node::{Stores, backup as archive};
+use crate::node::{Stores, backup as archive, mqtt_config};
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
@@ -51,7 +51,7 @@ pub fn backup(args: &BackupArgs) -> Result<(), Failure> {
             }
         };
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let stores = Stores::open(&folder, &clock).await?;
+        let stores = Stores::open(&folder, &clock, mqtt_config(&config).state_limits()).await?;
         let bytes = archive::write(&stores, folder.path(), &to).await?;
         stores.close().await?;
         Ok(bytes)

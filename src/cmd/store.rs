@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use tellee_actors::time::{SharedClock, SystemClock, Timestamp};
+use tellee_api::mqtt::journal;
 use tellee_projections::telemetry::{SeriesFilter, TimeRange, check, write_csv};
 
 use super::{ConfigArgs, runtime};
@@ -65,17 +66,28 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
         report.block_bytes,
         report.log_bytes
     );
+    let mqtt = journal::check(&folder.mqtt()).map_err(|error| Failure::journal(&error))?;
+    println!(
+        "MQTT: {} sessions, {} messages that wait, {} retained ({} bytes)",
+        mqtt.sessions, mqtt.messages, mqtt.retained, mqtt.bytes
+    );
+    for damage in &mqtt.damages {
+        println!(
+            "damaged: `mqtt/{}` at byte {}: {}",
+            damage.file, damage.offset, damage.reason
+        );
+    }
     for damage in &report.damages {
         println!(
             "damaged: `{}` at byte {}: {}",
             damage.file, damage.offset, damage.reason
         );
     }
-    if report.is_whole() {
+    if report.is_whole() && mqtt.is_whole() {
         return Ok(());
     }
     Err(Failure::DataFolder(
-        "the telemetry store is damaged in the places above; all else can be read".to_owned(),
+        "the stores are damaged in the places above; all else can be read".to_owned(),
     ))
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +51,13 @@ async fn write_staged(
     let failed = |error: io::Error| Failure::other("the backup cannot be written", &error);
     fs::create_dir_all(staging).map_err(failed)?;
     fs::set_permissions(staging, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    // Events last: what telemetry and models refer to is then in them.
+    // What MQTT says is stored must be in telemetry, so it comes first. Events last: what telemetry and models refer to
+    // is then in them.
+    let (journal, folder) = (Arc::clone(stores.journal()), staging.join("mqtt"));
+    tokio::task::spawn_blocking(move || journal.backup_to(&folder))
+        .await
+        .map_err(|error| Failure::other("the backup cannot be written", &error))?
+        .map_err(|error| Failure::other("the backup cannot be written", &error))?;
     let telemetry = stores.embedded_telemetry();
     telemetry
         .backup_to(&staging.join("telemetry"))
@@ -90,6 +97,7 @@ fn pack(data_dir: &Path, staging: &Path, to: &Path) -> io::Result<u64> {
     archive.append_path_with_name(staging.join(MANIFEST), MANIFEST)?;
     archive.append_path_with_name(staging.join("events.db"), "events.db")?;
     archive.append_dir_all("telemetry", staging.join("telemetry"))?;
+    archive.append_dir_all("mqtt", staging.join("mqtt"))?;
     for folder in PLAIN_FOLDERS {
         let from = data_dir.join(folder);
         if from.is_dir() {
@@ -127,7 +135,7 @@ pub fn restore(archive: &Path, data_dir: &Path) -> Result<(), Failure> {
     }
     unpack(archive, data_dir).map_err(|error| {
         // Nothing partial is kept.
-        for name in ["events.db", "telemetry", MANIFEST]
+        for name in ["events.db", "telemetry", "mqtt", MANIFEST]
             .iter()
             .chain(&PLAIN_FOLDERS)
         {

@@ -1,10 +1,12 @@
-//! The two stores of one machine.
+//! The stores of one machine.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use tellee_actors::store::{Database, DatabaseConfig, EmbeddedEventStore, EventStore};
 use tellee_actors::time::SharedClock;
+use tellee_api::mqtt::Journal;
+use tellee_api::mqtt::journal::StateLimits;
 use tellee_projections::telemetry::{EmbeddedTelemetryStore, TelemetryConfig, TelemetryStore};
 
 use crate::failure::Failure;
@@ -15,16 +17,23 @@ pub struct Stores {
     pub database: Database,
     events: Arc<EmbeddedEventStore>,
     telemetry: Arc<EmbeddedTelemetryStore>,
+    journal: Arc<Journal>,
 }
 
 impl Stores {
-    pub async fn open(folder: &DataFolder, clock: &SharedClock) -> Result<Self, Failure> {
+    pub async fn open(
+        folder: &DataFolder,
+        clock: &SharedClock,
+        kept: StateLimits,
+    ) -> Result<Self, Failure> {
         let (database, events) = open_events(&folder.events()).await?;
         let telemetry = open_telemetry(&folder.telemetry(), clock).await?;
+        let journal = open_journal(&folder.mqtt(), kept).await?;
         Ok(Self {
             database,
             events: Arc::new(events),
             telemetry: Arc::new(telemetry),
+            journal,
         })
     }
 
@@ -41,8 +50,17 @@ impl Stores {
         Arc::clone(&self.telemetry)
     }
 
-    /// Writes out what is in memory and closes both.
+    /// What MQTT keeps over a restart.
+    pub const fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Writes out what is in memory and closes all.
     pub async fn close(&self) -> Result<(), Failure> {
+        let journal = Arc::clone(&self.journal);
+        tokio::task::spawn_blocking(move || journal.close())
+            .await
+            .map_err(|error| Failure::other("the MQTT journal cannot be closed", &error))?;
         self.telemetry
             .close()
             .await
@@ -79,4 +97,13 @@ pub async fn open_telemetry(
         .await
         .map_err(|error| Failure::other("the telemetry store cannot be opened", &error))?
         .map_err(|error| Failure::telemetry(&error))
+}
+
+/// Opens the folder `mqtt`.
+async fn open_journal(folder: &Path, kept: StateLimits) -> Result<Arc<Journal>, Failure> {
+    let folder = folder.to_owned();
+    tokio::task::spawn_blocking(move || Journal::open(&folder, kept))
+        .await
+        .map_err(|error| Failure::other("the MQTT journal cannot be opened", &error))?
+        .map_err(|error| Failure::journal(&error))
 }

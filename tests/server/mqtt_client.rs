@@ -29,7 +29,7 @@ fn text(into: &mut Vec<u8>, text: &str) {
     into.extend(text.as_bytes());
 }
 
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![kind];
     let mut rest = body.len();
     loop {
@@ -54,7 +54,65 @@ pub fn publish_packet(topic: &str, qos: u8, id: u16, payload: &[u8]) -> Vec<u8> 
     frame(PUBLISH | qos << 1, &body)
 }
 
+/// How a client joins.
+#[derive(Debug, Clone, Default)]
+pub struct Joining<'a> {
+    /// The session outlives the connection.
+    pub lasting: bool,
+    /// Topic and payload of the will, which is of QoS 1.
+    pub will: Option<(&'a str, &'a [u8])>,
+}
+
 impl Mqtt {
+    /// As a thing that is known. Answers whether its session was there.
+    pub async fn join(
+        address: SocketAddr,
+        client: &str,
+        thing: &Thing,
+        joining: &Joining<'_>,
+    ) -> (Self, bool) {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        stream.set_nodelay(true).expect("no delay");
+        let mut body = Vec::new();
+        text(&mut body, "MQTT");
+        let will = if joining.will.is_some() { 0x0C } else { 0 };
+        body.extend([4, 0xC0 | will | u8::from(!joining.lasting) << 1, 0, 60]);
+        text(&mut body, client);
+        if let Some((topic, payload)) = joining.will {
+            text(&mut body, topic);
+            text(&mut body, std::str::from_utf8(payload).expect("a text"));
+        }
+        text(&mut body, &thing.id);
+        text(&mut body, &thing.key);
+        let mut session = Self { stream, next_id: 0 };
+        session
+            .write(&frame(0x10, &body))
+            .await
+            .expect("CONNECT is sent");
+        let (kind, body) = session.read(PATIENCE).await.expect("an answer to CONNECT");
+        assert_eq!((kind, body[1]), (CONNACK, 0));
+        (session, body[0] == 1)
+    }
+
+    /// The next packet, which must come.
+    pub async fn next(&mut self) -> Packet {
+        self.read(PATIENCE).await.expect("a packet")
+    }
+
+    /// Nothing more has come: the answer to a ping is the next packet.
+    pub async fn expect_nothing(&mut self) {
+        self.write(&[0xC0, 0]).await.expect("PINGREQ is sent");
+        let (kind, body) = self.next().await;
+        assert_eq!(kind, 0xD0, "{}", String::from_utf8_lossy(&body));
+    }
+
+    /// Sends an acknowledgement.
+    pub async fn acknowledge(&mut self, kind: u8, id: u16) {
+        self.write(&frame(kind, &id.to_be_bytes()))
+            .await
+            .expect("an acknowledgement is sent");
+    }
+
     /// Connects and gives the return code of CONNACK too.
     pub async fn open(address: SocketAddr, client: &str, user: &str, password: &str) -> (Self, u8) {
         let stream = TcpStream::connect(address).await.expect("a connection");
@@ -135,9 +193,13 @@ impl Mqtt {
 
     /// Subscribes at QoS 1 and gives the return code of SUBACK.
     pub async fn subscribe(&mut self, filter: &str) -> u8 {
+        self.subscribe_at(filter, 1).await
+    }
+
+    pub async fn subscribe_at(&mut self, filter: &str, qos: u8) -> u8 {
         let mut body = vec![0, 1];
         text(&mut body, filter);
-        body.push(1);
+        body.push(qos);
         self.write(&frame(0x82, &body))
             .await
             .expect("SUBSCRIBE is sent");

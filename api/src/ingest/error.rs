@@ -6,6 +6,7 @@ use tellee_senml::{SenmlError, SenmlErrorKind};
 
 use super::subtopic::SubtopicError;
 use crate::error::ErrorCode;
+use crate::line_protocol::LineError;
 
 /// A message was refused; nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,8 @@ pub enum IngestError {
     TooLarge { size: usize, limit: usize },
     #[error("message cannot be read: {0}")]
     Malformed(#[from] SenmlError),
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// The store does not take what the message says.
     #[error("`{field}`: {reason}")]
     Invalid { field: &'static str, reason: String },
@@ -47,7 +50,10 @@ impl IngestError {
             Self::NotAuthorised { .. } => ErrorCode::Forbidden,
             Self::Subtopic(_) => ErrorCode::InvalidInput,
             Self::TooLarge { .. } => ErrorCode::BodyTooLarge,
-            Self::Malformed(_) | Self::Invalid { .. } => ErrorCode::MalformedMessage,
+            Self::Line(error) if error.is_too_large() => ErrorCode::BodyTooLarge,
+            Self::Malformed(_) | Self::Line(_) | Self::Invalid { .. } => {
+                ErrorCode::MalformedMessage
+            }
             Self::Overloaded => ErrorCode::Overloaded,
             Self::DiskFull => ErrorCode::DiskFull,
             Self::Stopping => ErrorCode::Stopping,
@@ -65,7 +71,7 @@ impl IngestError {
         match self {
             Self::NotAuthorised { .. } => 0x87,
             Self::Subtopic(_) => 0x90,
-            Self::Malformed(_) | Self::Invalid { .. } => 0x99,
+            Self::Malformed(_) | Self::Line(_) | Self::Invalid { .. } => 0x99,
             Self::TooLarge { .. } | Self::Overloaded | Self::DiskFull => 0x97,
             Self::Stopping | Self::Store(_) => 0x80,
         }

@@ -6,7 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use tellee_projections::live::LiveSink;
+use tellee_projections::live::{KeptSamples, LiveSink};
 use tellee_projections::telemetry::{EmbeddedTelemetryStore, MessageBatch};
 
 use super::figures::Figure;
@@ -115,14 +115,21 @@ impl Stored {
     }
 }
 
+impl Stored {
+    fn count(&self, protocol: &'static str, records: usize) {
+        let label = ByProtocol { protocol };
+        self.messages.get_or_create(&label).inc();
+        self.records.get_or_create(&label).inc_by(records as u64);
+    }
+}
+
 impl LiveSink for Stored {
     fn published(&self, batch: &Arc<MessageBatch>) {
-        let label = ByProtocol {
-            protocol: batch.protocol,
-        };
-        self.messages.get_or_create(&label).inc();
-        self.records
-            .get_or_create(&label)
-            .inc_by(batch.records.len() as u64);
+        self.count(batch.protocol, batch.records.len());
+    }
+
+    fn kept(&self, samples: &KeptSamples<'_>) -> bool {
+        self.count(samples.protocol, samples.records);
+        false
     }
 }

@@ -2,39 +2,45 @@
 
 mod attach;
 mod deliver;
+mod grants;
+mod resumption;
 mod upkeep;
+mod wills;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tellee_actors::ids::ThingId;
+use tellee_actors::ids::{ChannelId, ThingId};
 use tokio_util::sync::CancellationToken;
 
 use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
 use super::config::MqttConfig;
 use super::fanout::{Fanout, Subscription, TreeFanout};
+use super::journal::{Entry, Journal, Position};
 use super::metrics::Metrics;
 use super::registry::{End, Registry, SessionHandle};
-use super::retained::Retained;
 use super::session::{Held, QueueBudget};
 use super::topic;
+use crate::caller::Caller;
 use crate::ingest::{AccessView, Forward, Forwarder, Ingest, Publisher};
 
-pub(super) use attach::{Attached, Ending};
+pub(super) use attach::{Attached, Ending, WillFate, Wishes};
 pub(super) use deliver::Incoming;
+pub use grants::Users;
 
 /// The node's MQTT broker.
 pub struct Broker {
     config: MqttConfig,
     ingest: Arc<Ingest>,
     access: Arc<dyn AccessView>,
+    users: OnceLock<Arc<dyn Users>>,
     sessions: Mutex<Registry>,
     fanout: Box<dyn Fanout<End>>,
-    retained: Mutex<Retained>,
+    journal: Arc<Journal>,
     queue_budget: Arc<QueueBudget>,
     next_session: AtomicU64,
     handshakes: Mutex<BTreeMap<u64, CancellationToken>>,
@@ -48,22 +54,31 @@ pub struct Broker {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SignedIn {
     pub publisher: Publisher,
-    pub key_hash: [u8; 32],
+    /// `None`: it came by a certificate.
+    pub key_hash: Option<[u8; 32]>,
+    /// A user, who reads the channels of an organisation.
+    pub user: Option<Caller>,
 }
 
 impl Broker {
-    /// A broker that takes messages by `ingest`, and hands on those of other protocols that come by it.
+    /// A broker that takes messages by `ingest`, and hands on those of other protocols that come by it. What it keeps
+    /// of sessions ends with the process.
     pub fn new(ingest: Arc<Ingest>, config: MqttConfig) -> Arc<Self> {
+        let journal = Journal::in_memory(config.state_limits());
+        Self::open(ingest, config, journal)
+    }
+
+    /// The same, with the sessions, retained messages and wills of `journal`.
+    pub fn open(ingest: Arc<Ingest>, config: MqttConfig, journal: Arc<Journal>) -> Arc<Self> {
+        let next_session = journal.read(|state| state.last_session()) + 1;
         let broker = Arc::new(Self {
             access: Arc::clone(ingest.access()),
+            users: OnceLock::new(),
             sessions: Mutex::default(),
             fanout: Box::new(TreeFanout::default()),
-            retained: Mutex::new(Retained::new(
-                config.max_retained_messages,
-                config.max_retained_bytes,
-            )),
+            journal,
             queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
-            next_session: AtomicU64::new(1),
+            next_session: AtomicU64::new(next_session),
             handshakes: Mutex::default(),
             next_handshake: AtomicU64::new(0),
             metrics: Metrics::default(),
@@ -72,6 +87,7 @@ impl Broker {
             config,
             ingest,
         });
+        broker.restore_sessions();
         broker
             .ingest
             .set_forwarder(Box::new(ToSubscribers(Arc::downgrade(&broker))));
@@ -91,9 +107,14 @@ impl Broker {
         self.queue_budget.used()
     }
 
+    /// Where what outlives connections is kept.
+    pub const fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
     /// How many retained messages there are.
     pub fn retained_messages(&self) -> usize {
-        self.retained.lock().len()
+        self.journal.read(|state| state.retained().len())
     }
 
     /// Ends all connections: each finishes what it has taken first. No new ones are let in.
@@ -131,19 +152,25 @@ impl Broker {
         &self.ingest
     }
 
-    /// The thing that signs in: user name is its id, password its key.
+    /// The thing that signs in: user name is its id, password its key. Or a user.
     pub(super) fn sign_in(
         &self,
         user_name: Option<&str>,
         password: Option<&[u8]>,
     ) -> Option<SignedIn> {
+        if let (Some(email), Some(token)) = (user_name, password)
+            && email.contains('@')
+        {
+            return self.sign_in_user(email, token);
+        }
         let key_hash: [u8; 32] = Sha256::digest(password?).into();
         let access = self.access.thing_by_key_hash(&key_hash)?;
         let named: ThingId = user_name?.parse().ok()?;
         let same: bool = named.0.as_bytes().ct_eq(access.thing.0.as_bytes()).into();
         same.then(|| SignedIn {
             publisher: access.into(),
-            key_hash,
+            key_hash: Some(key_hash),
+            user: None,
         })
     }
 
@@ -152,20 +179,27 @@ impl Broker {
         topic::target(topic).is_some_and(|target| self.access.may_use(thing, target.channel))
     }
 
-    /// One reason per filter, in order. Retained messages are queued behind.
+    /// One reason per filter, in order, and the position that has to be durable before they are told. Retained messages
+    /// are queued behind.
     pub(super) fn subscribe(
         &self,
         handle: &Arc<SessionHandle>,
         subscribe: &Subscribe,
-    ) -> Vec<Reason> {
-        let one = |(filter, options): &(String, FilterOptions)| {
+    ) -> (Vec<Reason>, Position) {
+        let mut position = 0;
+        let mut one = |(filter, options): &(String, FilterOptions)| {
             self.subscribe_one(handle, filter, *options, subscribe.identifier)
+                .map(|(reason, appended)| {
+                    position = position.max(appended);
+                    reason
+                })
                 .unwrap_or_else(|refusal| {
                     self.metrics.subscribes_refused.one_more();
                     refusal
                 })
         };
-        subscribe.filters.iter().map(one).collect()
+        let reasons = subscribe.filters.iter().map(&mut one).collect();
+        (reasons, position)
     }
 
     fn subscribe_one(
@@ -174,12 +208,11 @@ impl Broker {
         text: &str,
         options: FilterOptions,
         identifier: Option<u32>,
-    ) -> Result<Reason, Reason> {
+    ) -> Result<(Reason, Position), Reason> {
         let filter = topic::parse_filter(text).map_err(|_| Reason::TOPIC_FILTER_INVALID)?;
-        let channel = topic::filter_channel(filter.filter).ok_or(Reason::NOT_AUTHORISED)?;
-        if !self.access.may_use(handle.thing, channel) {
-            return Err(Reason::NOT_AUTHORISED);
-        }
+        let channel = self
+            .reach(handle, filter.filter)
+            .ok_or(Reason::NOT_AUTHORISED)?;
         let subscription = Subscription {
             qos: options.qos,
             no_local: options.no_local,
@@ -191,49 +224,69 @@ impl Broker {
         if !known.contains_key(text) && known.len() >= self.config.max_subscriptions {
             return Err(Reason::QUOTA_EXCEEDED);
         }
-        let is_new = state
-            .session
-            .subscribe(
-                text,
-                Held {
-                    channel,
-                    subscription,
-                },
-            )
-            .is_none();
-        drop(state);
-        self.fanout
-            .subscribe(filter, End(Arc::clone(handle)), subscription);
+        let held = Held {
+            channel,
+            subscription,
+        };
+        let is_new = state.session.subscribe(text, held).is_none();
         let wanted = match options.retain_handling {
             RetainHandling::SendAlways => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::Never => false,
         };
-        if wanted && filter.share.is_none() {
+        let wanted = wanted && filter.share.is_none();
+        // Before the fan-out knows of it: a message that finds the subscription comes behind it in the journal.
+        let mut position = 0;
+        if handle.journaled {
+            let subscribed = Entry::Subscribed {
+                session: handle.id,
+                filter: text.into(),
+                held,
+                retained: wanted,
+            };
+            let woken = Arc::clone(handle);
+            position = self
+                .journal
+                .append_then(vec![subscribed], move || woken.wake.notify_one());
+        }
+        drop(state);
+        self.fanout
+            .subscribe(filter, End(Arc::clone(handle)), subscription);
+        if wanted {
             self.offer_retained(handle, filter.filter, subscription);
         }
-        Ok(Reason(options.qos.bits()))
+        Ok((Reason(options.qos.bits()), position))
     }
 
-    /// One reason per filter, in order.
+    /// One reason per filter, in order, and the position that has to be durable before they are told.
     pub(super) fn unsubscribe(
         &self,
         handle: &SessionHandle,
         unsubscribe: &Unsubscribe,
-    ) -> Vec<Reason> {
-        let one = |text: &String| {
+    ) -> (Vec<Reason>, Position) {
+        let mut position = 0;
+        let mut one = |text: &String| {
             let Ok(filter) = topic::parse_filter(text) else {
                 return Reason::TOPIC_FILTER_INVALID;
             };
-            let held = handle.state.lock().session.unsubscribe(text);
+            let mut state = handle.state.lock();
+            let held = state.session.unsubscribe(text);
             self.fanout.unsubscribe(filter, handle.id);
+            if held.is_some() && handle.journaled {
+                position = self.journal.append(vec![Entry::Unsubscribed {
+                    session: handle.id,
+                    filter: text.as_str().into(),
+                }]);
+            }
+            drop(state);
             if held.is_some() {
                 Reason::SUCCESS
             } else {
                 Reason::NO_SUBSCRIPTION_EXISTED
             }
         };
-        unsubscribe.filters.iter().map(one).collect()
+        let reasons = unsubscribe.filters.iter().map(&mut one).collect();
+        (reasons, position)
     }
 }
 
@@ -245,5 +298,12 @@ impl Forwarder for ToSubscribers {
         if let Some(broker) = self.0.upgrade() {
             broker.deliver_forward(message);
         }
+    }
+
+    fn wants(&self, channel: ChannelId) -> bool {
+        let topic = format!("channels/{channel}/messages");
+        self.0
+            .upgrade()
+            .is_some_and(|broker| broker.fanout.reaches(&topic))
     }
 }

@@ -1,6 +1,10 @@
 //! Limits of the MQTT listener.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use super::journal::{LagLimits, StateLimits};
 
 /// Section `mqtt` of the configuration. Every bound has a default that suits one machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,12 @@ pub struct MqttConfig {
     pub max_session_expiry_seconds: u32,
     pub max_retained_messages: usize,
     pub max_retained_bytes: usize,
+    /// Bytes of one channel's messages that wait for lasting sessions. Beyond it the sessions furthest behind end.
+    pub channel_log_bytes: usize,
+    /// The same over all channels.
+    pub node_log_bytes: usize,
+    /// How long after a start of the server clients may take to return before their wills are published.
+    pub will_grace_seconds: u64,
     /// How long a message waits while the store is overloaded before its sender is told.
     pub overload_patience_seconds: u64,
 }
@@ -65,7 +75,30 @@ impl Default for MqttConfig {
             max_session_expiry_seconds: 24 * 3_600,
             max_retained_messages: 100_000,
             max_retained_bytes: 64 * 1024 * 1024,
+            channel_log_bytes: 64 * 1024 * 1024,
+            node_log_bytes: 256 * 1024 * 1024,
+            will_grace_seconds: 10,
             overload_patience_seconds: 30,
+        }
+    }
+}
+
+impl MqttConfig {
+    /// The bounds of the journal's state.
+    pub const fn state_limits(&self) -> StateLimits {
+        StateLimits {
+            retained_messages: self.max_retained_messages,
+            retained_bytes: self.max_retained_bytes,
+            backlog_messages: self.session_queue_messages,
+        }
+    }
+
+    pub(super) const fn lag_limits(&self) -> LagLimits {
+        LagLimits {
+            channel_bytes: self.channel_log_bytes,
+            node_bytes: self.node_log_bytes,
+            // No session outlives its connection for longer.
+            age: Duration::from_secs(self.max_session_expiry_seconds as u64),
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Subscription {
 pub struct Match<S> {
     pub subscriber: S,
     pub subscription: Subscription,
+    /// By a share group, whose other members do not get the message.
+    pub shared: bool,
 }
 
 /// Finds the subscribers of a topic. Replaceable: it knows nothing of sessions or the wire.
@@ -42,6 +44,9 @@ pub trait Fanout<S: Subscriber>: Send + Sync {
     /// Appends a match for each subscription that `topic` matches, and one for each share group. Subscribers with
     /// several matching subscriptions appear several times.
     fn matches(&self, topic: &str, into: &mut Vec<Match<S>>);
+
+    /// Whether any subscription may match `topic` or a topic below it.
+    fn reaches(&self, topic: &str) -> bool;
 }
 
 /// A tree of topic levels. An empty branch is cut off when its last subscription goes.
@@ -121,6 +126,7 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
             Match {
                 subscriber,
                 subscription,
+                shared: filter.share.is_some(),
             },
         ) {
             self.subscriptions.fetch_add(1, Ordering::Relaxed);
@@ -149,9 +155,30 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
         }
         root.collect(&levels, into);
     }
+
+    fn reaches(&self, topic: &str) -> bool {
+        if self.subscriptions.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let levels: Vec<&str> = topic.split('/').collect();
+        self.root.read().reaches(&levels)
+    }
 }
 
 impl<S: Subscriber> Node<S> {
+    /// Branches are cut off with their last subscription, so one that is there leads to some.
+    fn reaches(&self, levels: &[&str]) -> bool {
+        let Some((level, rest)) = levels.split_first() else {
+            return !self.is_empty();
+        };
+        !self.below.is_empty()
+            || self
+                .children
+                .get(*level)
+                .is_some_and(|child| child.reaches(rest))
+            || self.any.as_ref().is_some_and(|any| any.reaches(rest))
+    }
+
     fn collect(&self, levels: &[&str], into: &mut Vec<Match<S>>) {
         self.below.collect(into);
         let Some((level, rest)) = levels.split_first() else {
@@ -335,6 +362,30 @@ mod tests {
         subscribe(&tree, "насос/#", 2);
         assert_eq!(ends(&tree, "насос/1/вибрация"), [1, 2]);
         assert_eq!(ends(&tree, "ñ"), [0; 0]);
+    }
+
+    #[test]
+    fn a_tree_reaches_a_channel_if_any_filter_may_match_in_it() {
+        let filters = [
+            ("channels/a/messages/#", true),
+            ("channels/a/messages", true),
+            ("channels/a/messages/x/y", true),
+            ("channels/+/messages/x", true),
+            ("channels/#", true),
+            ("#", true),
+            ("$share/g/channels/a/messages/+", true),
+            ("channels/b/messages/#", false),
+            ("channels/a", false),
+            ("other/a/messages", false),
+        ];
+        for (filter, reaches) in filters {
+            let tree = TreeFanout::default();
+            assert!(!tree.reaches("channels/a/messages"));
+            subscribe(&tree, filter, 1);
+            assert_eq!(tree.reaches("channels/a/messages"), reaches, "{filter}");
+            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
+            assert!(!tree.reaches("channels/a/messages"), "{filter}");
+        }
     }
 
     #[test]

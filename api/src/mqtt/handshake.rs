@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::broker::{Attached, Broker, SignedIn};
+use super::broker::{Attached, Broker, SignedIn, Wishes};
 use super::codec::{
     ConnAck, Connect, Frame, Outgoing, Properties, Reason, Version, Will, answer_version,
     decode_connect, encode, take_frame,
@@ -135,6 +135,8 @@ async fn establish<S>(
     }
     let client_id = client_id(&connect)?;
     let session_expiry = match version {
+        // A user's session ends with its connection: it would hold up the logs of all channels.
+        _ if client.user.is_some() => 0,
         Version::V3 if connect.clean_start => 0,
         Version::V3 => config.max_session_expiry_seconds,
         Version::V5 => asked
@@ -147,9 +149,14 @@ async fn establish<S>(
         receive_maximum: asked.receive_maximum.unwrap_or(u16::MAX),
         maximum_packet_size: asked.maximum_packet_size.unwrap_or(u32::MAX),
     };
-    let attached = broker
-        .attach(client, &client_id, connect.clean_start, limits)
-        .await?;
+    let wishes = Wishes {
+        client_id: &client_id,
+        clean_start: connect.clean_start,
+        expiry: session_expiry,
+        will: connect.will.as_ref(),
+    };
+    let attached = broker.attach(client, &wishes, limits).await?;
+    broker.journal().reached(attached.position).await;
     let keep_alive = connect.keep_alive.min(config.max_keep_alive_seconds);
     let capped = keep_alive != connect.keep_alive;
     let connack = ConnAck {

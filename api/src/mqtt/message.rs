@@ -18,6 +18,7 @@ pub struct Message {
     pub qos: QoS,
     /// As published.
     pub retain: bool,
+    pub received_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub properties: Option<Box<MessageProperties>>,
     /// The session that published it; 0 if none did.

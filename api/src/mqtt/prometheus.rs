@@ -55,6 +55,13 @@ impl Collector for Counters {
             "Retained messages",
             retained,
         )?;
+        let logged_bytes = self.0.journal().read(|state| state.log_bytes());
+        gauge(
+            &mut encoder,
+            "mqtt_logged_bytes",
+            "Bytes of messages that wait for lasting sessions",
+            i64::try_from(logged_bytes).unwrap_or(i64::MAX),
+        )?;
         let by_qos = |counts: &[Count; 3]| {
             ["0", "1", "2"]
                 .into_iter()
@@ -80,7 +87,12 @@ impl Collector for Counters {
             ("expired", metrics.dropped_expired.get()),
             ("too_large", metrics.dropped_too_large.get()),
             ("not_stored", metrics.dropped_not_stored.get()),
-            ("retained", metrics.dropped_retained.get()),
+            (
+                "retained",
+                metrics.dropped_retained.get() + self.0.journal().refused_retained(),
+            ),
+            ("not_journaled", metrics.dropped_not_journaled.get()),
+            ("behind", metrics.dropped_behind.get()),
         ];
         family(
             &mut encoder,
@@ -116,6 +128,14 @@ impl Collector for Counters {
             "Sessions and connections that the server ended",
             "reason",
             &ended,
+        )?;
+        let journal = [("failed", self.0.journal().failures())];
+        family(
+            &mut encoder,
+            "mqtt_journal_writes",
+            "Writes of the journal that were tried again",
+            "state",
+            &journal,
         )?;
         let once = [("accepted", metrics.connections_accepted.get())];
         family(

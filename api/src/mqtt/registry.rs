@@ -10,15 +10,21 @@ use tellee_actors::time::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::codec::{Reason, Will};
+use super::codec::Reason;
 use super::fanout::Subscriber;
+use super::journal::Positions;
 use super::session::Session;
+use crate::caller::Caller;
 
 /// A session with all that is known of its connection. Shared by the registry, the fan-out and the connection.
 pub struct SessionHandle {
     pub id: u64,
+    /// Of a user, the user's id: nothing is connected to it.
     pub thing: ThingId,
+    pub user: Option<Caller>,
     pub client_id: Box<str>,
+    /// It may outlive its connection: all that happens to it is in the journal.
+    pub journaled: bool,
     pub state: Mutex<SessionState>,
     /// Whether there is a connection. Beside the state, so that the fan-out can ask without its lock.
     pub online: AtomicBool,
@@ -29,23 +35,33 @@ pub struct SessionHandle {
 pub struct SessionState {
     pub session: Session,
     pub connected: Option<Connected>,
-    /// A delayed will of the connection that ended, and when it is due.
-    pub will: Option<(Timestamp, Will)>,
+    /// SHA-256 of the key that its client signed in with last; `None` if it came by another credential.
+    pub key_hash: Option<[u8; 32]>,
+    /// How far the logs of its channels have been read.
+    pub positions: Positions,
     /// Set while there is no connection.
     pub expires_at: Option<Timestamp>,
     /// The state of access that the subscriptions were last held against.
     pub epoch: u64,
     /// Messages were lost: the session must not be resumed.
     pub overrun: bool,
+    /// The credential was revoked: the same.
+    pub revoked: bool,
 }
 
 /// The present connection of a session.
 pub struct Connected {
-    pub key_hash: [u8; 32],
     /// Why the connection has to end.
     pub end: Option<Reason>,
     /// Cancelled when the connection has let go of the session.
     pub released: CancellationToken,
+}
+
+impl SessionState {
+    /// Whether the session is to be removed rather than resumed.
+    pub const fn is_void(&self) -> bool {
+        self.overrun || self.revoked
+    }
 }
 
 impl SessionHandle {

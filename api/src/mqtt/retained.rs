@@ -10,7 +10,7 @@ use super::message::Message;
 use super::topic;
 
 /// Retained messages in memory, bounded by number and bytes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Retained {
     messages: BTreeMap<Arc<str>, Arc<Message>>,
     bytes: usize,
@@ -77,6 +77,18 @@ impl Retained {
         });
     }
 
+    /// In the order of their topics.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.messages.values()
+    }
+
+    /// Whether one of them has expired.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.messages
+            .values()
+            .any(|message| message.is_expired(now))
+    }
+
     pub fn len(&self) -> usize {
         self.messages.len()
     }
@@ -101,6 +113,7 @@ mod tests {
             payload: Bytes::from_static(payload),
             qos: QoS::AtLeastOnce,
             retain: true,
+            received_at: Timestamp(0),
             expires_at: expires_at.map(Timestamp),
             properties: None,
             origin: 0,

@@ -7,21 +7,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use hashbrown::HashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::broker::{Broker, Ending, Incoming};
+use super::broker::{Broker, Ending, Incoming, WillFate};
 use super::codec::{
     Ack, DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, SubAck, Version, decode, encode,
     take_frame,
 };
 use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
-use super::session::{Delivery, Next, Skipped, header};
-use super::settle::{Outcome, Refusal, Settled, settle};
+use super::journal::{Entry, Position, Sending};
+use super::outbox::Outbox;
+use super::session::{Delivery, Next, Skipped, Take, header};
+use super::settle::{Outcome, Refusal, Settled, Taking, settle};
 use super::wire::{Wire, Writer};
 
 /// Deliveries wait in the session, and packets in the socket, while this much is still to be written.
@@ -71,6 +74,7 @@ struct Link {
     aliases: HashMap<Arc<str>, u16>,
     bytes_in_flight: usize,
     last_heard: Instant,
+    outbox: Outbox,
 }
 
 impl Link {
@@ -89,6 +93,7 @@ impl Link {
             aliases: HashMap::new(),
             bytes_in_flight: 0,
             last_heard: Instant::now(),
+            outbox: Outbox::default(),
         }
     }
 
@@ -96,8 +101,68 @@ impl Link {
         self.established.version
     }
 
-    fn encode<S>(&self, packet: &Outgoing<'_>, writer: &mut Writer<S>) {
-        encode(packet, self.version(), &mut writer.output);
+    fn encode<S>(&mut self, packet: &Outgoing<'_>, writer: &mut Writer<S>) {
+        self.encode_after(0, packet, writer);
+    }
+
+    /// The client gets the packet once the journal is durable up to `position`.
+    fn encode_after<S>(
+        &mut self,
+        position: Position,
+        packet: &Outgoing<'_>,
+        writer: &mut Writer<S>,
+    ) {
+        let (version, journal) = (self.version(), self.broker.journal());
+        let durable = || journal.durable();
+        self.outbox
+            .put(position, durable, &mut writer.output, |output| {
+                encode(packet, version, output);
+            });
+    }
+
+    /// What the journal has to know of the session; nothing where it ends with its connection.
+    fn note(&self, entry: impl FnOnce(u64) -> Entry) -> Option<Entry> {
+        let handle = &self.established.attached.handle;
+        handle.journaled.then(|| entry(handle.id))
+    }
+
+    /// Appends what somebody waits for. Answers the position to wait for.
+    fn append(&self, entry: Option<Entry>) -> Position {
+        entry.map_or(0, |entry| self.broker.journal().append(vec![entry]))
+    }
+
+    fn append_lazily(&self, entry: Option<Entry>) {
+        self.broker
+            .journal()
+            .append_lazily(entry.into_iter().collect());
+    }
+
+    /// Notes that a message came, before it is stored.
+    fn take(&self, publish: &Publish) -> Taking {
+        if publish.qos != QoS::ExactlyOnce {
+            return Taking::Plain;
+        }
+        let handle = &self.established.attached.handle;
+        let now = self.broker.ingest().clock().now();
+        let mut state = handle.state.lock();
+        match state.session.take(publish.packet_id, now) {
+            Take::Duplicate => Taking::Duplicate,
+            Take::Again { received_at } => Taking::Known {
+                received_at,
+                position: 0,
+            },
+            Take::New => {
+                let position = self.append(self.note(|session| Entry::Taken {
+                    session,
+                    packet_id: publish.packet_id,
+                    received_at: now,
+                }));
+                Taking::Known {
+                    received_at: now,
+                    position,
+                }
+            }
+        }
     }
 
     /// Runs the connection to its end. All that was taken is settled when it returns.
@@ -110,6 +175,10 @@ impl Link {
         let idle = tokio::time::sleep_until(self.idle_deadline());
         tokio::pin!(idle);
         let end = 'connection: loop {
+            if self.outbox.awaits().is_some() {
+                let durable = broker.journal().durable();
+                self.outbox.release(durable, &mut wire.writer.output);
+            }
             while self.may_take(taken.len(), window, &wire.writer) {
                 let frame = match take_frame(&mut wire.reader.input, packet_limit) {
                     Ok(Some(frame)) => frame,
@@ -121,8 +190,7 @@ impl Link {
                 match step {
                     Ok(Step::Publish(publish)) => {
                         self.bytes_in_flight += publish.payload.len();
-                        let duplicate = publish.qos == QoS::ExactlyOnce
-                            && !handle.state.lock().session.take(publish.packet_id);
+                        let taking = self.take(&publish);
                         let publisher = self.established.client.publisher;
                         taken.push_back(settle(
                             Arc::clone(&broker),
@@ -130,7 +198,7 @@ impl Link {
                             handle.id,
                             self.version(),
                             publish,
-                            duplicate,
+                            taking,
                         ));
                     }
                     Ok(Step::Disconnect(disconnect)) => break 'connection End::Left(disconnect),
@@ -142,9 +210,11 @@ impl Link {
                 break End::Ordered(reason);
             }
             let may_read = self.may_take(taken.len(), window, &wire.writer);
+            let awaited = self.awaited();
             tokio::select! {
                 biased;
                 () = handle.wake.notified() => {}
+                () = broker.journal().reached(awaited.unwrap_or(0)), if awaited.is_some() => {}
                 Some(settled) = taken.next(), if !taken.is_empty() => {
                     // One commit settles many messages: their acknowledgements go out together.
                     let mut next = Some(settled);
@@ -178,6 +248,10 @@ impl Link {
             while let Some(settled) = taken.next().await {
                 let _ = self.settled(settled, &mut wire.writer);
             }
+            if let Some(position) = self.outbox.awaits_last() {
+                broker.journal().reached(position).await;
+                self.outbox.release(position, &mut wire.writer.output);
+            }
         };
         if tokio::time::timeout(SETTLE_PATIENCE, rest).await.is_err() {
             tracing::warn!(client_id = %handle.client_id, "messages were not settled in time at the end of a connection");
@@ -191,7 +265,16 @@ impl Link {
     fn may_take<S>(&self, taken: usize, window: usize, writer: &Writer<S>) -> bool {
         taken < window
             && self.bytes_in_flight < self.broker.config().connection_bytes_in_flight
-            && writer.output.len() < OUTPUT_HIGH_WATER
+            && writer.output.len() + self.outbox.bytes() < OUTPUT_HIGH_WATER
+            && self.broker.journal().has_room()
+    }
+
+    /// What to wait for in the journal, if anything.
+    fn awaited(&self) -> Option<Position> {
+        let journal = self.broker.journal();
+        self.outbox
+            .awaits()
+            .or_else(|| (!journal.has_room()).then(|| journal.durable() + 1))
     }
 
     fn idle_deadline(&self) -> Instant {
@@ -220,19 +303,38 @@ impl Link {
         match step {
             // An acknowledgement of what is not in flight changes nothing.
             Step::PubAck(ack) => {
-                handle.state.lock().session.acknowledged(ack.packet_id);
+                if handle.state.lock().session.acknowledged(ack.packet_id) {
+                    self.append_lazily(self.settles(ack));
+                }
             }
             Step::PubComp(ack) => {
-                handle.state.lock().session.completed(ack.packet_id);
+                if handle.state.lock().session.completed(ack.packet_id) {
+                    self.append_lazily(self.settles(ack));
+                }
             }
             Step::PubRec(ack) => {
                 let release = handle.state.lock().session.received(ack);
-                if let Some(release) = release {
-                    self.encode(&Outgoing::PubRel(release), writer);
+                match release {
+                    None => self.append_lazily(self.settles(ack)),
+                    Some(release) => {
+                        // The client forgets the message once it is released: so it must not be sent again.
+                        let received = self.note(|session| Entry::Received {
+                            session,
+                            packet_id: ack.packet_id,
+                        });
+                        let position = self.append(received.filter(|_| !release.reason.is_error()));
+                        self.encode_after(position, &Outgoing::PubRel(release), writer);
+                    }
                 }
             }
             Step::PubRel(ack) => {
                 let known = handle.state.lock().session.release(ack.packet_id);
+                // The client may use the identifier anew once it is told.
+                let released = self.note(|session| Entry::Released {
+                    session,
+                    packet_id: ack.packet_id,
+                });
+                let position = self.append(released.filter(|_| known));
                 let reason = if known {
                     Reason::SUCCESS
                 } else {
@@ -241,7 +343,8 @@ impl Link {
                 if known {
                     self.connection.settled();
                 }
-                self.encode(
+                self.encode_after(
+                    position,
                     &Outgoing::PubComp(Ack {
                         packet_id: ack.packet_id,
                         reason,
@@ -250,20 +353,20 @@ impl Link {
                 );
             }
             Step::Subscribe(subscribe) => {
-                let reasons = self.broker.subscribe(&handle, &subscribe);
+                let (reasons, position) = self.broker.subscribe(&handle, &subscribe);
                 let suback = SubAck {
                     packet_id: subscribe.packet_id,
                     reasons,
                 };
-                self.encode(&Outgoing::SubAck(&suback), writer);
+                self.encode_after(position, &Outgoing::SubAck(&suback), writer);
             }
             Step::Unsubscribe(unsubscribe) => {
-                let reasons = self.broker.unsubscribe(&handle, &unsubscribe);
+                let (reasons, position) = self.broker.unsubscribe(&handle, &unsubscribe);
                 let unsuback = SubAck {
                     packet_id: unsubscribe.packet_id,
                     reasons,
                 };
-                self.encode(&Outgoing::UnsubAck(&unsuback), writer);
+                self.encode_after(position, &Outgoing::UnsubAck(&unsuback), writer);
             }
             Step::Ping => self.encode(&Outgoing::PingResp, writer),
             // Taken care of by the loop.
@@ -271,25 +374,39 @@ impl Link {
         }
     }
 
+    /// The client has settled a message that was sent to it.
+    fn settles(&self, ack: Ack) -> Option<Entry> {
+        self.note(|session| Entry::Acknowledged {
+            session,
+            packet_id: ack.packet_id,
+        })
+    }
+
     /// Hands on what was stored and acknowledges it.
     fn settled<S>(&mut self, settled: Settled, writer: &mut Writer<S>) -> Option<End> {
         let Settled { publish, outcome } = settled;
         let origin = self.established.attached.handle.id;
         self.bytes_in_flight = self.bytes_in_flight.saturating_sub(publish.payload.len());
+        let mut position = 0;
         let refusal = match outcome {
             Outcome::Stored {
                 channel,
                 received_at,
             } => {
                 self.broker.metrics().received[usize::from(publish.qos.bits())].one_more();
-                self.broker.deliver(
+                let settled = self.stored(&publish);
+                position = self.broker.deliver(
                     channel,
                     &Incoming::of_publish(&publish, origin),
                     received_at,
+                    settled,
                 );
                 None
             }
             Outcome::Duplicate => {
+                if self.established.attached.handle.journaled {
+                    position = self.broker.journal().last();
+                }
                 // A duplicate that does not call itself one was counted as a new message.
                 if !publish.duplicate {
                     self.connection.settled();
@@ -306,11 +423,26 @@ impl Link {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => {
                 self.connection.settled();
-                self.encode(&Outgoing::PubAck(ack, None), writer);
+                self.encode_after(position, &Outgoing::PubAck(ack, None), writer);
             }
-            QoS::ExactlyOnce => self.encode(&Outgoing::PubRec(ack, None), writer),
+            QoS::ExactlyOnce => {
+                self.encode_after(position, &Outgoing::PubRec(ack, None), writer);
+            }
         }
         None
+    }
+
+    /// A QoS 2 message is known as settled together with what becomes of it, so that no crash comes between.
+    fn stored(&self, publish: &Publish) -> Option<Entry> {
+        if publish.qos != QoS::ExactlyOnce {
+            return None;
+        }
+        let handle = &self.established.attached.handle;
+        handle.state.lock().session.settled(publish.packet_id);
+        self.note(|session| Entry::Settled {
+            session,
+            packet_id: publish.packet_id,
+        })
     }
 
     fn refused<S>(
@@ -333,6 +465,10 @@ impl Link {
                 .lock()
                 .session
                 .release(publish.packet_id);
+            self.append_lazily(self.note(|session| Entry::Released {
+                session,
+                packet_id: publish.packet_id,
+            }));
         }
         // 3.1.1 has no word for it: an acknowledgement would be a lie, so the connection ends (MQTT-3.3.5-2).
         if self.version() == Version::V3 {
@@ -363,34 +499,82 @@ impl Link {
         let now = self.broker.ingest().clock().now();
         let broker = Arc::clone(&self.broker);
         let metrics = broker.metrics();
-        while writer.output.len() < OUTPUT_HIGH_WATER {
-            match state.session.next(now)? {
+        let version = self.version();
+        let mut noted = Vec::new();
+        // Straight into the output, unless something has to wait for the journal.
+        let aside = handle.journaled || self.outbox.awaits().is_some();
+        let mut output = if aside {
+            BytesMut::new()
+        } else {
+            std::mem::take(&mut writer.output)
+        };
+        let room = OUTPUT_HIGH_WATER.saturating_sub(self.outbox.bytes() + writer.output.len());
+        while output.len() < room {
+            let mut next = state.session.next(now);
+            if next.is_none() {
+                broker.read_ahead(&handle, &mut state);
+                next = state.session.next(now);
+            }
+            let Some(next) = next else { break };
+            match next {
                 Next::Publish {
                     packet_id,
                     duplicate,
                     delivery,
+                    source,
                 } => {
                     metrics.sent[usize::from(delivery.qos.bits())].one_more();
-                    let version = self.established.version;
                     let (known, alias) = self.alias(&delivery);
                     let mut header = header(&delivery, packet_id, duplicate, now);
                     header.topic_alias = alias;
                     if known {
                         header.topic = "";
                     }
-                    encode(
-                        &Outgoing::Publish(header, &delivery.message.payload),
-                        version,
-                        &mut writer.output,
-                    );
+                    let packet = Outgoing::Publish(header, &delivery.message.payload);
+                    encode(&packet, version, &mut output);
+                    noted.extend(source.map(|source| Entry::Sent {
+                        session: handle.id,
+                        sending: Sending {
+                            packet_id,
+                            source,
+                            qos: delivery.qos,
+                            retain: delivery.retain,
+                            subscription_ids: delivery.subscription_ids,
+                        },
+                    }));
                 }
                 Next::Release { packet_id } => {
                     let packet = Outgoing::PubRel(Ack::success(packet_id));
-                    encode(&packet, self.established.version, &mut writer.output);
+                    encode(&packet, version, &mut output);
                 }
-                Next::Skipped(Skipped::Expired) => metrics.dropped_expired.one_more(),
-                Next::Skipped(Skipped::TooLarge) => metrics.dropped_too_large.one_more(),
+                Next::Skipped(skipped, source) => {
+                    match skipped {
+                        Skipped::Expired => metrics.dropped_expired.one_more(),
+                        Skipped::TooLarge => metrics.dropped_too_large.one_more(),
+                    }
+                    noted.extend(source.map(|source| Entry::Passed {
+                        session: handle.id,
+                        source,
+                    }));
+                }
             }
+        }
+        if !aside {
+            writer.output = output;
+            return None;
+        }
+        // The client must not know an identifier that the journal does not.
+        let position = if noted.is_empty() {
+            0
+        } else {
+            broker.journal().append(noted)
+        };
+        if !output.is_empty() {
+            let durable = || broker.journal().durable();
+            self.outbox
+                .put(position, durable, &mut writer.output, |out| {
+                    out.unsplit(output);
+                });
         }
         None
     }
@@ -417,17 +601,27 @@ impl Link {
     fn ending(&mut self, end: &End) -> Ending {
         let most = self.broker.config().max_session_expiry_seconds;
         let established = self.established.session_expiry;
-        let (keeps_will, session_expiry) = match end {
-            End::Left(disconnect) => (
-                disconnect.reason == Reason::DISCONNECT_WITH_WILL || disconnect.reason.is_error(),
-                renewed_expiry(established, disconnect.session_expiry, most),
-            ),
+        let had_will = self.established.will.is_some();
+        let mut due = || {
+            let will = self.established.will.take();
+            will.map_or(WillFate::Dropped, WillFate::Due)
+        };
+        let (will, session_expiry) = match end {
+            End::Left(disconnect) => {
+                let wanted = disconnect.reason == Reason::DISCONNECT_WITH_WILL
+                    || disconnect.reason.is_error();
+                (
+                    if wanted { due() } else { WillFate::Dropped },
+                    renewed_expiry(established, disconnect.session_expiry, most),
+                )
+            }
             // Devices did not leave because the server did.
-            End::Ordered(Reason::SERVER_SHUTTING_DOWN) => (false, established),
-            End::Lost | End::Ordered(_) => (true, established),
+            End::Ordered(Reason::SERVER_SHUTTING_DOWN) => (WillFate::Deferred, established),
+            End::Lost | End::Ordered(_) => (due(), established),
         };
         Ending {
-            will: self.established.will.take().filter(|_| keeps_will),
+            will,
+            had_will,
             session_expiry,
         }
     }

@@ -1,17 +1,19 @@
 //! A session: its subscriptions, what waits for it, and the QoS 1 and 2 exchanges in both directions. No I/O.
 //!
-//! Outlives its connection if the client asked for that.
+//! Outlives its connection if the client asked for that. Then what has to reach the client at QoS 1 and 2 is read from
+//! the journal a little ahead of the sending ([`Session::read_ahead`]) instead of waiting here.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
 use super::codec::{Ack, PublishHeader, QoS, Reason, Version, publish_size};
 use super::fanout::Subscription;
+use super::journal::{Ahead, SessionRecord, Source};
 use super::message::Message;
 
 /// Bytes that wait for all sessions of a node.
@@ -90,12 +92,14 @@ pub enum Next {
         packet_id: u16,
         duplicate: bool,
         delivery: Delivery,
+        /// Where it was read from, if the journal has to know that it is sent.
+        source: Option<Source>,
     },
     Release {
         packet_id: u16,
     },
     /// A message that expired or is larger than the client takes. Look again.
-    Skipped(Skipped),
+    Skipped(Skipped, Option<Source>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,24 +108,66 @@ pub enum Skipped {
     TooLarge,
 }
 
+/// What the client answers next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaiting {
+pub enum Awaiting {
     Ack,
     Received,
     Complete,
 }
 
+impl Awaiting {
+    /// After the PUBLISH.
+    pub fn first_of(qos: QoS) -> Self {
+        if qos == QoS::ExactlyOnce {
+            Self::Received
+        } else {
+            Self::Ack
+        }
+    }
+}
+
+/// A message that was sent and is not acknowledged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inflight {
+    pub packet_id: u16,
+    pub awaiting: Awaiting,
+    pub delivery: Delivery,
+}
+
+/// A QoS 2 message of the client that is not released yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// When it came first. Stored again after a crash, it gets the same time and so is the same sample.
+    pub received_at: Timestamp,
+    /// It is stored and handed on.
+    pub settled: bool,
+}
+
+/// What to do about a QoS 2 message from the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    New,
+    /// It was taken before, but nobody knows whether it was stored.
+    Again {
+        received_at: Timestamp,
+    },
+    /// It is on its way into the store, or only awaits its release.
+    Duplicate,
+}
+
 #[derive(Debug)]
-struct Inflight {
-    packet_id: u16,
-    awaiting: Awaiting,
-    delivery: Delivery,
+struct Taking {
+    taken: Taken,
+    /// The present connection stores it.
+    running: bool,
 }
 
 /// A subscription as the session holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
-    pub channel: ChannelId,
+    /// `None`: all channels of a user's organisation. Sessions in the journal have none of these.
+    pub channel: Option<ChannelId>,
     pub subscription: Subscription,
 }
 
@@ -134,13 +180,14 @@ pub struct Session {
     subscriptions: HashMap<String, Held>,
     queue: VecDeque<Delivery>,
     queued_bytes: usize,
+    /// Read from the journal and not sent yet.
+    ahead: VecDeque<Ahead>,
     /// In the order of sending.
     inflight: VecDeque<Inflight>,
     /// How many of `inflight` have been sent in the present connection.
     sent: usize,
     last_packet_id: u16,
-    /// QoS 2 messages of the client that are taken and not yet released.
-    taken: HashSet<u16>,
+    taken: HashMap<u16, Taking>,
 }
 
 impl Session {
@@ -152,17 +199,68 @@ impl Session {
             subscriptions: HashMap::new(),
             queue: VecDeque::new(),
             queued_bytes: 0,
+            ahead: VecDeque::new(),
             inflight: VecDeque::new(),
             sent: 0,
             last_packet_id: 0,
-            taken: HashSet::new(),
+            taken: HashMap::new(),
         }
+    }
+
+    /// A session as the journal knows it, without a connection.
+    pub fn restored(
+        limits: SessionLimits,
+        budget: Arc<QueueBudget>,
+        record: &SessionRecord,
+    ) -> Self {
+        let client = ClientLimits {
+            version: Version::V5,
+            receive_maximum: u16::MAX,
+            maximum_packet_size: u32::MAX,
+        };
+        let mut session = Self::new(limits, client, budget);
+        session.subscriptions = record
+            .subscriptions
+            .iter()
+            .map(|(filter, kept)| (filter.to_string(), kept.held))
+            .collect();
+        session.inflight = record.inflight.clone();
+        session.last_packet_id = record.last_packet_id;
+        session.taken = record
+            .taken
+            .iter()
+            .map(|(packet_id, taken)| {
+                let taking = Taking {
+                    taken: *taken,
+                    running: false,
+                };
+                (*packet_id, taking)
+            })
+            .collect();
+        session
     }
 
     /// A new connection of the same client: what is unacknowledged goes out again, first and in order (MQTT-4.4.0-1).
     pub fn resume(&mut self, client: ClientLimits) {
         self.client = client;
         self.sent = 0;
+        for taking in self.taken.values_mut() {
+            taking.running = false;
+        }
+    }
+
+    /// How many messages to read ahead from the journal.
+    pub fn wants_ahead(&self) -> usize {
+        self.window().saturating_sub(self.ahead.len())
+    }
+
+    /// Takes messages that were read from the journal.
+    pub fn read_ahead(&mut self, messages: impl IntoIterator<Item = Ahead>) {
+        self.ahead.extend(messages);
+    }
+
+    fn window(&self) -> usize {
+        usize::from(self.client.receive_maximum.min(self.limits.inflight))
     }
 
     pub const fn subscriptions(&self) -> &HashMap<String, Held> {
@@ -178,13 +276,28 @@ impl Session {
         self.subscriptions.remove(filter)
     }
 
+    /// Channels that something of the session belongs to; some more than once.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        let held = self.subscriptions.values().filter_map(|held| held.channel);
+        let queued = self.queue.iter().map(|delivery| delivery.message.channel);
+        let ahead = self
+            .ahead
+            .iter()
+            .map(|ahead| ahead.delivery.message.channel);
+        let inflight = self
+            .inflight
+            .iter()
+            .map(|inflight| inflight.delivery.message.channel);
+        held.chain(queued).chain(ahead).chain(inflight)
+    }
+
     /// Ends what the client may no longer have: subscriptions for which `may_use` says no, whose filters are returned,
     /// and all that waits from their channels and was not sent yet.
     pub fn withdraw(&mut self, may_use: impl Fn(ChannelId) -> bool) -> Vec<String> {
         let withdrawn: Vec<String> = self
             .subscriptions
             .iter()
-            .filter(|(_, held)| !may_use(held.channel))
+            .filter(|(_, held)| held.channel.is_some_and(|channel| !may_use(channel)))
             .map(|(filter, _)| filter.clone())
             .collect();
         for filter in &withdrawn {
@@ -200,6 +313,8 @@ impl Session {
         });
         self.queued_bytes -= freed;
         self.budget.give_back(freed);
+        self.ahead
+            .retain(|ahead| may_use(ahead.delivery.message.channel));
         let sent = self.sent;
         let mut index = 0;
         self.inflight.retain(|inflight| {
@@ -237,7 +352,7 @@ impl Session {
 
     /// The next packet for the client, or `None` until something is offered or acknowledged.
     pub fn next(&mut self, now: Timestamp) -> Option<Next> {
-        let window = usize::from(self.client.receive_maximum.min(self.limits.inflight));
+        let window = self.window();
         if self.sent < self.inflight.len() {
             if self.sent >= window {
                 return None;
@@ -252,8 +367,14 @@ impl Session {
                     packet_id: again.packet_id,
                     duplicate: true,
                     delivery: again.delivery.clone(),
+                    source: None,
                 },
             });
+        }
+        if self.inflight.len() < window
+            && let Some(ahead) = self.ahead.pop_front()
+        {
+            return Some(self.send(ahead.delivery, Some(ahead.source), now));
         }
         let acknowledged = self.queue.front()?.qos != QoS::AtMostOnce;
         if acknowledged && self.inflight.len() >= window {
@@ -263,36 +384,32 @@ impl Session {
         let weight = delivery.message.weight();
         self.queued_bytes -= weight;
         self.budget.give_back(weight);
+        Some(self.send(delivery, None, now))
+    }
+
+    fn send(&mut self, delivery: Delivery, source: Option<Source>, now: Timestamp) -> Next {
         if delivery.message.is_expired(now) {
-            return Some(Next::Skipped(Skipped::Expired));
+            return Next::Skipped(Skipped::Expired, source);
         }
         if self.is_too_large(&delivery, now) {
-            return Some(Next::Skipped(Skipped::TooLarge));
+            return Next::Skipped(Skipped::TooLarge, source);
         }
-        if !acknowledged {
-            return Some(Next::Publish {
-                packet_id: 0,
-                duplicate: false,
-                delivery,
+        let mut packet_id = 0;
+        if delivery.qos != QoS::AtMostOnce {
+            packet_id = self.free_packet_id();
+            self.inflight.push_back(Inflight {
+                packet_id,
+                awaiting: Awaiting::first_of(delivery.qos),
+                delivery: delivery.clone(),
             });
+            self.sent += 1;
         }
-        let packet_id = self.free_packet_id();
-        let awaiting = if delivery.qos == QoS::AtLeastOnce {
-            Awaiting::Ack
-        } else {
-            Awaiting::Received
-        };
-        self.inflight.push_back(Inflight {
-            packet_id,
-            awaiting,
-            delivery: delivery.clone(),
-        });
-        self.sent += 1;
-        Some(Next::Publish {
+        Next::Publish {
             packet_id,
             duplicate: false,
             delivery,
-        })
+            source,
+        }
     }
 
     fn is_too_large(&self, delivery: &Delivery, now: Timestamp) -> bool {
@@ -361,18 +478,42 @@ impl Session {
         true
     }
 
-    /// A QoS 2 message from the client. Answers `false` if it was taken already and only awaits its release.
-    pub fn take(&mut self, packet_id: u16) -> bool {
-        self.taken.insert(packet_id)
+    /// A QoS 2 message from the client.
+    pub fn take(&mut self, packet_id: u16, now: Timestamp) -> Take {
+        let Some(taking) = self.taken.get_mut(&packet_id) else {
+            let taken = Taken {
+                received_at: now,
+                settled: false,
+            };
+            let taking = Taking {
+                taken,
+                running: true,
+            };
+            self.taken.insert(packet_id, taking);
+            return Take::New;
+        };
+        if taking.taken.settled || std::mem::replace(&mut taking.running, true) {
+            return Take::Duplicate;
+        }
+        Take::Again {
+            received_at: taking.taken.received_at,
+        }
+    }
+
+    /// It is stored and handed on.
+    pub fn settled(&mut self, packet_id: u16) {
+        if let Some(taking) = self.taken.get_mut(&packet_id) {
+            taking.taken.settled = true;
+        }
     }
 
     /// The message was refused, or the client releases it. Answers whether it was taken.
     pub fn release(&mut self, packet_id: u16) -> bool {
-        self.taken.remove(&packet_id)
+        self.taken.remove(&packet_id).is_some()
     }
 
     pub fn waiting(&self) -> usize {
-        self.queue.len() + self.inflight.len()
+        self.queue.len() + self.ahead.len() + self.inflight.len()
     }
 }
 

@@ -9,7 +9,23 @@ use tokio::time::Instant;
 
 use super::broker::{Broker, Incoming};
 use super::codec::{Publish, Reason, Version};
+use super::journal::Position;
 use crate::ingest::{IngestError, Publisher};
+
+/// What is known of a message before it is stored.
+#[derive(Debug, Clone, Copy)]
+pub enum Taking {
+    /// Nothing.
+    Plain,
+    /// A QoS 2 message that is known at this time for good once the position is durable. Stored twice, it is the same
+    /// samples.
+    Known {
+        received_at: Timestamp,
+        position: Position,
+    },
+    /// A QoS 2 message that was taken before and awaits its release.
+    Duplicate,
+}
 
 /// What became of a message from the client.
 pub struct Settled {
@@ -41,13 +57,25 @@ pub async fn settle(
     origin: u64,
     version: Version,
     publish: Publish,
-    duplicate: bool,
+    taking: Taking,
 ) -> Settled {
-    let outcome = if duplicate {
-        Outcome::Duplicate
-    } else {
-        store(&broker, publisher, origin, version, &publish).await
+    let received_at = match taking {
+        Taking::Duplicate => {
+            return Settled {
+                publish,
+                outcome: Outcome::Duplicate,
+            };
+        }
+        Taking::Plain => None,
+        Taking::Known {
+            received_at,
+            position,
+        } => {
+            broker.journal().reached(position).await;
+            Some(received_at)
+        }
     };
+    let outcome = store(&broker, publisher, origin, version, &publish, received_at).await;
     Settled { publish, outcome }
 }
 
@@ -57,6 +85,7 @@ async fn store(
     origin: u64,
     version: Version,
     publish: &Publish,
+    received_at: Option<Timestamp>,
 ) -> Outcome {
     let claims_text = publish
         .properties
@@ -74,7 +103,7 @@ async fn store(
     let mut pause = Duration::from_millis(5);
     loop {
         match broker
-            .store(publisher, &incoming, version == Version::V3)
+            .store(publisher, &incoming, received_at, version == Version::V3)
             .await
         {
             Ok((channel, published)) => {

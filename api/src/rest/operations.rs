@@ -22,6 +22,8 @@ pub fn gone(removed: Result<Accepted, ApiError>) -> Result<StatusCode, ApiError>
 pub async fn health(State(rest): State<Rest>) -> Response {
     let body = serde_json::json!({
         "status": "pass",
+        // InfluxDB's clients want it.
+        "name": "tellee",
         "version": rest.platform.version,
         "commit": option_env!("TELLEE_COMMIT").unwrap_or("unknown"),
         "description": "tellee",

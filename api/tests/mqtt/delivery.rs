@@ -286,7 +286,7 @@ async fn a_slow_subscriber_loses_qos_0_and_harms_nobody() {
 #[tokio::test]
 async fn a_subscriber_of_qos_1_that_falls_behind_is_ended_and_told() {
     let config = MqttConfig {
-        session_queue_messages: 4,
+        channel_log_bytes: 600,
         inflight_maximum: 2,
         ..MqttConfig::default()
     };

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use sha2::{Digest, Sha256};
 use tellee_actors::ids::{ChannelId, OrganisationId, ThingId};
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits, Publisher, ThingAccess};
-use tellee_api::mqtt::{Broker, MqttConfig};
+use tellee_api::mqtt::journal::JournalError;
+use tellee_api::mqtt::{Broker, Journal, MqttConfig};
 use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::{
     AggregateFunction, Aggregates, Appended, MessageBatch, MessageQuery, Points, Record, Sample,
@@ -200,12 +202,11 @@ impl AccessView for AccessDouble {
         self.connections.read().contains(&(thing, channel))
     }
 
-    fn channel_organisation(&self, _: ChannelId) -> Option<OrganisationId> {
-        self.things
-            .read()
-            .values()
-            .next()
-            .map(|access| access.organisation)
+    /// That of a thing that is connected to it.
+    fn channel_organisation(&self, channel: ChannelId) -> Option<OrganisationId> {
+        let connections = self.connections.read();
+        let (thing, _) = connections.iter().find(|(_, known)| *known == channel)?;
+        Some(self.thing(*thing)?.organisation)
     }
 
     fn epoch(&self) -> u64 {
@@ -258,7 +259,29 @@ impl Server {
         kept: Arc<dyn TelemetryStore>,
         store: Arc<StoreDouble>,
     ) -> Self {
-        let (access, live) = (Arc::new(AccessDouble::default()), LiveHub::new());
+        let journal = Journal::in_memory(config.state_limits());
+        let (access, channel) = (Arc::new(AccessDouble::default()), ChannelId::generate());
+        let nobody = Thing {
+            id: ThingId::generate(),
+            key: String::new(),
+            organisation: OrganisationId::generate(),
+        };
+        let server = Self::open(config, kept, store, access, journal, channel, nobody).await;
+        let thing = server.new_thing();
+        server.access.connect(&thing, channel);
+        Self { thing, ..server }
+    }
+
+    async fn open(
+        config: MqttConfig,
+        kept: Arc<dyn TelemetryStore>,
+        store: Arc<StoreDouble>,
+        access: Arc<AccessDouble>,
+        journal: Arc<Journal>,
+        channel: ChannelId,
+        thing: Thing,
+    ) -> Self {
+        let live = LiveHub::new();
         let ingest = Ingest::new(
             Arc::<AccessDouble>::clone(&access),
             kept,
@@ -266,12 +289,11 @@ impl Server {
             Arc::new(SystemClock::default()),
             IngestLimits::default(),
         );
-        let broker = Broker::new(Arc::clone(&ingest), config);
+        let broker = Broker::open(Arc::clone(&ingest), config, journal);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(tellee_api::mqtt::serve(Arc::clone(&broker), listener));
-        let channel = ChannelId::generate();
-        let server = Self {
+        Self {
             address,
             broker,
             ingest,
@@ -279,25 +301,58 @@ impl Server {
             access,
             live,
             channel,
-            thing: Thing {
-                id: ThingId::generate(),
-                key: String::new(),
-                organisation: OrganisationId::generate(),
-            },
+            thing,
             served,
+        }
+    }
+
+    /// Stops, and starts again with what the journal in `folder` says and the same access. `before` happens between.
+    pub async fn again(self, folder: &Path, before: impl FnOnce(&Self)) -> Self {
+        self.broker.stop();
+        before(&self);
+        in_time(self.served).await.unwrap();
+        self.broker.journal().close();
+        let config = self.broker.config().clone();
+        // The last of those who hold the folder goes with the last connection.
+        drop((self.broker, self.ingest));
+        let journal = loop {
+            match Journal::open(folder, config.state_limits()) {
+                Ok(journal) => break journal,
+                Err(JournalError::InUse) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(error) => panic!("{error}"),
+            }
         };
-        let thing = server.new_thing();
-        server.access.connect(&thing, channel);
-        Self { thing, ..server }
+        let kept = Arc::<StoreDouble>::clone(&self.store);
+        let (access, channel) = (self.access, self.channel);
+        Self::open(
+            config, kept, self.store, access, journal, channel, self.thing,
+        )
+        .await
+    }
+
+    /// As [`Self::with`], with a journal in `folder`.
+    pub async fn journaled(config: MqttConfig, folder: &Path) -> Self {
+        let journal = Journal::open(folder, config.state_limits()).unwrap();
+        let first = Self::with(MqttConfig::default()).await;
+        let store = StoreDouble::new();
+        let kept = Arc::<StoreDouble>::clone(&store);
+        let (access, channel) = (Arc::clone(&first.access), first.channel);
+        let thing = first.thing.clone();
+        first.stop().await;
+        Self::open(config, kept, store, access, journal, channel, thing).await
     }
 
     /// A thing that is connected to nothing.
     pub fn new_thing(&self) -> Thing {
+        self.new_thing_of(self.thing.organisation)
+    }
+
+    pub fn new_thing_of(&self, organisation: OrganisationId) -> Thing {
         let id = ThingId::generate();
         let thing = Thing {
             id,
             key: format!("key of {id}"),
-            organisation: self.thing.organisation,
+            organisation,
         };
         let hash: [u8; 32] = Sha256::digest(&thing.key).into();
         let access = ThingAccess {

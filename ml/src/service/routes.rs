@@ -53,6 +53,11 @@ impl Routes {
         self.table.store(Arc::new(table));
     }
 
+    /// Whether any model looks at samples of `thing` in `channel`.
+    pub fn watch(&self, thing: ThingId, channel: ChannelId) -> bool {
+        self.table.load().contains_key(&(thing, channel))
+    }
+
     pub fn published(&self, batch: &MessageBatch) {
         let table = self.table.load();
         let Some(routes) = table.get(&(batch.thing, batch.channel)) else {

@@ -13,6 +13,8 @@ pub struct TelemetryConfig {
     pub memory_bytes: usize,
     /// Bytes of the write-ahead log that make the store write out blocks. Bounds what a restart replays.
     pub log_bytes: u64,
+    /// Bytes by which the write-ahead log is made longer ahead of its records: syncs are cheaper then. 0: not at all.
+    pub log_allocation_bytes: usize,
     /// Samples stay in memory and in the log no longer than about this.
     pub flush_after_seconds: u32,
     /// Samples of one series that make a block.
@@ -34,7 +36,8 @@ impl Default for TelemetryConfig {
             commit_bytes: 4 << 20,
             memory_bytes: 48 << 20,
             log_bytes: 32 << 20,
-            flush_after_seconds: 600,
+            log_allocation_bytes: 1 << 20,
+            flush_after_seconds: 1800,
             block_samples: 4096,
             compacted_block_samples: 8192,
             max_block_file_bytes: 512 << 20,
@@ -54,6 +57,7 @@ impl TelemetryConfig {
         self.commit_bytes = self
             .commit_bytes
             .clamp(1, super::log::frame::MAX_PAYLOAD / 4);
+        self.log_allocation_bytes = self.log_allocation_bytes.min(64 << 20);
         self.queue_bytes = self.queue_bytes.max(1);
         self.concurrent_queries = self.concurrent_queries.max(1);
         self.max_series = self.max_series.min(u32::MAX as usize);

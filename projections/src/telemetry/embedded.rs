@@ -21,8 +21,9 @@ use super::disk::{Disk, RealDisk, failed};
 use super::engine::{Access, Engine, StoreFigures};
 use super::model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter,
-    SeriesId, SeriesInfo, StoredMessage, TimeRange,
+    SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
+use super::samples::SampleBatch;
 use super::store::{Appended, TelemetryError, TelemetryStore};
 use super::validate;
 
@@ -191,6 +192,24 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         }
         if records > 0 {
             self.submit(Task::AppendAll(batches), bytes).await?;
+        }
+        Ok(Appended { records })
+    }
+
+    async fn resolve(&self, keys: &[SeriesKey]) -> Result<Vec<SeriesId>, TelemetryError> {
+        // From memory, like the newest samples: not worth another thread.
+        self.open_or_closed()?;
+        validate::check_keys(keys)?;
+        self.engine.resolve(keys)
+    }
+
+    async fn append_samples(&self, batch: Arc<SampleBatch>) -> Result<Appended, TelemetryError> {
+        self.open_or_closed()?;
+        validate::check_samples(&batch)?;
+        let records = batch.len();
+        if records > 0 {
+            let bytes = validate::sample_weight(&batch);
+            self.submit(Task::Samples(batch), bytes).await?;
         }
         Ok(Appended { records })
     }

@@ -1,48 +1,59 @@
 //! What the store knows in memory: series, their newest samples, the samples not yet in block files, and where the
 //! others lie. Nothing in here waits for a disk.
 
+mod head;
+mod names;
+mod origins;
 mod part;
 mod series;
+mod write;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 
-use self::series::{HEAD_COST, cost};
+use self::head::Head;
+use self::names::{Names, Source};
+use self::origins::Origins;
 use super::block_file::{BlockEntry, BlockFile};
 use super::catalog::{Entry, Latest};
-use super::codec::block;
-use super::columns::SampleRef;
 use super::manifest::Tombstone;
 use super::model::{SeriesId, SeriesKey, TimeRange};
 
-pub use self::part::{Part, View, ViewPart};
+pub use self::head::PlainSample;
+pub use self::part::{MemoryBlock, Part, View, ViewPart};
 pub use self::series::Series;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Source {
-    channel: ChannelId,
-    thing: ThingId,
-    subtopic: Arc<str>,
-}
-
 /// What was taken out of the way of writers, to be flushed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Frozen {
     pub order: u64,
     /// Log segments before this one hold nothing else.
     pub log_floor: u64,
     /// Places of the series that have frozen parts.
     pub series: Vec<u32>,
+    /// By place.
+    heads: Vec<Head>,
+    sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
     pub entries: Vec<Entry>,
 }
+
+const KNOWN: u8 = 1;
+const LOGGED: u8 = 2;
 
 #[derive(Debug, Default)]
 pub struct State {
     /// The series with id n at place n - 1. A place stays empty only where a definition was lost to damage.
     series: Vec<Option<Series>>,
-    sources: HashMap<Source, HashMap<Box<str>, u32>>,
+    /// By place: a series may be written, and is in the log. Beside the series, so that a commit looks at little memory.
+    marks: Vec<u8>,
+    /// By place: samples that are in no block yet.
+    heads: Vec<Head>,
+    /// Sealed blocks that no file holds yet.
+    sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
+    origins: Origins,
+    names: Names,
     channels: HashMap<ChannelId, Vec<u32>>,
     pub files: Vec<Arc<BlockFile>>,
     pub tombstones: Vec<Tombstone>,
@@ -74,17 +85,34 @@ impl State {
         self.series.len() as u64 + 1
     }
 
-    pub fn place_of(
-        &self,
-        channel: ChannelId,
-        thing: ThingId,
-        subtopic: &Arc<str>,
-    ) -> Option<&HashMap<Box<str>, u32>> {
-        self.sources.get(&Source {
-            channel,
-            thing,
-            subtopic: Arc::clone(subtopic),
-        })
+    /// What the records of one message have in common, for [`Self::place_of`].
+    pub fn source<'a>(&self, channel: ChannelId, thing: ThingId, subtopic: &'a str) -> Source<'a> {
+        self.names.source(channel, thing, subtopic)
+    }
+
+    pub fn place_of(&self, source: &Source<'_>, name: &str) -> Option<u32> {
+        self.names.find(&self.series, source, name)
+    }
+
+    pub fn place_of_key(&self, key: &SeriesKey) -> Option<u32> {
+        self.place_of(
+            &self.source(key.channel, key.thing, &key.subtopic),
+            &key.name,
+        )
+    }
+
+    /// Whether there is a series at `place`.
+    pub fn is_known(&self, place: u32) -> bool {
+        self.mark(place) & KNOWN != 0
+    }
+
+    /// Whether the definition of the series at `place` is in the log or in the catalog.
+    pub fn is_logged(&self, place: u32) -> bool {
+        self.mark(place) & LOGGED != 0
+    }
+
+    fn mark(&self, place: u32) -> u8 {
+        self.marks.get(place as usize).copied().unwrap_or(0)
     }
 
     pub fn get(&self, place: u32) -> Option<&Series> {
@@ -121,21 +149,16 @@ impl State {
     /// The series `id` is `key`. Places between are left empty.
     pub fn define(&mut self, id: SeriesId, key: Arc<SeriesKey>, known: bool) -> u32 {
         let place = id.0.saturating_sub(1) as usize;
-        while self.series.len() <= place {
-            self.series.push(None);
+        if self.series.len() <= place {
+            self.series.resize_with(place + 1, || None);
+            self.heads.resize_with(place + 1, Head::default);
+            self.marks.resize(place + 1, 0);
         }
         if self.series[place].is_some() {
             return place as u32;
         }
-        let source = Source {
-            channel: key.channel,
-            thing: key.thing,
-            subtopic: block::shared_text(&key.subtopic),
-        };
-        self.sources
-            .entry(source)
-            .or_default()
-            .insert(Box::from(key.name.as_str()), place as u32);
+        self.names.insert(&key, place as u32);
+        self.marks[place] = if known { KNOWN | LOGGED } else { KNOWN };
         self.channels
             .entry(key.channel)
             .or_default()
@@ -154,68 +177,9 @@ impl State {
             series.dirty = true;
             self.dirty.push(place);
         }
-    }
-
-    pub fn begin_batch(&mut self) {
-        self.batch += 1;
-    }
-
-    /// Takes in one sample of the series at `place`.
-    pub fn push(&mut self, place: u32, historical: bool, sample: SampleRef<'_>) {
-        let (batch, block_samples) = (self.batch, self.block_samples);
-        let Some(series) = self.series.get_mut(place as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if series.moves_latest(historical, batch, &sample) {
-            series.set_latest(batch, &sample);
-            if !series.dirty {
-                series.dirty = true;
-                self.dirty.push(place);
-            }
+        if let Some(mark) = self.marks.get_mut(place as usize) {
+            *mark |= LOGGED;
         }
-        let mut added = cost(sample.value);
-        let head = series.head.get_or_insert_with(|| {
-            added += HEAD_COST;
-            Arc::default()
-        });
-        // Readers may hold the head; then this copies it, at most once a group of samples.
-        let columns = Arc::make_mut(head);
-        columns.push(sample);
-        let full = columns.len() >= block_samples;
-        self.active_bytes += added;
-        if full {
-            let (freed, taken) = series.seal();
-            self.active_bytes = (self.active_bytes + taken).saturating_sub(freed);
-        }
-    }
-
-    /// Drops the samples of `channel` before `before`, wherever they lie.
-    pub fn retain(&mut self, channel: ChannelId, before: i64) {
-        let order = self.next_order.saturating_sub(1);
-        self.add_tombstone(Tombstone {
-            channel,
-            before,
-            order,
-        });
-        let places = self.of_channel(channel).to_vec();
-        for place in places {
-            let Some(series) = self.get_mut(place) else {
-                continue;
-            };
-            series.trim(before);
-            if series
-                .latest
-                .as_ref()
-                .is_some_and(|latest| latest.sample.time.0 < before)
-            {
-                series.latest = None;
-                if !series.dirty {
-                    series.dirty = true;
-                    self.dirty.push(place);
-                }
-            }
-        }
-        self.drop_clipped(channel);
     }
 
     pub fn add_tombstone(&mut self, added: Tombstone) {
@@ -290,7 +254,6 @@ impl State {
             .tombstones
             .iter()
             .any(|tombstone| tombstone.channel == channel);
-        let frozen_order = self.frozen.as_ref().map_or(u64::MAX, |frozen| frozen.order);
         let mut view = View::new();
         let mut add = |part: &Part, order: Option<u64>| {
             let clip = match order {
@@ -312,16 +275,36 @@ impl State {
             };
             add(part, order);
         }
-        for part in &series.frozen {
-            add(part, Some(frozen_order));
+        if let Some(frozen) = &self.frozen {
+            self.add_memory(&frozen.heads, &frozen.sealed, place, range, &mut |part| {
+                add(&part, Some(frozen.order));
+            });
         }
-        for block in &series.sealed {
-            add(&Part::Memory(Arc::clone(block)), None);
-        }
-        if let Some(head) = &series.head {
-            add(&Part::Head(Arc::clone(head)), None);
-        }
+        self.add_memory(&self.heads, &self.sealed, place, range, &mut |part| {
+            add(&part, None);
+        });
         view
+    }
+
+    /// Gives the parts of the series at `place` that lie in memory and may hold samples of `range`. Heads are copied.
+    fn add_memory(
+        &self,
+        heads: &[Head],
+        sealed: &HashMap<u32, Vec<Arc<MemoryBlock>>>,
+        place: u32,
+        range: TimeRange,
+        add: &mut dyn FnMut(Part),
+    ) {
+        for block in sealed.get(&place).into_iter().flatten() {
+            add(Part::Memory(Arc::clone(block)));
+        }
+        let Some(head) = heads.get(place as usize) else {
+            return;
+        };
+        let overlaps = |(from, to): (i64, i64)| to >= range.from.0 && from < range.to.0;
+        if head.span().is_some_and(overlaps) {
+            add(Part::Head(Arc::new(head.columns(&self.origins))));
+        }
     }
 
     /// The newest sample of the series `id`, as the catalog knew it.
@@ -346,58 +329,17 @@ impl State {
         view
     }
 
-    /// Puts all samples in memory out of the way of writers. Answers whether there is anything to flush.
-    pub fn freeze(&mut self, log_floor: u64) -> bool {
-        let order = self.next_order;
-        let mut frozen = Frozen {
-            order,
-            log_floor,
-            series: Vec::new(),
-            entries: Vec::new(),
-        };
-        for (place, series) in self.series.iter_mut().enumerate() {
-            if let Some(series) = series
-                && series.freeze()
-            {
-                frozen.series.push(place as u32);
-            }
-        }
-        for place in std::mem::take(&mut self.dirty) {
-            if let Some(series) = self.get_mut(place) {
-                series.dirty = false;
-                if !series.in_catalog {
-                    series.in_catalog = true;
-                    frozen.entries.push(Entry::Define {
-                        id: series.id,
-                        key: Arc::clone(&series.key),
-                    });
-                }
-                frozen.entries.push(Entry::State {
-                    id: series.id,
-                    latest: series.latest.as_deref().cloned(),
-                });
-            }
-        }
-        self.active_bytes = 0;
-        if frozen.series.is_empty() && frozen.entries.is_empty() {
-            return false;
-        }
-        self.next_order += 1;
-        self.frozen = Some(Arc::new(frozen));
-        true
-    }
-
     /// All definitions and newest samples, for a new catalog.
     pub fn catalog_entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for (_, series) in self.all().filter(|(_, series)| series.in_catalog) {
+        for (place, series) in self.all().filter(|(_, series)| series.in_catalog) {
             entries.push(Entry::Define {
                 id: series.id,
                 key: Arc::clone(&series.key),
             });
             entries.push(Entry::State {
                 id: series.id,
-                latest: series.latest.as_deref().cloned(),
+                latest: self.latest(place),
             });
         }
         entries
@@ -409,25 +351,20 @@ impl State {
             return View::new();
         };
         let clip = self.clip(series.key.channel, frozen.order);
-        series
-            .frozen
-            .iter()
-            .map(|part| ViewPart {
-                part: part.clone(),
-                clip,
-            })
-            .collect()
+        let mut view = View::new();
+        self.add_memory(
+            &frozen.heads,
+            &frozen.sealed,
+            place,
+            TimeRange::ALL,
+            &mut |part| view.push(ViewPart { part, clip }),
+        );
+        view
     }
 
     /// The frozen samples now lie in `file`, if there were any.
     pub fn flushed(&mut self, written: Option<(Arc<BlockFile>, Vec<BlockEntry>)>) {
-        if let Some(frozen) = self.frozen.take() {
-            for place in &frozen.series {
-                if let Some(series) = self.get_mut(*place) {
-                    series.frozen = Vec::new();
-                }
-            }
-        }
+        self.frozen = None;
         if let Some((file, entries)) = written {
             self.add_blocks(&file, &entries);
             self.files.push(file);

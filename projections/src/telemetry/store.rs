@@ -9,8 +9,9 @@ use tellee_actors::time::Timestamp;
 
 use super::model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter,
-    SeriesId, SeriesInfo, StoredMessage, TimeRange,
+    SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
+use super::samples::SampleBatch;
 
 /// What an append did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,13 @@ impl TelemetryError {
     }
 }
 
+fn cannot_resolve() -> TelemetryError {
+    TelemetryError::Invalid {
+        field: "series",
+        reason: "this store knows no series ahead of their samples".to_owned(),
+    }
+}
+
 /// Keeps samples. An append is durable when it returns.
 #[async_trait]
 pub trait TelemetryStore: Send + Sync + 'static {
@@ -65,6 +73,21 @@ pub trait TelemetryStore: Send + Sync + 'static {
             records += self.append(batch).await?.records;
         }
         Ok(Appended { records })
+    }
+
+    /// The ids of `keys`, in their order, at most 100,000. Unknown series are made; a made one is seen by readers, and
+    /// outlives a restart, from its first sample on, so its id is good for this run of the store alone until then.
+    /// A back end that cannot make series ahead of their samples refuses with [`TelemetryError::Invalid`].
+    async fn resolve(&self, keys: &[SeriesKey]) -> Result<Vec<SeriesId>, TelemetryError> {
+        let _ = keys;
+        Err(cannot_resolve())
+    }
+
+    /// Keeps all samples of `batch` or none, like [`TelemetryStore::append`]; for senders that resolved their series.
+    /// An id that this store has never given is refused with [`TelemetryError::UnknownSeries`].
+    async fn append_samples(&self, batch: Arc<SampleBatch>) -> Result<Appended, TelemetryError> {
+        let _ = batch;
+        Err(cannot_resolve())
     }
 
     /// Series that match, in the order of their keys, at most `limit` from `offset`; and how many match in all.

@@ -71,6 +71,11 @@ impl Rules {
         self.version
     }
 
+    /// Whether no rule is enabled.
+    pub fn is_idle(&self) -> bool {
+        self.by_series.is_empty()
+    }
+
     /// The enabled rules for series called `name`, of all organisations.
     pub fn named(&self, name: &str) -> &[Arc<Rule>] {
         self.by_series.get(name).map_or(&[], Vec::as_slice)

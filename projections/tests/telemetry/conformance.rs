@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tellee_actors::time::Timestamp;
 use tellee_projections::telemetry::{
-    AggregateFunction, MessageBatch, MessageQuery, Quality, Record, SeriesFilter, SeriesId,
-    TelemetryError, TelemetryStore, TimeRange, Value, ValueFilter,
+    AggregateFunction, MessageBatch, MessageQuery, Quality, Record, SampleBatch, SampleValues,
+    SeriesFilter, SeriesId, SeriesKey, TelemetryError, TelemetryStore, TimeRange, Value,
+    ValueFilter,
 };
 
 use super::oracle::{channel, thing};
@@ -62,6 +63,8 @@ pub async fn all(store: impl AsyncFn() -> Arc<dyn TelemetryStore>) {
     messages_come_newest_first_with_their_total(&*store().await).await;
     retention_drops_what_is_older_and_nothing_else(&*store().await).await;
     many_batches_are_kept_as_one(&*store().await).await;
+    resolved_series_take_samples_without_their_names(&*store().await).await;
+    bad_samples_keep_the_whole_batch_out(&*store().await).await;
     an_unknown_series_is_named(&*store().await).await;
     a_closed_store_says_so(&*store().await).await;
 }
@@ -428,6 +431,129 @@ async fn many_batches_are_kept_as_one(store: &dyn TelemetryStore) {
             .1,
         50
     );
+}
+
+fn key(name: &str) -> SeriesKey {
+    SeriesKey {
+        channel: channel(0),
+        thing: thing(0),
+        subtopic: String::new(),
+        name: name.to_owned(),
+    }
+}
+
+fn samples(series: Vec<SeriesId>, seconds: &[i64], numbers: Vec<f64>) -> SampleBatch {
+    SampleBatch {
+        protocol: "influx",
+        received_at: Timestamp(1_000 * SECOND),
+        historical: false,
+        series,
+        times: seconds
+            .iter()
+            .map(|second| Timestamp(second * SECOND))
+            .collect(),
+        values: SampleValues::Numbers(numbers),
+    }
+}
+
+async fn resolved_series_take_samples_without_their_names(store: &dyn TelemetryStore) {
+    store.append(numbers("a", 0..2)).await.unwrap();
+    let ids = store
+        .resolve(&[key("b"), key("a"), key("b"), key("never")])
+        .await
+        .unwrap();
+    assert_eq!(ids[0], ids[2]);
+    assert_ne!(ids[0], ids[1]);
+    let any = SeriesFilter::default();
+    assert_eq!(store.series(&any, 0, 10).await.unwrap().1, 1);
+    // Of equal identities the later stays, within a batch and between batches.
+    let first = samples(
+        vec![ids[0], ids[1], ids[0], ids[0]],
+        &[5, 1, 5, 4],
+        vec![1.0, 2.0, 3.0, 4.0],
+    );
+    let appended = store.append_samples(Arc::new(first)).await.unwrap();
+    assert_eq!(appended.records, 4);
+    let mut second = samples(vec![ids[0], ids[0]], &[4, 6], Vec::new());
+    second.values.push(Value::Number(9.0));
+    second.values.push(Value::Text("off".to_owned()));
+    store.append_samples(Arc::new(second)).await.unwrap();
+
+    let (series, total) = store.series(&any, 0, 10).await.unwrap();
+    assert_eq!(total, 2);
+    assert_eq!(
+        (series[1].id, series[1].protocol.as_str()),
+        (ids[0], "influx")
+    );
+    let values = async |id| -> Vec<(i64, Value)> {
+        let samples = store.range(id, TimeRange::ALL, 10).await.unwrap();
+        samples
+            .into_iter()
+            .map(|sample| (sample.time.0 / SECOND, sample.value))
+            .collect()
+    };
+    assert_eq!(
+        values(ids[0]).await,
+        [
+            (4, Value::Number(9.0)),
+            (5, Value::Number(3.0)),
+            (6, Value::Text("off".to_owned()))
+        ]
+    );
+    assert_eq!(
+        values(ids[1]).await,
+        [(0, Value::Number(0.0)), (1, Value::Number(2.0))]
+    );
+    let latest = store.latest(&ids[..2]).await.unwrap();
+    let times: Vec<i64> = latest
+        .iter()
+        .flatten()
+        .map(|sample| sample.time.0 / SECOND)
+        .collect();
+    assert_eq!(times, [6, 1]);
+    assert_eq!(store.resolve(&[key("b")]).await.unwrap(), ids[..1]);
+}
+
+async fn bad_samples_keep_the_whole_batch_out(store: &dyn TelemetryStore) {
+    let ids = store.resolve(&[key("a")]).await.unwrap();
+    let good = samples(vec![ids[0]; 2], &[1, 2], vec![1.0, 2.0]);
+    let bad = [
+        SampleBatch {
+            values: SampleValues::Numbers(vec![1.0, f64::NAN]),
+            ..good.clone()
+        },
+        SampleBatch {
+            values: SampleValues::Numbers(vec![1.0]),
+            ..good.clone()
+        },
+        SampleBatch {
+            times: vec![Timestamp(0), Timestamp::MAX],
+            ..good.clone()
+        },
+    ];
+    for batch in bad {
+        let error = store.append_samples(Arc::new(batch)).await.unwrap_err();
+        assert!(matches!(error, TelemetryError::Invalid { .. }), "{error}");
+    }
+    let unknown = SeriesId(ids[0].0 + 1_000_000);
+    let batch = SampleBatch {
+        series: vec![ids[0], unknown],
+        ..good
+    };
+    let error = store.append_samples(Arc::new(batch)).await.unwrap_err();
+    assert!(
+        matches!(error, TelemetryError::UnknownSeries(id) if id == unknown),
+        "{error}"
+    );
+    assert_eq!(
+        store
+            .series(&SeriesFilter::default(), 0, 10)
+            .await
+            .unwrap()
+            .1,
+        0
+    );
+    assert!(store.resolve(&[key("")]).await.is_err());
 }
 
 async fn an_unknown_series_is_named(store: &dyn TelemetryStore) {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
-use tellee_projections::telemetry::{MessageBatch, Quality, Record, TelemetryConfig, Value};
+use tellee_projections::telemetry::{
+    Engine, MessageBatch, Quality, Record, SampleBatch, SampleValues, SeriesKey, TelemetryConfig,
+    Value,
+};
 
 use super::oracle::{channel, thing};
 
@@ -14,9 +17,12 @@ const SECOND: i64 = 1_000_000_000;
 #[derive(Debug, Clone)]
 pub enum Step {
     Append(Arc<MessageBatch>),
+    /// The same way in as [`Step::Append`] for the oracle; its series are resolved first.
+    Samples(Arc<MessageBatch>),
     Flush,
     Compact,
     Reopen,
+    Backup,
     Retain(ChannelId, Timestamp),
 }
 
@@ -25,6 +31,7 @@ pub fn config() -> TelemetryConfig {
     TelemetryConfig {
         block_samples: 4,
         compacted_block_samples: 8,
+        log_allocation_bytes: 700,
         ..TelemetryConfig::default()
     }
 }
@@ -88,12 +95,58 @@ pub fn batch() -> impl Strategy<Value = Arc<MessageBatch>> {
         )
 }
 
+/// A message that could have come as samples alone.
+fn plain_batch() -> impl Strategy<Value = Arc<MessageBatch>> {
+    batch().prop_map(|batch| {
+        let mut batch = MessageBatch::clone(&batch);
+        for record in &mut batch.records {
+            *record = Record {
+                unit: String::new(),
+                seq: 0,
+                sum: None,
+                update_time: None,
+                quality: Quality::GOOD,
+                ..record.clone()
+            };
+        }
+        Arc::new(batch)
+    })
+}
+
+/// `batch` as samples of series that `engine` has resolved.
+pub fn samples_of(engine: &Engine, batch: &MessageBatch) -> Arc<SampleBatch> {
+    let keys: Vec<SeriesKey> = batch
+        .records
+        .iter()
+        .map(|record| SeriesKey {
+            channel: batch.channel,
+            thing: batch.thing,
+            subtopic: batch.subtopic.to_string(),
+            name: record.name.clone(),
+        })
+        .collect();
+    let mut values = SampleValues::Numbers(Vec::new());
+    for record in &batch.records {
+        values.push(record.value.clone());
+    }
+    Arc::new(SampleBatch {
+        protocol: batch.protocol,
+        received_at: batch.received_at,
+        historical: batch.historical,
+        series: engine.resolve(&keys).unwrap(),
+        times: batch.records.iter().map(|record| record.time).collect(),
+        values,
+    })
+}
+
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => batch().prop_map(Step::Append),
+        8 => batch().prop_map(Step::Append),
+        4 => plain_batch().prop_map(Step::Samples),
         2 => Just(Step::Flush),
         2 => Just(Step::Compact),
         1 => Just(Step::Reopen),
+        1 => Just(Step::Backup),
         1 => (0_u8..2, 0_i64..30).prop_map(|(number, before)| Step::Retain(channel(number), Timestamp(before * SECOND))),
     ]
 }

@@ -204,6 +204,18 @@ async fn no_rest_route_opens_to_another_organisation() {
             format!("/identify/channels/{channel}/access-by-key"),
             json!({ "token": own.key }),
         ),
+        (
+            "/write",
+            M::POST,
+            format!("/write?db={channel}&thing={thing}"),
+            json!("m f=1"),
+        ),
+        (
+            "/api/v2/write",
+            M::POST,
+            format!("/api/v2/write?bucket={channel}&org={thing}"),
+            json!("m f=1"),
+        ),
     ];
     // A removal answers 204 for what is not there; that it removed nothing is seen below.
     let harmless = [
@@ -235,6 +247,8 @@ async fn no_rest_route_opens_to_another_organisation() {
         "/channels/bulk",
         "/things/search",
         "/things/bootstrap/{external_id}",
+        "/query",
+        "/ping",
     ];
     let covered: BTreeSet<String> = refused
         .iter()
@@ -264,8 +278,8 @@ async fn no_rest_route_opens_to_another_organisation() {
             answer.status, answer.text
         );
         // As the stranger's thing.
-        if path.contains("/messages") {
-            let client = stranger.as_who(&own.key);
+        if path.contains("/messages") || path.contains("/write") {
+            let client = stranger.as_who(&format!("Thing {}", own.key));
             let answer = Client::send(client.request(method.clone(), &path).json(&body)).await;
             assert!(
                 [401, 403].contains(&answer.status),

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Broker, SignedIn};
 use crate::mqtt::codec::{Reason, Will};
+use crate::mqtt::journal::{Entry, Owner, Position, Positions};
 use crate::mqtt::registry::{Connected, SessionHandle, SessionState};
 use crate::mqtt::session::{ClientLimits, Session, SessionLimits};
 use crate::mqtt::topic;
@@ -22,13 +24,36 @@ pub(in crate::mqtt) struct Attached {
     pub handle: Arc<SessionHandle>,
     /// The client finds the session it left.
     pub present: bool,
+    /// Has to be durable before the client is told.
+    pub position: Position,
+}
+
+/// What a client asks of its session.
+#[derive(Debug, Clone)]
+pub(in crate::mqtt) struct Wishes<'a> {
+    pub client_id: &'a str,
+    pub clean_start: bool,
+    /// Seconds that the session outlives the connection.
+    pub expiry: u32,
+    pub will: Option<&'a Will>,
+}
+
+/// What becomes of a will when its connection ends.
+#[derive(Debug)]
+pub(in crate::mqtt) enum WillFate {
+    /// There is none, or the client does not want it any more.
+    Dropped,
+    /// To be published, now or after its delay.
+    Due(Will),
+    /// The server ends: the will waits for its next start, and for its client to return.
+    Deferred,
 }
 
 /// How a connection ended.
 #[derive(Debug)]
 pub(in crate::mqtt) struct Ending {
-    /// To be published, now or after its delay.
-    pub will: Option<Will>,
+    pub will: WillFate,
+    pub had_will: bool,
     /// Seconds that the session stays; 0 ends it.
     pub session_expiry: u32,
 }
@@ -45,12 +70,11 @@ impl Broker {
     pub(in crate::mqtt) async fn attach(
         &self,
         client: SignedIn,
-        client_id: &str,
-        clean_start: bool,
+        wishes: &Wishes<'_>,
         limits: ClientLimits,
     ) -> Result<Attached, Reason> {
         loop {
-            match self.try_attach(client, client_id, clean_start, limits)? {
+            match self.try_attach(client, wishes, limits)? {
                 Attempt::Done(attached, ended) => {
                     if let Some(ended) = ended {
                         self.end_session(&ended).await;
@@ -70,13 +94,11 @@ impl Broker {
     fn try_attach(
         &self,
         client: SignedIn,
-        client_id: &str,
-        clean_start: bool,
+        wishes: &Wishes<'_>,
         limits: ClientLimits,
     ) -> Result<Attempt, Reason> {
-        let thing = client.publisher.thing;
+        let (thing, client_id) = (client.publisher.thing, wishes.client_id);
         let connected = Connected {
-            key_hash: client.key_hash,
             end: None,
             released: CancellationToken::new(),
         };
@@ -95,17 +117,26 @@ impl Broker {
                 handle.end_connection(&mut state, Reason::SESSION_TAKEN_OVER);
                 return Ok(Attempt::Wait(released));
             }
-            if !clean_start && !state.overrun {
+            if !wishes.clean_start && !state.is_void() {
                 state.session.resume(limits);
                 state.connected = Some(connected);
                 state.expires_at = None;
-                state.will = None;
+                state.key_hash = client.key_hash;
                 handle.online.store(true, Ordering::Relaxed);
+                let resumed = Entry::Resumed {
+                    session: handle.id,
+                    key_hash: client.key_hash,
+                    expiry: wishes.expiry,
+                };
+                let will = will_entry(handle, wishes.will)
+                    .unwrap_or(Entry::WillCleared { session: handle.id });
+                let position = self.journal.append(vec![resumed, will]);
                 drop(state);
                 return Ok(Attempt::Done(
                     Attached {
                         handle: Arc::clone(handle),
                         present: true,
+                        position,
                     },
                     None,
                 ));
@@ -120,12 +151,35 @@ impl Broker {
         } else {
             self.metrics.sessions.one_more();
         }
-        let handle = self.new_session(client, client_id, limits, connected);
+        let handle = self.new_session(client, wishes, limits, connected);
         sessions.insert(Arc::clone(&handle));
+        let mut entries: Vec<Entry> = ended
+            .iter()
+            .filter(|ended| ended.journaled)
+            .map(|ended| Entry::Ended { session: ended.id })
+            .collect();
+        if handle.journaled {
+            entries.push(Entry::Opened {
+                session: handle.id,
+                owner: Owner {
+                    thing,
+                    client_id: client_id.into(),
+                    key_hash: client.key_hash,
+                },
+                expiry: wishes.expiry,
+            });
+        }
+        entries.extend(will_entry(&handle, wishes.will));
+        let position = if entries.is_empty() {
+            0
+        } else {
+            self.journal.append(entries)
+        };
         Ok(Attempt::Done(
             Attached {
                 handle,
                 present: false,
+                position,
             },
             ended,
         ))
@@ -134,63 +188,89 @@ impl Broker {
     fn new_session(
         &self,
         client: SignedIn,
-        client_id: &str,
+        wishes: &Wishes<'_>,
         limits: ClientLimits,
         connected: Connected,
     ) -> Arc<SessionHandle> {
-        let session_limits = SessionLimits {
-            queue_bytes: self.config.session_queue_bytes,
-            queue_messages: self.config.session_queue_messages,
-            inflight: self.config.inflight_maximum,
-        };
+        let budget = Arc::clone(&self.queue_budget);
         let state = SessionState {
-            session: Session::new(session_limits, limits, Arc::clone(&self.queue_budget)),
+            session: Session::new(self.session_limits(), limits, budget),
             connected: Some(connected),
-            will: None,
+            key_hash: client.key_hash,
+            positions: Positions::default(),
             expires_at: None,
             epoch: self.access.epoch(),
             overrun: false,
+            revoked: false,
         };
         Arc::new(SessionHandle {
             id: self.next_session.fetch_add(1, Ordering::Relaxed),
             thing: client.publisher.thing,
-            client_id: client_id.into(),
+            client_id: wishes.client_id.into(),
+            user: client.user,
+            journaled: wishes.expiry > 0,
             state: Mutex::new(state),
             online: AtomicBool::new(true),
             wake: Notify::new(),
         })
     }
 
+    pub(super) const fn session_limits(&self) -> SessionLimits {
+        SessionLimits {
+            queue_bytes: self.config.session_queue_bytes,
+            queue_messages: self.config.session_queue_messages,
+            inflight: self.config.inflight_maximum,
+        }
+    }
+
     /// Lets go of a session at the end of its connection. The session stays if it has an expiry.
     pub(in crate::mqtt) async fn detach(&self, handle: &Arc<SessionHandle>, ending: Ending) {
         let now = self.ingest.clock().now();
-        let mut will = ending.will;
-        let released = {
+        let after = |seconds: u32| now.saturating_add(Duration::from_secs(u64::from(seconds)));
+        let session = handle.id;
+        let mut entries = Vec::new();
+        let (released, will) = {
             // The registry first: nobody may find the session between its end and its removal.
             let mut sessions = self.sessions.lock();
             let mut state = handle.state.lock();
-            let stays = ending.session_expiry > 0 && !state.overrun;
+            let stays = ending.session_expiry > 0 && !state.is_void();
             if stays {
-                state.expires_at =
-                    Some(now.saturating_add(Duration::from_secs(u64::from(ending.session_expiry))));
-                if let Some(delayed) = will.take_if(|will| will.delay > 0) {
-                    let delay = delayed.delay.min(ending.session_expiry);
-                    state.will = Some((
-                        now.saturating_add(Duration::from_secs(u64::from(delay))),
-                        delayed,
-                    ));
-                }
+                let expires_at = after(ending.session_expiry);
+                state.expires_at = Some(expires_at);
+                entries.push(Entry::Left {
+                    session,
+                    expires_at,
+                });
             } else {
                 sessions.remove(handle);
                 self.metrics.sessions.one_less();
                 self.leave_fanout(handle, &mut state);
+                entries.extend(handle.journaled.then_some(Entry::Ended { session }));
             }
+            let will = match ending.will {
+                WillFate::Due(will) if stays && will.delay > 0 => {
+                    let due = after(will.delay.min(ending.session_expiry));
+                    entries.push(Entry::WillDue { session, due });
+                    None
+                }
+                WillFate::Due(will) => Some(will),
+                WillFate::Dropped if ending.had_will => {
+                    entries.push(Entry::WillCleared { session });
+                    None
+                }
+                WillFate::Dropped | WillFate::Deferred => None,
+            };
             handle.online.store(false, Ordering::Relaxed);
-            state.connected.take().map(|connected| connected.released)
+            // Under the lock: the next connection's entries come behind these.
+            self.journal.append_lazily(entries);
+            (
+                state.connected.take().map(|connected| connected.released),
+                will,
+            )
         };
         self.metrics.connected.one_less();
         if let Some(will) = will {
-            self.publish_will(handle, will).await;
+            self.publish_will(session, handle.thing, &will).await;
         }
         if let Some(released) = released {
             released.cancel();
@@ -199,17 +279,11 @@ impl Broker {
 
     /// Ends a session that is out of the registry and has no connection. Its delayed will is due now.
     pub(super) async fn end_session(&self, handle: &Arc<SessionHandle>) {
-        let will = {
-            let mut state = handle.state.lock();
-            self.leave_fanout(handle, &mut state);
-            state.will.take()
-        };
-        if let Some((_, will)) = will {
-            self.publish_will(handle, will).await;
-        }
+        self.leave_fanout(handle, &mut handle.state.lock());
+        self.publish_pending_will(handle.id).await;
     }
 
-    fn leave_fanout(&self, handle: &SessionHandle, state: &mut SessionState) {
+    pub(super) fn leave_fanout(&self, handle: &SessionHandle, state: &mut SessionState) {
         for filter in state.session.withdraw(|_| false) {
             self.unsubscribe_text(&filter, handle.id);
         }
@@ -220,4 +294,22 @@ impl Broker {
             self.fanout.unsubscribe(filter, session);
         }
     }
+}
+
+fn will_entry(handle: &SessionHandle, will: Option<&Will>) -> Option<Entry> {
+    Some(Entry::WillSet {
+        session: handle.id,
+        thing: handle.thing,
+        will: Arc::new(detached(will?)),
+    })
+}
+
+/// The same, in memory of its own rather than in that of the packet it came in.
+fn detached(will: &Will) -> Will {
+    let mut will = will.clone();
+    will.payload = Bytes::copy_from_slice(&will.payload);
+    if let Some(properties) = &mut will.properties {
+        properties.detach();
+    }
+    will
 }

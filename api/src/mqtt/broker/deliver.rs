@@ -11,8 +11,9 @@ use super::Broker;
 use crate::ingest::{ContentType, Forward, IngestError, Published, Publisher, subtopic};
 use crate::mqtt::codec::{MessageProperties, Publish, QoS, Reason, Will};
 use crate::mqtt::fanout::{Match, Subscription};
+use crate::mqtt::journal::{Assigned, Entry, Position};
 use crate::mqtt::message::Message;
-use crate::mqtt::registry::{End, SessionHandle};
+use crate::mqtt::registry::{End, SessionHandle, SessionState};
 use crate::mqtt::session::{Delivery, Offered};
 use crate::mqtt::topic;
 
@@ -44,7 +45,7 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    fn of_will(will: &'a Will, origin: u64) -> Self {
+    pub(super) fn of_will(will: &'a Will, origin: u64) -> Self {
         Self {
             topic: &will.topic,
             payload: &will.payload,
@@ -58,7 +59,7 @@ impl<'a> Incoming<'a> {
 }
 
 impl Broker {
-    /// Stores a message. `undeclared_is_opaque`: a message that says nothing of its content and looks like JSON but
+    /// Stores a message. `received_at`: when it came first, if that is known from before. `undeclared_is_opaque`: a message that says nothing of its content and looks like JSON but
     /// is none is kept as it came. For clients that cannot be told of a refusal.
     ///
     /// # Errors
@@ -67,6 +68,7 @@ impl Broker {
         &self,
         publisher: Publisher,
         message: &Incoming<'_>,
+        received_at: Option<Timestamp>,
         undeclared_is_opaque: bool,
     ) -> Result<(ChannelId, Published), Option<IngestError>> {
         let target = topic::target(message.topic).ok_or(None)?;
@@ -92,6 +94,7 @@ impl Broker {
                 message.payload,
                 "mqtt",
                 historical,
+                received_at,
             )
         };
         let stored = match store(content).await {
@@ -105,17 +108,20 @@ impl Broker {
         Ok((target.channel, stored.map_err(Some)?))
     }
 
-    /// Hands a stored message to its subscribers and keeps it if it is to be retained.
+    /// Hands a stored message to its subscribers and keeps it if it is to be retained. `settled` becomes durable with
+    /// it. Answers the position that has to be durable before the message is acknowledged; 0 if it may be at once.
     pub(in crate::mqtt) fn deliver(
         &self,
         channel: ChannelId,
         message: &Incoming<'_>,
         received_at: Timestamp,
-    ) {
+        settled: Option<Entry>,
+    ) -> Position {
+        let mut entries: Vec<Entry> = settled.into_iter().collect();
         let mut matches = Vec::new();
         self.fanout.matches(message.topic, &mut matches);
         if matches.is_empty() && !message.retain {
-            return;
+            return self.append_some(entries, Vec::new());
         }
         let mut properties = message
             .properties
@@ -129,16 +135,41 @@ impl Broker {
             payload: Bytes::copy_from_slice(message.payload),
             qos: message.qos,
             retain: message.retain,
+            received_at,
             expires_at: message
                 .message_expiry
                 .map(|seconds| received_at.saturating_add(Duration::from_secs(u64::from(seconds)))),
             properties,
             origin: message.origin,
         });
-        if message.retain && !self.retained.lock().set(&message) {
-            self.metrics.dropped_retained.one_more();
+        let (readers, assigned) = self.offer_to(matches, &message);
+        let mut logged = !readers.is_empty();
+        // Messages of other protocols cannot be made to wait.
+        if logged && message.origin == 0 && !self.journal.has_room() {
+            self.metrics.dropped_not_journaled.one_more();
+            logged = false;
         }
-        self.offer_to(matches, &message);
+        if logged || message.retain {
+            entries.push(Entry::Message {
+                seq: 0,
+                logged,
+                retained: message.retain,
+                message,
+                assigned,
+            });
+        }
+        self.append_some(entries, readers)
+    }
+
+    fn append_some(&self, entries: Vec<Entry>, readers: Vec<Arc<SessionHandle>>) -> Position {
+        if entries.is_empty() {
+            return 0;
+        }
+        self.journal.append_then(entries, move || {
+            for reader in readers {
+                reader.wake.notify_one();
+            }
+        })
     }
 
     /// A message of another protocol, under the topic that MQTT has for it.
@@ -177,16 +208,23 @@ impl Broker {
             properties: Some(&properties),
             origin: 0,
         };
-        self.deliver(batch.channel, &incoming, batch.received_at);
+        self.deliver(batch.channel, &incoming, batch.received_at, None);
     }
 
-    fn offer_to(&self, mut matches: Vec<Match<End>>, message: &Arc<Message>) {
+    /// Offers a message to all that it goes to without the journal. Answers the sessions that read it from the journal,
+    /// and those among them that it goes to for a share group.
+    fn offer_to(
+        &self,
+        mut matches: Vec<Match<End>>,
+        message: &Arc<Message>,
+    ) -> (Vec<Arc<SessionHandle>>, Vec<Assigned>) {
+        let (mut readers, mut assigned) = (Vec::new(), Vec::new());
         // A client with overlapping subscriptions gets one message, at the highest QoS, with all identifiers.
         matches.sort_unstable_by_key(|found| found.subscriber.0.id);
         let same = |a: &Match<End>, b: &Match<End>| a.subscriber.0.id == b.subscriber.0.id;
         for group in matches.chunk_by(same) {
             let handle = &group[0].subscriber.0;
-            if !self.access.may_use(handle.thing, message.channel) {
+            if !self.may_use(handle, message.channel) {
                 continue;
             }
             let subscriptions = || {
@@ -198,9 +236,19 @@ impl Broker {
             let Some(qos) = subscriptions().map(|subscription| subscription.qos).max() else {
                 continue;
             };
+            let qos = qos.min(message.qos);
+            if handle.journaled && qos != QoS::AtMostOnce {
+                readers.push(Arc::clone(handle));
+                let shared = group.iter().filter(|found| found.shared);
+                assigned.extend(shared.map(|found| Assigned {
+                    session: handle.id,
+                    subscription: found.subscription,
+                }));
+                continue;
+            }
             let delivery = Delivery {
                 message: Arc::clone(message),
-                qos: qos.min(message.qos),
+                qos,
                 retain: message.retain
                     && subscriptions().any(|subscription| subscription.retain_as_published),
                 subscription_ids: subscriptions()
@@ -209,6 +257,25 @@ impl Broker {
             };
             self.offer(handle, delivery);
         }
+        (readers, assigned)
+    }
+
+    /// Lets a session read on in the logs of its channels.
+    pub(in crate::mqtt) fn read_ahead(&self, handle: &SessionHandle, state: &mut SessionState) {
+        if !handle.journaled {
+            return;
+        }
+        let wanted = state.session.wants_ahead();
+        if wanted == 0 {
+            return;
+        }
+        let positions = &mut state.positions;
+        let mut ahead = self
+            .journal
+            .read(|journal| journal.read(handle.id, positions, wanted));
+        // The journal may not know yet that a channel was withdrawn.
+        ahead.retain(|ahead| self.may_use(handle, ahead.delivery.message.channel));
+        state.session.read_ahead(ahead);
     }
 
     fn offer(&self, handle: &Arc<SessionHandle>, delivery: Delivery) {
@@ -237,16 +304,27 @@ impl Broker {
         subscription: Subscription,
     ) {
         let now = self.ingest.clock().now();
-        let retained = self.retained.lock();
+        let retained: Vec<Arc<Message>> = self
+            .journal
+            .read(|journal| journal.retained().matching(filter, now).cloned().collect());
         let mut state = handle.state.lock();
-        for message in retained.matching(filter, now) {
+        for message in retained {
+            let qos = subscription.qos.min(message.qos);
+            // These come by the journal.
+            if handle.journaled && qos != QoS::AtMostOnce {
+                continue;
+            }
+            // A filter of a user may match topics of other organisations.
+            if !self.may_use(handle, message.channel) {
+                continue;
+            }
             if !state.session.has_room_for(message.weight()) {
                 self.metrics.dropped_retained.one_more();
                 continue;
             }
             let delivery = Delivery {
-                message: Arc::clone(message),
-                qos: subscription.qos.min(message.qos),
+                message,
+                qos,
                 retain: true,
                 subscription_ids: subscription.identifier.into_iter().collect(),
             };
@@ -255,26 +333,5 @@ impl Broker {
             }
         }
         handle.wake.notify_one();
-    }
-
-    /// Publishes the will of a client that is gone. Its right to the topic is checked once more.
-    pub(super) async fn publish_will(&self, handle: &SessionHandle, will: Will) {
-        let Some(access) = self.access.thing(handle.thing) else {
-            return;
-        };
-        let incoming = Incoming::of_will(&will, handle.id);
-        match self.store(access.into(), &incoming, true).await {
-            Ok((channel, published)) => {
-                self.metrics.wills_published.one_more();
-                self.deliver(channel, &incoming, published.received_at());
-            }
-            Err(error) => {
-                let error = error.map_or_else(
-                    || "its topic belongs to no channel".to_owned(),
-                    |e| e.to_string(),
-                );
-                tracing::warn!(thing = %handle.thing, %error, "a will was not published");
-            }
-        }
     }
 }

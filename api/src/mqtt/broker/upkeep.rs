@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hashbrown::{HashMap, HashSet};
+use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
 use super::Broker;
-use crate::mqtt::codec::{Reason, Will};
+use crate::mqtt::codec::Reason;
+use crate::mqtt::journal::{Entry, SessionId};
 use crate::mqtt::registry::{SessionHandle, SessionState};
 
 const INTERVAL: Duration = Duration::from_millis(250);
+/// Ticks between two looks at the logs of channels.
+const RARELY: u32 = 4;
 
 impl Broker {
     /// Runs until the broker is stopped: the effect of revoked keys and withdrawn channels on open sessions, expiry of
@@ -30,14 +35,15 @@ impl Broker {
 
     async fn follow_access(&self) {
         let mut ticks = ticks();
-        let mut held_against = self.access.epoch();
+        // Sessions from before the start are held against access as it is now.
+        let mut held_against = None;
         loop {
             ticks.tick().await;
             let epoch = self.access.epoch();
-            if epoch == held_against {
+            if held_against == Some(epoch) {
                 continue;
             }
-            held_against = epoch;
+            held_against = Some(epoch);
             for handle in self.sessions.lock().all() {
                 self.recheck(&handle);
             }
@@ -46,34 +52,76 @@ impl Broker {
 
     async fn follow_time(&self) {
         let mut ticks = ticks();
+        let mut count = 0_u32;
         loop {
             ticks.tick().await;
             let now = self.ingest.clock().now();
             let handles = self.sessions.lock().all();
             for handle in &handles {
-                if let Some(will) = self.due(handle, now) {
-                    self.publish_will(handle, will).await;
+                // A token expires by itself.
+                if handle.user.is_some() {
+                    self.recheck(handle);
+                }
+                if self.end_if_expired(handle, now) {
+                    self.publish_pending_will(handle.id).await;
                 }
             }
-            self.retained.lock().expire(now);
+            self.publish_due_wills().await;
+            if count.is_multiple_of(RARELY) {
+                self.trim_logs(&handles, now);
+            }
+            count = count.wrapping_add(1);
+        }
+    }
+
+    /// Lets go of what no session needs any more, and of sessions that need more than there is room for.
+    fn trim_logs(&self, handles: &[Arc<SessionHandle>], now: Timestamp) {
+        let limits = self.config.lag_limits();
+        let (lag, expired) = self
+            .journal
+            .read(|state| (state.lag(limits, now), state.retained().has_expired(now)));
+        let mut entries = lag.passed;
+        entries.extend(expired.then_some(Entry::Expired { at: now }));
+        self.journal.append_lazily(entries);
+        if lag.behind.is_empty() {
+            return;
+        }
+        let by_id: HashMap<SessionId, &Arc<SessionHandle>> =
+            handles.iter().map(|handle| (handle.id, handle)).collect();
+        for (session, messages) in lag.behind {
+            let Some(handle) = by_id.get(&session) else {
+                continue;
+            };
+            let mut state = handle.state.lock();
+            if std::mem::replace(&mut state.overrun, true) {
+                continue;
+            }
+            self.metrics.sessions_overrun.one_more();
+            self.metrics.dropped_behind.add(messages as u64);
+            tracing::warn!(
+                thing = %handle.thing,
+                client_id = %handle.client_id,
+                messages,
+                "a session fell too far behind and ends"
+            );
+            handle.end_connection(&mut state, Reason::QUOTA_EXCEEDED);
         }
     }
 
     /// Holds a session against the present state of access.
     fn recheck(&self, handle: &Arc<SessionHandle>) {
         let mut state = handle.state.lock();
-        match &state.connected {
-            Some(connected) => {
-                let of_key = self.access.thing_by_key_hash(&connected.key_hash);
-                if of_key.is_none_or(|access| access.thing != handle.thing) {
-                    self.metrics.sessions_revoked.one_more();
-                    handle.end_connection(&mut state, Reason::NOT_AUTHORISED);
-                }
-            }
-            None if self.access.thing(handle.thing).is_none() => {
-                state.expires_at = Some(Timestamp::MIN)
-            }
-            None => {}
+        let stands = match (&handle.user, &state.key_hash) {
+            (Some(_), _) => self.user_stands(handle.user.as_ref()),
+            (None, Some(key_hash)) => self
+                .access
+                .thing_by_key_hash(key_hash)
+                .is_some_and(|access| access.thing == handle.thing),
+            (None, None) => self.access.thing(handle.thing).is_some(),
+        };
+        if !stands && !std::mem::replace(&mut state.revoked, true) {
+            self.metrics.sessions_revoked.one_more();
+            handle.end_connection(&mut state, Reason::NOT_AUTHORISED);
         }
         self.withdraw(handle, &mut state);
     }
@@ -85,37 +133,47 @@ impl Broker {
             return;
         }
         state.epoch = epoch;
-        for filter in state
+        let may_use = |channel: ChannelId| self.may_use(handle, channel);
+        let lost: HashSet<ChannelId> = state
             .session
-            .withdraw(|channel| self.access.may_use(handle.thing, channel))
-        {
+            .channels()
+            .filter(|channel| !may_use(*channel))
+            .collect();
+        if lost.is_empty() {
+            return;
+        }
+        for filter in state.session.withdraw(may_use) {
             self.unsubscribe_text(&filter, handle.id);
+        }
+        if handle.journaled {
+            let withdrawn = lost.into_iter().map(|channel| Entry::Withdrawn {
+                session: handle.id,
+                channel,
+            });
+            self.journal.append_lazily(withdrawn.collect());
         }
     }
 
-    /// The will that is due now, of a session whose delay or whose own time is over. The latter is removed.
-    fn due(&self, handle: &Arc<SessionHandle>, now: Timestamp) -> Option<Will> {
+    /// Removes a session whose time is over, or that must not be resumed. Answers whether it did.
+    fn end_if_expired(&self, handle: &Arc<SessionHandle>, now: Timestamp) -> bool {
         if handle.online.load(Ordering::Relaxed) {
-            return None;
+            return false;
         }
         let mut sessions = self.sessions.lock();
         let mut state = handle.state.lock();
-        if state.connected.is_some() {
-            return None;
+        let expired =
+            state.is_void() || state.expires_at.is_some_and(|expires_at| expires_at <= now);
+        if state.connected.is_some() || !expired || !sessions.remove(handle) {
+            return false;
         }
-        let expired = state.overrun || state.expires_at.is_some_and(|expires_at| expires_at <= now);
-        if expired && sessions.remove(handle) {
-            self.metrics.sessions.one_less();
-            self.metrics.sessions_expired.one_more();
-            for filter in state.session.withdraw(|_| false) {
-                self.unsubscribe_text(&filter, handle.id);
-            }
-            return state.will.take().map(|(_, will)| will);
+        self.metrics.sessions.one_less();
+        self.metrics.sessions_expired.one_more();
+        self.leave_fanout(handle, &mut state);
+        if handle.journaled {
+            self.journal
+                .append_lazily(vec![Entry::Ended { session: handle.id }]);
         }
-        state
-            .will
-            .take_if(|(due, _)| *due <= now)
-            .map(|(_, will)| will)
+        true
     }
 }
 

@@ -33,6 +33,7 @@ fn delivery(qos: QoS, payload: &str) -> Delivery {
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         qos,
         retain: false,
+        received_at: NOW,
         expires_at: None,
         properties: None,
         origin: 0,
@@ -51,6 +52,7 @@ fn publish(next: Option<Next>) -> (u16, bool, String) {
             packet_id,
             duplicate,
             delivery,
+            ..
         }) => (
             packet_id,
             duplicate,
@@ -167,8 +169,14 @@ fn expired_and_oversize_messages_are_skipped() {
     session.offer(old);
     session.offer(delivery(QoS::AtLeastOnce, &"x".repeat(1100)));
     session.offer(delivery(QoS::AtLeastOnce, "fits"));
-    assert_eq!(session.next(NOW), Some(Next::Skipped(Skipped::Expired)));
-    assert_eq!(session.next(NOW), Some(Next::Skipped(Skipped::TooLarge)));
+    assert_eq!(
+        session.next(NOW),
+        Some(Next::Skipped(Skipped::Expired, None))
+    );
+    assert_eq!(
+        session.next(NOW),
+        Some(Next::Skipped(Skipped::TooLarge, None))
+    );
     assert_eq!(publish(session.next(NOW)).2, "fits");
 }
 
@@ -192,18 +200,18 @@ fn a_refused_qos_2_message_is_settled_and_an_unknown_one_is_told() {
 #[test]
 fn a_duplicate_before_its_release_is_not_taken_twice() {
     let mut session = session(1);
-    assert!(session.take(5));
-    assert!(!session.take(5));
+    assert_eq!(session.take(5, NOW), Take::New);
+    assert_eq!(session.take(5, NOW), Take::Duplicate);
     assert!(session.release(5));
     assert!(!session.release(5));
-    assert!(session.take(5));
+    assert_eq!(session.take(5, NOW), Take::New);
 }
 
 #[test]
 fn a_withdrawn_channel_leaves_the_queue() {
     let mut session = session(10);
     let held = Held {
-        channel: ChannelId(uuid::Uuid::nil()),
+        channel: Some(ChannelId(uuid::Uuid::nil())),
         subscription: Subscription {
             qos: QoS::AtLeastOnce,
             no_local: false,

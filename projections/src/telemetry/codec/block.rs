@@ -21,6 +21,8 @@ pub const MAX_SAMPLES: usize = 1 << 16;
 /// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.
 pub const MAX_BODY: usize = 256 << 20;
 const LEVEL: i32 = 1;
+/// A body shorter than this is not worth a call of the compressor: a slow series, whose blocks are merged later.
+const MIN_COMPRESSED: usize = 192;
 
 const NUMBER: i64 = 0;
 const BOOLEAN: i64 = 1;
@@ -79,7 +81,9 @@ pub fn encode(series: SeriesId, columns: &Columns) -> Vec<u8> {
     put_optional(&columns.sums, &mut body);
     put_optional(&columns.update_times, &mut body);
 
-    let compressed = compress(&body);
+    let compressed = (body.len() >= MIN_COMPRESSED)
+        .then(|| compress(&body))
+        .flatten();
     let mut out = Vec::with_capacity(compressed.as_ref().map_or(body.len(), Vec::len) + 24);
     out.push(FORMAT);
     put_varint(&mut out, series.0);
@@ -95,6 +99,10 @@ fn put_repeated<T: Copy + PartialEq>(
     as_integer: impl Fn(T) -> i64,
     body: &mut Vec<u8>,
 ) {
+    if let Some(value) = column.constant() {
+        integers::encode_constant(as_integer(value), column.len(), body);
+        return;
+    }
     let integers: Vec<i64> = column.iter().map(as_integer).collect();
     integers::encode(&integers, body);
 }
@@ -111,7 +119,7 @@ const fn kind_of(value: &Value) -> i64 {
 fn put_values(values: &Values, body: &mut Vec<u8>) {
     let values = match values {
         Values::Numbers(values) => {
-            integers::encode(&vec![NUMBER; values.len()], body);
+            integers::encode_constant(NUMBER, values.len(), body);
             numbers::encode(values, body);
             return;
         }
@@ -139,6 +147,11 @@ fn put_values(values: &Values, body: &mut Vec<u8>) {
 
 /// Receive times as they are where they come in runs (a batch), else as lag behind the source time.
 fn put_received(columns: &Columns, body: &mut Vec<u8>) {
+    if let Some(received) = columns.received.constant() {
+        body.push(AS_GIVEN);
+        integers::encode_constant(received, columns.len(), body);
+        return;
+    }
     let received: Vec<i64> = columns.received.iter().collect();
     let changes = received
         .windows(2)
@@ -169,6 +182,9 @@ fn put_origins(columns: &Columns, body: &mut Vec<u8>) {
 
 fn put_optional(column: &Repeated<Option<f64>>, body: &mut Vec<u8>) {
     put_repeated(column, |value| i64::from(value.is_some()), body);
+    if column.constant() == Some(None) {
+        return;
+    }
     let present: Vec<f64> = column.iter().flatten().collect();
     numbers::encode(&present, body);
 }

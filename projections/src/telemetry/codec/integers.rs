@@ -58,6 +58,14 @@ pub fn encode(values: &[i64], out: &mut Vec<u8>) {
     encode_with(values, out, true);
 }
 
+/// Appends `count` times `value` to `out`, as [`encode`] does.
+pub fn encode_constant(value: i64, count: usize, out: &mut Vec<u8>) {
+    if count > 0 {
+        out.push(CONSTANT);
+        put_signed(out, value);
+    }
+}
+
 fn encode_with(values: &[i64], out: &mut Vec<u8>, may_use_runs: bool) {
     let Some((&first, rest)) = values.split_first() else {
         return;

@@ -150,6 +150,21 @@ impl SimulatedDisk {
         world.faults = faults;
     }
 
+    /// Changes what goes wrong, without counting operations anew.
+    pub fn update_faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.world.lock().faults);
+    }
+
+    /// Whether the power is gone.
+    pub fn is_down(&self) -> bool {
+        self.world.lock().alive().is_err()
+    }
+
+    /// Bytes in all files that have a name.
+    pub fn used(&self) -> u64 {
+        self.world.lock().used()
+    }
+
     /// Changing operations since the faults were set.
     pub fn operations(&self) -> u64 {
         self.world.lock().operations

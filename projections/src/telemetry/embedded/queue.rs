@@ -10,21 +10,27 @@ use tellee_actors::time::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::telemetry::model::MessageBatch;
+use crate::telemetry::samples::{Incoming, SampleBatch};
 use crate::telemetry::store::TelemetryError;
 
 pub enum Task {
     Append(Arc<MessageBatch>),
     AppendAll(Vec<Arc<MessageBatch>>),
+    Samples(Arc<SampleBatch>),
     Retain(ChannelId, Timestamp),
 }
 
 impl Task {
-    pub fn batches(&self) -> &[Arc<MessageBatch>] {
-        match self {
-            Self::Append(batch) => std::slice::from_ref(batch),
-            Self::AppendAll(batches) => batches,
-            Self::Retain(..) => &[],
-        }
+    /// What it wants kept.
+    pub fn incoming(&self) -> impl Iterator<Item = Incoming<'_>> + Clone {
+        let (messages, samples) = match self {
+            Self::Append(batch) => (std::slice::from_ref(batch), None),
+            Self::AppendAll(batches) => (batches.as_slice(), None),
+            Self::Samples(batch) => (&[][..], Some(batch)),
+            Self::Retain(..) => (&[][..], None),
+        };
+        let messages = messages.iter().map(Incoming::from);
+        messages.chain(samples.into_iter().map(Incoming::from))
     }
 }
 

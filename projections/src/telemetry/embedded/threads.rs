@@ -192,10 +192,10 @@ impl Writer {
                     Some(Task::Retain(channel, before)) => self.engine.retain(*channel, *before),
                     _ => self
                         .engine
-                        .commit(group.iter().flat_map(|waiting| waiting.task.batches())),
+                        .commit(group.iter().flat_map(|waiting| waiting.task.incoming())),
                 });
         // One batch that cannot be kept must not take its neighbours with it.
-        if matches!(result, Err(TelemetryError::Invalid { .. })) && group.len() > 1 {
+        if matches!(&result, Err(error) if is_own_fault(error)) && group.len() > 1 {
             for waiting in group {
                 self.commit(vec![waiting]);
             }
@@ -227,6 +227,14 @@ impl Writer {
     }
 }
 
+/// Whether one batch of a group is to blame, and the others are well.
+const fn is_own_fault(error: &TelemetryError) -> bool {
+    matches!(
+        error,
+        TelemetryError::Invalid { .. } | TelemetryError::UnknownSeries(_)
+    )
+}
+
 fn copy_of(result: &Result<(), TelemetryError>) -> Result<(), TelemetryError> {
     let Err(error) = result else {
         return Ok(());
@@ -235,6 +243,7 @@ fn copy_of(result: &Result<(), TelemetryError>) -> Result<(), TelemetryError> {
         TelemetryError::Overloaded => TelemetryError::Overloaded,
         TelemetryError::DiskFull => TelemetryError::DiskFull,
         TelemetryError::Closed => TelemetryError::Closed,
+        TelemetryError::UnknownSeries(id) => TelemetryError::UnknownSeries(*id),
         TelemetryError::Invalid { field, reason } => TelemetryError::Invalid {
             field,
             reason: reason.clone(),

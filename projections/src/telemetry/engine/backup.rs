@@ -22,11 +22,26 @@ impl Engine {
             )
         };
         let target = RealDisk::open(folder).map_err(cannot)?;
+        self.copy_to(&target, &|name| self.disk.link_to(name, folder), &cannot)
+    }
+
+    /// As [`Self::backup_to`], onto any disk, which must be empty.
+    pub fn backup_onto(&self, target: &dyn Disk) -> Result<(), TelemetryError> {
+        let cannot = |error: std::io::Error| failed("cannot write the backup", &error);
+        let no_links = |_: &str| Err(std::io::ErrorKind::Unsupported.into());
+        self.copy_to(target, &no_links, &cannot)
+    }
+
+    fn copy_to(
+        &self,
+        target: &dyn Disk,
+        link: &dyn Fn(&str) -> std::io::Result<()>,
+        cannot: &dyn Fn(std::io::Error) -> TelemetryError,
+    ) -> Result<(), TelemetryError> {
         if !target.list().map_err(cannot)?.is_empty() {
-            let reason = format!("folder `{}` is not empty", folder.display());
             return Err(TelemetryError::Invalid {
                 field: "folder",
-                reason,
+                reason: "the folder of the backup is not empty".to_owned(),
             });
         }
         let mut maintenance = self.maintenance.lock();
@@ -36,23 +51,23 @@ impl Engine {
         for file in &manifest.files {
             let name = block_file::file_name(file.number);
             // Block files never change, so a second name for the same file will do.
-            if self.disk.link_to(&name, folder).is_err() {
+            if link(&name).is_err() {
                 let source = self.disk.open(&name).map_err(cannot)?;
                 let length = source.length().map_err(cannot)?;
-                copy(&source, &target, &name, length).map_err(cannot)?;
+                copy(&source, target, &name, length).map_err(cannot)?;
             }
         }
         if manifest.catalog.length > 0 {
             let name = catalog::file_name(manifest.catalog.number);
             let source = self.disk.open(&name).map_err(cannot)?;
-            copy(&source, &target, &name, manifest.catalog.length).map_err(cannot)?;
+            copy(&source, target, &name, manifest.catalog.length).map_err(cannot)?;
         }
         // Last, so that a backup that was cut off has no manifest and does not pass for a whole one.
         Manifest {
             next_order: self.state.read().next_order,
             ..manifest
         }
-        .write(&target)
+        .write(target)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Group commit: log first, then memory.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hashbrown::HashSet;
@@ -10,33 +9,37 @@ use tellee_actors::time::Timestamp;
 use super::{Engine, Log};
 use crate::telemetry::columns::SampleRef;
 use crate::telemetry::log::{entry, frame};
-use crate::telemetry::model::{MessageBatch, SeriesId, SeriesKey};
+use crate::telemetry::model::{MessageBatch, Quality, SeriesId, SeriesKey, Value};
+use crate::telemetry::samples::{Incoming, SampleBatch, SampleValues};
+use crate::telemetry::state::{PlainSample, State};
 use crate::telemetry::store::TelemetryError;
 
 /// Receive times are kept to the millisecond: finer ones are noise that would cost more than the samples.
 const RECEIVED_PRECISION: i64 = 1_000_000;
 
-const fn received_at(batch: &MessageBatch) -> i64 {
-    let time = batch.received_at.0;
-    time.saturating_sub(time.rem_euclid(RECEIVED_PRECISION))
+const fn received_at(time: Timestamp) -> i64 {
+    time.0.saturating_sub(time.0.rem_euclid(RECEIVED_PRECISION))
 }
 
 const UNKNOWN: u32 = u32::MAX;
+/// Series that are made without letting anybody else at the state.
+const RESOLVED_AT_ONCE: usize = 1024;
 
 impl Engine {
     /// Keeps all of `batches`, or none. When it returns, they are durable and readers see them.
     pub fn commit<'a>(
         &self,
-        batches: impl Iterator<Item = &'a Arc<MessageBatch>> + Clone,
+        batches: impl Iterator<Item = impl Into<Incoming<'a>>> + Clone,
     ) -> Result<(), TelemetryError> {
+        let batches = batches.map(Into::into);
         let mut log = self.log.lock();
         let Log {
             writer,
             frame,
             places,
         } = &mut *log;
-        self.resolve(batches.clone(), places)?;
-        let new = self.encode(batches.clone(), places, frame);
+        self.place(batches.clone(), places)?;
+        let new = self.encode(batches.clone(), places, frame)?;
         let before = writer.length();
         writer.append(frame)?;
         self.log_bytes
@@ -46,32 +49,64 @@ impl Engine {
         for place in new {
             state.mark_logged(place);
         }
-        let mut places = places.iter();
+        let mut rest = places.as_slice();
         for batch in batches {
+            let (own, others) = rest.split_at(batch.len().min(rest.len()));
+            rest = others;
             state.begin_batch();
-            let received_at = received_at(batch);
-            for (record, place) in batch.records.iter().zip(&mut places) {
-                let sample = SampleRef {
-                    time: record.time.0,
-                    seq: record.seq,
-                    value: &record.value,
-                    sum: record.sum,
-                    update_time: record.update_time,
-                    quality: record.quality,
-                    received_at,
-                    unit: &record.unit,
-                    protocol: batch.protocol,
-                };
-                state.push(*place, batch.historical, sample);
+            match batch {
+                Incoming::Messages(batch) => push_messages(&mut state, batch, own),
+                Incoming::Samples(batch) => push_samples(&mut state, batch, own),
             }
         }
         Ok(())
     }
 
-    /// The place of the series of each record, in order. Unknown ones are interned.
-    fn resolve<'a>(
+    /// The ids of `keys`, in their order. Unknown series are made; they become durable with their first sample.
+    pub fn resolve(&self, keys: &[SeriesKey]) -> Result<Vec<SeriesId>, TelemetryError> {
+        let id = |place: u32| SeriesId(u64::from(place) + 1);
+        let known: Option<Vec<SeriesId>> = {
+            let state = self.state.read();
+            keys.iter()
+                .map(|key| Some(id(state.place_of_key(key)?)))
+                .collect()
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let mut ids = Vec::with_capacity(keys.len());
+        // Commits and readers get their turn between the chunks.
+        for chunk in keys.chunks(RESOLVED_AT_ONCE) {
+            let mut state = self.state.write();
+            for key in chunk {
+                let place = match state.place_of_key(key) {
+                    Some(place) => place,
+                    None => self.intern(&mut state, key.clone())?,
+                };
+                ids.push(id(place));
+            }
+        }
+        Ok(ids)
+    }
+
+    fn intern(&self, state: &mut State, key: SeriesKey) -> Result<u32, TelemetryError> {
+        if state.series_count() < self.config.max_series {
+            return Ok(state.intern(key));
+        }
+        let reason = format!(
+            "the store holds its limit of {} series",
+            self.config.max_series
+        );
+        Err(TelemetryError::Invalid {
+            field: "name",
+            reason,
+        })
+    }
+
+    /// The place of the series of each sample, in order. Unknown series of messages are interned.
+    fn place<'a>(
         &self,
-        batches: impl Iterator<Item = &'a Arc<MessageBatch>> + Clone,
+        batches: impl Iterator<Item = Incoming<'a>> + Clone,
         places: &mut Vec<u32>,
     ) -> Result<(), TelemetryError> {
         places.clear();
@@ -79,13 +114,16 @@ impl Engine {
         {
             let state = self.state.read();
             for batch in batches.clone() {
-                let names = state.place_of(batch.channel, batch.thing, &batch.subtopic);
-                for record in &batch.records {
-                    let place = names
-                        .and_then(|names| names.get(record.name.as_str()))
-                        .copied();
-                    all_known &= place.is_some();
-                    places.push(place.unwrap_or(UNKNOWN));
+                match batch {
+                    Incoming::Samples(batch) => place_samples(&state, batch, places)?,
+                    Incoming::Messages(batch) => {
+                        let source = state.source(batch.channel, batch.thing, &batch.subtopic);
+                        for record in &batch.records {
+                            let place = state.place_of(&source, &record.name);
+                            all_known &= place.is_some();
+                            places.push(place.unwrap_or(UNKNOWN));
+                        }
+                    }
                 }
             }
         }
@@ -93,33 +131,29 @@ impl Engine {
             return Ok(());
         }
         let mut state = self.state.write();
-        let mut slots = places.iter_mut();
+        let mut rest = places.as_mut_slice();
         for batch in batches {
-            for (record, slot) in batch.records.iter().zip(&mut slots) {
+            let (own, others) = rest.split_at_mut(batch.len().min(rest.len()));
+            rest = others;
+            let Incoming::Messages(batch) = batch else {
+                continue;
+            };
+            for (record, slot) in batch.records.iter().zip(own) {
                 if *slot != UNKNOWN {
                     continue;
                 }
-                let names = state.place_of(batch.channel, batch.thing, &batch.subtopic);
-                if let Some(place) = names.and_then(|names| names.get(record.name.as_str())) {
-                    *slot = *place;
+                let source = state.source(batch.channel, batch.thing, &batch.subtopic);
+                if let Some(place) = state.place_of(&source, &record.name) {
+                    *slot = place;
                     continue;
                 }
-                if state.series_count() >= self.config.max_series {
-                    let reason = format!(
-                        "the store holds its limit of {} series",
-                        self.config.max_series
-                    );
-                    return Err(TelemetryError::Invalid {
-                        field: "name",
-                        reason,
-                    });
-                }
-                *slot = state.intern(SeriesKey {
+                let key = SeriesKey {
                     channel: batch.channel,
                     thing: batch.thing,
                     subtopic: batch.subtopic.to_string(),
                     name: record.name.clone(),
-                });
+                };
+                *slot = self.intern(&mut state, key)?;
             }
         }
         Ok(())
@@ -128,10 +162,10 @@ impl Engine {
     /// Fills `frame`. Answers the series that it defines.
     fn encode<'a>(
         &self,
-        batches: impl Iterator<Item = &'a Arc<MessageBatch>>,
+        batches: impl Iterator<Item = Incoming<'a>>,
         places: &[u32],
         frame: &mut Vec<u8>,
-    ) -> Vec<u32> {
+    ) -> Result<Vec<u32>, TelemetryError> {
         frame.clear();
         frame.resize(frame::FRAME_HEADER, 0);
         let mut new = Vec::new();
@@ -139,8 +173,8 @@ impl Engine {
             let mut seen = HashSet::new();
             let state = self.state.read();
             for place in places {
-                if let Some(series) = state.get(*place)
-                    && !series.logged
+                if !state.is_logged(*place)
+                    && let Some(series) = state.get(*place)
                     && seen.insert(*place)
                 {
                     entry::put_definition(frame, series.id, &series.key);
@@ -150,12 +184,28 @@ impl Engine {
         }
         let mut rest = places;
         for batch in batches {
-            let (own, others) = rest.split_at(batch.records.len().min(rest.len()));
+            let (own, others) = rest.split_at(batch.len().min(rest.len()));
             rest = others;
-            let ids = own.iter().map(|place| SeriesId(u64::from(*place) + 1));
-            entry::put_batch(frame, batch, received_at(batch), ids);
+            let received_at = received_at(batch.received_at());
+            match batch {
+                Incoming::Messages(batch) => {
+                    let ids = own.iter().map(|place| SeriesId(u64::from(*place) + 1));
+                    entry::put_batch(frame, batch, received_at, ids);
+                }
+                Incoming::Samples(batch) => entry::put_samples(frame, batch, received_at),
+            }
         }
-        new
+        // The weights of batches hold no definitions of series that were resolved before.
+        if frame.len() - frame::FRAME_HEADER > frame::MAX_PAYLOAD {
+            return Err(TelemetryError::Invalid {
+                field: "series",
+                reason: format!(
+                    "a batch with its new series takes more than {} bytes",
+                    frame::MAX_PAYLOAD
+                ),
+            });
+        }
+        Ok(new)
     }
 
     /// Drops the samples of `channel` before `before`, durably.
@@ -169,5 +219,81 @@ impl Engine {
         self.state.write().retain(channel, before.0);
         self.files_may_be_empty.store(true, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+fn place_samples(
+    state: &State,
+    batch: &SampleBatch,
+    places: &mut Vec<u32>,
+) -> Result<(), TelemetryError> {
+    places.reserve(batch.len());
+    for id in &batch.series {
+        let place = u32::try_from(id.0.wrapping_sub(1)).ok();
+        let known = place.filter(|place| state.is_known(*place));
+        places.push(known.ok_or(TelemetryError::UnknownSeries(*id))?);
+    }
+    Ok(())
+}
+
+fn push_messages(state: &mut State, batch: &MessageBatch, places: &[u32]) {
+    let received_at = received_at(batch.received_at);
+    for (record, place) in batch.records.iter().zip(places) {
+        let sample = SampleRef {
+            time: record.time.0,
+            seq: record.seq,
+            value: &record.value,
+            sum: record.sum,
+            update_time: record.update_time,
+            quality: record.quality,
+            received_at,
+            unit: &record.unit,
+            protocol: batch.protocol,
+        };
+        state.push(*place, batch.historical, sample);
+    }
+}
+
+fn push_samples(state: &mut State, batch: &SampleBatch, places: &[u32]) {
+    let received_at = received_at(batch.received_at);
+    let samples = places.iter().zip(&batch.times);
+    if let SampleValues::Numbers(numbers) = &batch.values
+        && let Some(origin) = state.origin("", batch.protocol)
+    {
+        for ((place, time), number) in samples.zip(numbers) {
+            let sample = PlainSample {
+                time: time.0,
+                number: *number,
+                received_at,
+            };
+            state.push_plain(*place, batch.historical, origin, sample);
+        }
+        return;
+    }
+    let mut push = |place: u32, time: &Timestamp, value: &Value| {
+        let sample = SampleRef {
+            time: time.0,
+            seq: 0,
+            value,
+            sum: None,
+            update_time: None,
+            quality: Quality::GOOD,
+            received_at,
+            unit: "",
+            protocol: batch.protocol,
+        };
+        state.push(place, batch.historical, sample);
+    };
+    match &batch.values {
+        SampleValues::Numbers(numbers) => {
+            for ((place, time), number) in samples.zip(numbers) {
+                push(*place, time, &Value::Number(*number));
+            }
+        }
+        SampleValues::Any(values) => {
+            for ((place, time), value) in samples.zip(values) {
+                push(*place, time, value);
+            }
+        }
     }
 }

@@ -6,10 +6,27 @@ use super::rewrite::{Rewrite, Written};
 use super::{Engine, Maintenance, NOTHING};
 use crate::telemetry::block_file;
 use crate::telemetry::catalog;
+use crate::telemetry::columns::Columns;
 use crate::telemetry::log::segment_number;
 use crate::telemetry::manifest::{CatalogEntry, FileEntry, Manifest};
-use crate::telemetry::state::Frozen;
+use crate::telemetry::state::{Frozen, Part, View};
 use crate::telemetry::store::TelemetryError;
+
+/// The samples of a series that has few, in one part that needs no merging. There may be very many such series.
+fn small(view: &View) -> Option<&Columns> {
+    let [only] = view.as_slice() else {
+        return None;
+    };
+    let Part::Head(columns) = &only.part else {
+        return None;
+    };
+    let (first, _) = columns.span()?;
+    let is_small = columns.sorted && columns.len() <= SMALL && first >= only.clip;
+    is_small.then_some(columns)
+}
+
+/// Samples of one series that a flush writes as they are.
+const SMALL: usize = 256;
 
 /// A catalog shorter than this is not worth writing anew.
 const CATALOG_MIN: u64 = 4 << 20;
@@ -70,7 +87,7 @@ impl Engine {
     fn freeze(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
         let floor = {
             let mut log = self.log.lock();
-            let floor = log.writer.rotate();
+            let floor = log.writer.rotate()?;
             let frozen = self.state.write().freeze(floor);
             self.log_bytes.store(0, Ordering::Relaxed);
             self.in_memory_since.store(NOTHING, Ordering::Relaxed);
@@ -101,7 +118,10 @@ impl Engine {
                 };
                 (series.id, state.frozen_view(*place))
             };
-            rewrite.add(id, view)?;
+            match small(&view) {
+                Some(columns) => rewrite.add_sorted(id, columns)?,
+                None => rewrite.add(id, view)?,
+            }
         }
         rewrite.finish()
     }

@@ -73,17 +73,19 @@ struct Found {
 }
 
 fn found(state: &State, place: u32, series: &Series) -> Found {
-    let latest = series.latest.as_deref();
+    let latest = state.latest(place);
     let info = SeriesInfo {
         id: series.id,
         key: SeriesKey::clone(&series.key),
         unit: latest
+            .as_ref()
             .map(|latest| latest.unit.to_string())
             .unwrap_or_default(),
         protocol: latest
+            .as_ref()
             .map(|latest| latest.protocol.to_string())
             .unwrap_or_default(),
-        latest: latest.map(|latest| latest.sample.clone()),
+        latest: latest.map(|latest| latest.sample),
         first_time: None,
     };
     Found {
@@ -160,8 +162,8 @@ impl Engine {
         let state = self.state.read();
         let mut latest = Vec::with_capacity(ids.len());
         for id in ids {
-            let (_, series) = state.by_id(*id).ok_or(TelemetryError::UnknownSeries(*id))?;
-            latest.push(series.latest.as_ref().map(|latest| latest.sample.clone()));
+            let (place, _) = state.by_id(*id).ok_or(TelemetryError::UnknownSeries(*id))?;
+            latest.push(state.latest(place).map(|latest| latest.sample));
         }
         Ok(latest)
     }

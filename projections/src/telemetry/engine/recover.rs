@@ -114,7 +114,11 @@ impl Engine {
                 manifest,
             }),
             log: Mutex::new(Log {
-                writer: LogWriter::new(Arc::clone(&disk), next_segment),
+                writer: LogWriter::new(
+                    Arc::clone(&disk),
+                    next_segment,
+                    config.log_allocation_bytes,
+                ),
                 frame: Vec::new(),
                 places: Vec::new(),
             }),

@@ -64,6 +64,19 @@ impl<'a> Rewrite<'a> {
         self.write_all(series, &mut pending)
     }
 
+    /// Adds all samples of one series at once: sorted, and no more than make a block.
+    pub fn add_sorted(
+        &mut self,
+        series: SeriesId,
+        columns: &Columns,
+    ) -> Result<(), TelemetryError> {
+        self.write(
+            series,
+            &block::encode(series, columns),
+            Summary::of(columns),
+        )
+    }
+
     fn copyable(&self, cluster: &Cluster) -> Result<Option<(Vec<u8>, Summary)>, TelemetryError> {
         let Some(summary) = cluster.summary_within(TimeRange::ALL).copied() else {
             return Ok(None);

@@ -8,10 +8,15 @@ use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::bytes::{Reader, put_bytes, put_signed, put_varint};
 use crate::telemetry::columns::SampleRef;
 use crate::telemetry::model::{MessageBatch, Quality, SeriesId, SeriesKey, Value};
+use crate::telemetry::samples::{SampleBatch, SampleValues};
 
 const DEFINE: u8 = 1;
 const BATCH: u8 = 2;
 const RETAIN: u8 = 3;
+const SAMPLES: u8 = 4;
+
+const ALL_NUMBERS: u8 = 0;
+const ANY_VALUES: u8 = 1;
 
 const KIND: u8 = 0b0000_0011;
 const NUMBER: u8 = 0;
@@ -107,6 +112,65 @@ pub fn put_batch(
     }
 }
 
+/// Series and times as distances from the sample before.
+pub fn put_samples(out: &mut Vec<u8>, batch: &SampleBatch, received_at: i64) {
+    out.push(SAMPLES);
+    put_bytes(out, batch.protocol.as_bytes());
+    put_signed(out, received_at);
+    out.push(u8::from(batch.historical));
+    put_varint(out, batch.len() as u64);
+    let mut previous = (0_u64, received_at);
+    let mut put_place = |out: &mut Vec<u8>, id: &SeriesId, time: &Timestamp| {
+        put_signed(out, id.0.wrapping_sub(previous.0) as i64);
+        put_signed(out, time.0.wrapping_sub(previous.1));
+        previous = (id.0, time.0);
+    };
+    let places = batch.series.iter().zip(&batch.times);
+    match &batch.values {
+        SampleValues::Numbers(numbers) => {
+            out.push(ALL_NUMBERS);
+            for ((id, time), number) in places.zip(numbers) {
+                put_place(out, id, time);
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+        SampleValues::Any(values) => {
+            out.push(ANY_VALUES);
+            for ((id, time), value) in places.zip(values) {
+                put_place(out, id, time);
+                put_value(out, value);
+            }
+        }
+    }
+}
+
+fn put_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Number(number) => {
+            out.push(NUMBER);
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        Value::Boolean(boolean) => out.push(if *boolean { BOOLEAN | TRUE } else { BOOLEAN }),
+        Value::Text(text) => {
+            out.push(TEXT);
+            put_bytes(out, text.as_bytes());
+        }
+        Value::Data(data) => {
+            out.push(DATA);
+            put_bytes(out, data);
+        }
+    }
+}
+
+fn take_value(reader: &mut Reader<'_>, flags: u8) -> Result<Value, CodecError> {
+    Ok(match flags & KIND {
+        NUMBER => Value::Number(reader.f64()?),
+        BOOLEAN => Value::Boolean(flags & TRUE != 0),
+        TEXT => Value::Text(reader.text()?.to_owned()),
+        _ => Value::Data(reader.bytes()?.to_vec()),
+    })
+}
+
 /// Takes what a replay finds, in the order in which it was written.
 pub trait Replay {
     fn define(&mut self, id: SeriesId, key: SeriesKey);
@@ -124,6 +188,7 @@ pub fn replay(payload: &[u8], target: &mut impl Replay) -> Result<(), CodecError
                 target.define(id, take_key(&mut reader)?);
             }
             BATCH => replay_batch(&mut reader, target)?,
+            SAMPLES => replay_samples(&mut reader, target)?,
             RETAIN => {
                 let channel = ChannelId(Uuid::from_bytes(reader.array()?));
                 target.retain(channel, Timestamp(reader.signed()?));
@@ -151,12 +216,7 @@ fn replay_batch(reader: &mut Reader<'_>, target: &mut impl Replay) -> Result<(),
         let id = SeriesId(reader.varint()?);
         let time = previous_time.wrapping_add(reader.signed()?);
         previous_time = time;
-        let value = match flags & KIND {
-            NUMBER => Value::Number(reader.f64()?),
-            BOOLEAN => Value::Boolean(flags & TRUE != 0),
-            TEXT => Value::Text(reader.text()?.to_owned()),
-            _ => Value::Data(reader.bytes()?.to_vec()),
-        };
+        let value = take_value(reader, flags)?;
         let sum = if flags & SUM != 0 {
             Some(reader.f64()?)
         } else {
@@ -192,6 +252,39 @@ fn replay_batch(reader: &mut Reader<'_>, target: &mut impl Replay) -> Result<(),
             protocol,
         };
         target.sample(id, historical, sample);
+    }
+    Ok(())
+}
+
+fn replay_samples(reader: &mut Reader<'_>, target: &mut impl Replay) -> Result<(), CodecError> {
+    let protocol = reader.text()?;
+    let received_at = reader.signed()?;
+    let historical = reader.byte()? != 0;
+    let count = reader.varint()?;
+    let all_numbers = match reader.byte()? {
+        ALL_NUMBERS => true,
+        ANY_VALUES => false,
+        _ => return Err(CodecError::Invalid("samples hold values of unknown kind")),
+    };
+    let (mut id, mut time) = (0_u64, received_at);
+    target.begin_batch();
+    for _ in 0..count {
+        id = id.wrapping_add(reader.signed()? as u64);
+        time = time.wrapping_add(reader.signed()?);
+        let flags = if all_numbers { NUMBER } else { reader.byte()? };
+        let value = take_value(reader, flags)?;
+        let sample = SampleRef {
+            time,
+            seq: 0,
+            value: &value,
+            sum: None,
+            update_time: None,
+            quality: Quality::GOOD,
+            received_at,
+            unit: "",
+            protocol,
+        };
+        target.sample(SeriesId(id), historical, sample);
     }
     Ok(())
 }
@@ -285,6 +378,49 @@ mod tests {
             prop_assert_eq!(seen.records, expected);
             prop_assert_eq!(seen.defined, vec![(SeriesId(9), key)]);
             prop_assert_eq!(seen.retained, vec![(channel, Timestamp(before))]);
+        }
+
+        #[test]
+        fn samples_come_back_in_order(
+            samples in prop::collection::vec((any::<u64>(), any::<i64>(), record()), 0..30),
+            numbers_only: bool,
+        ) {
+            let values: Vec<Value> = samples
+                .iter()
+                .enumerate()
+                .map(|(index, (_, _, record))| match numbers_only {
+                    true => Value::Number(index as f64 / 4.0),
+                    false => record.value.clone(),
+                })
+                .collect();
+            let mut batch = SampleBatch {
+                protocol: "influx",
+                received_at: Timestamp(77),
+                historical: false,
+                series: samples.iter().map(|(id, ..)| SeriesId(*id)).collect(),
+                times: samples.iter().map(|(_, time, _)| Timestamp(*time)).collect(),
+                values: SampleValues::Numbers(Vec::new()),
+            };
+            for value in &values {
+                batch.values.push(value.clone());
+            }
+            let mut bytes = Vec::new();
+            put_samples(&mut bytes, &batch, 77);
+            let mut seen = Seen::default();
+            replay(&bytes, &mut seen).unwrap();
+            let found: Vec<_> = seen
+                .records
+                .into_iter()
+                .map(|(id, record)| (id, record.time, record.value))
+                .collect();
+            let expected: Vec<_> = batch
+                .series
+                .iter()
+                .zip(&batch.times)
+                .zip(values)
+                .map(|((id, time), value)| (*id, *time, value))
+                .collect();
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

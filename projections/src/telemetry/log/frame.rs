@@ -9,7 +9,8 @@ use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::bytes::Reader;
 
 const MAGIC: &[u8; 8] = b"tellelog";
-pub const FORMAT: u32 = 1;
+/// 2 added entries of samples alone; all older segments are read as before.
+pub const FORMAT: u32 = 2;
 pub const HEADER: usize = 8 + 4 + 8 + 8 + 4;
 /// Where the first frame starts.
 pub const START: usize = 2 * HEADER;
@@ -151,7 +152,8 @@ pub fn scan(segment: &[u8], salt: u64) -> Scan<'_> {
         offset = place + FRAME_HEADER + payload.len();
         scan.end = offset;
     }
-    scan.torn = scan.end < segment.len();
+    // Zeros are written ahead of the frames, so that nothing but zeros is no trace of a frame.
+    scan.torn = segment[scan.end..].iter().any(|byte| *byte != 0);
     scan
 }
 

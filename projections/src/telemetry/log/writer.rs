@@ -7,12 +7,17 @@ use super::segment_name;
 use crate::telemetry::disk::{Disk, DiskFile, failed};
 use crate::telemetry::store::TelemetryError;
 
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+
 struct Segment {
     file: Arc<dyn DiskFile>,
     salt: u64,
     /// Where the next frame goes.
     end: u64,
     frames: u64,
+    /// Zeros are written up to here, so that a sync of a frame has no new length of the file to keep. The greatest
+    /// number once there was no room for them.
+    allocated: u64,
     /// Something was written behind `end` that could not be taken back yet.
     dirty: bool,
 }
@@ -23,14 +28,17 @@ pub struct LogWriter {
     number: u64,
     /// Made at the first frame, so that a full disk can still be opened and read.
     segment: Option<Segment>,
+    /// Bytes by which a segment is made longer ahead of its frames. 0: not at all.
+    allocation: usize,
 }
 
 impl LogWriter {
-    pub fn new(disk: Arc<dyn Disk>, number: u64) -> Self {
+    pub fn new(disk: Arc<dyn Disk>, number: u64, allocation: usize) -> Self {
         Self {
             disk,
             number,
             segment: None,
+            allocation,
         }
     }
 
@@ -40,11 +48,17 @@ impl LogWriter {
     }
 
     /// Later frames go to the next segment. Answers its number.
-    pub fn rotate(&mut self) -> u64 {
+    pub fn rotate(&mut self) -> Result<u64, TelemetryError> {
+        // What was refused must not be found in a segment that nobody writes to any more.
+        if let Some(segment) = &mut self.segment
+            && segment.dirty
+        {
+            segment.take_back()?;
+        }
         if self.segment.take().is_some() {
             self.number += 1;
         }
-        self.number
+        Ok(self.number)
     }
 
     /// Writes `frame`, whose first [`frame::FRAME_HEADER`] bytes are free, and returns once it is durable.
@@ -61,6 +75,9 @@ impl LogWriter {
         }
         frame::finish(frame, segment.salt, segment.frames);
         segment.dirty = true;
+        if self.allocation > 0 && segment.end + frame.len() as u64 > segment.allocated {
+            segment.allocate(frame.len().max(self.allocation) as u64);
+        }
         let written = segment
             .file
             .write_all_at(frame, segment.end)
@@ -98,17 +115,39 @@ impl LogWriter {
             salt,
             end: header.len() as u64,
             frames: 0,
+            allocated: header.len() as u64,
             dirty: false,
         })
     }
 }
 
 impl Segment {
+    /// Writes zeros ahead of the frames. Where there is no room for them, the frames themselves may still fit, and
+    /// this segment is made longer by them alone from then on.
+    fn allocate(&mut self, bytes: u64) {
+        let from = self.allocated.max(self.end);
+        let mut to = from;
+        while to < from + bytes {
+            let piece = ZEROS.len().min((from + bytes - to) as usize);
+            if self.file.write_all_at(&ZEROS[..piece], to).is_err() {
+                // Zeros that stay do no harm.
+                let _ = self.file.truncate(from);
+                self.allocated = u64::MAX;
+                return;
+            }
+            to += piece as u64;
+        }
+        self.allocated = to;
+    }
+
     fn take_back(&mut self) -> Result<(), TelemetryError> {
         let cannot =
             |error: std::io::Error| failed("cannot take back an unfinished log frame", &error);
         self.file.truncate(self.end).map_err(cannot)?;
         self.file.sync().map_err(cannot)?;
+        if self.allocated != u64::MAX {
+            self.allocated = self.end;
+        }
         self.dirty = false;
         Ok(())
     }
@@ -136,7 +175,7 @@ mod tests {
     #[test]
     fn a_full_disk_keeps_nothing_partial_and_recovers_by_itself() {
         let disk = SimulatedDisk::new(1);
-        let mut log = LogWriter::new(Arc::new(disk.clone()), 1);
+        let mut log = LogWriter::new(Arc::new(disk.clone()), 1, 4096);
         log.append(&mut frame(b"one")).unwrap();
         disk.set_faults(Faults {
             capacity: Some(log.length() + 10),
@@ -155,7 +194,7 @@ mod tests {
     #[test]
     fn a_frame_whose_sync_failed_is_taken_back_before_the_next_one() {
         let disk = SimulatedDisk::new(1);
-        let mut log = LogWriter::new(Arc::new(disk.clone()), 1);
+        let mut log = LogWriter::new(Arc::new(disk.clone()), 1, 0);
         log.append(&mut frame(b"one")).unwrap();
         disk.set_faults(Faults {
             sync_fails: true,
@@ -165,5 +204,32 @@ mod tests {
         disk.set_faults(Faults::default());
         log.append(&mut frame(b"two")).unwrap();
         assert_eq!(payloads(&disk), [b"one", b"two"]);
+    }
+
+    #[test]
+    fn a_segment_is_left_only_once_what_was_refused_is_taken_back() {
+        let disk = SimulatedDisk::new(1);
+        let mut log = LogWriter::new(Arc::new(disk.clone()), 1, 0);
+        log.append(&mut frame(b"one")).unwrap();
+        disk.set_faults(Faults {
+            sync_fails: true,
+            ..Faults::default()
+        });
+        assert!(log.append(&mut frame(b"lost")).is_err());
+        assert!(log.rotate().is_err());
+        disk.set_faults(Faults::default());
+        assert_eq!(log.rotate().unwrap(), 2);
+        assert_eq!(payloads(&disk), [b"one"]);
+    }
+
+    #[test]
+    fn zeros_ahead_of_the_frames_are_no_damage() {
+        let disk = SimulatedDisk::new(1);
+        let mut log = LogWriter::new(Arc::new(disk.clone()), 1, 100);
+        for payload in [&[1; 30][..], &[2; 300], &[3; 5]] {
+            log.append(&mut frame(payload)).unwrap();
+        }
+        assert!(disk.open(&segment_name(1)).unwrap().length().unwrap() > log.length());
+        assert_eq!(payloads(&disk), [vec![1; 30], vec![2; 300], vec![3; 5]]);
     }
 }

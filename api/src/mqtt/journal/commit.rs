@@ -1,0 +1,135 @@
+//! The thread that makes entries durable.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::files::Files;
+use super::{Group, Position, Shared};
+
+/// Groups are put together to frames of about this size.
+const FRAME: usize = 4 << 20;
+/// How long to wait before a write that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long entries that nobody waits for may wait for others.
+const LAZINESS: Duration = Duration::from_millis(100);
+/// How often a write is tried again once the journal is to be closed.
+const LAST_TRIES: u32 = 10;
+
+pub struct Committer {
+    shared: Arc<Shared>,
+    files: Files,
+    snapshot: Option<JoinHandle<Option<u64>>>,
+}
+
+impl Committer {
+    pub const fn new(shared: Arc<Shared>, files: Files) -> Self {
+        Self {
+            shared,
+            files,
+            snapshot: None,
+        }
+    }
+
+    /// Until the journal is closed.
+    pub fn run(mut self) {
+        while let Some((groups, position)) = self.next() {
+            if !self.commit(&groups) {
+                tracing::error!(
+                    "entries of the MQTT journal were not written before it was closed"
+                );
+                break;
+            }
+            let bytes: usize = groups.iter().map(|group| group.payload.len()).sum();
+            self.shared.apply(groups, position);
+            self.shared
+                .waiting
+                .fetch_sub(bytes as u64, Ordering::Relaxed);
+            self.compact();
+        }
+        if let Some(snapshot) = self.snapshot.take() {
+            let _ = snapshot.join();
+        }
+    }
+
+    /// All that waits; `None` once closed and empty.
+    fn next(&self) -> Option<(Vec<Group>, Position)> {
+        let mut queue = self.shared.queue.lock();
+        while !queue.urgent && !queue.closed {
+            if queue.groups.is_empty() {
+                self.shared.filled.wait(&mut queue);
+                continue;
+            }
+            let waited = self.shared.filled.wait_for(&mut queue, LAZINESS);
+            if waited.timed_out() {
+                break;
+            }
+        }
+        if queue.groups.is_empty() {
+            return None;
+        }
+        queue.urgent = false;
+        Some((std::mem::take(&mut queue.groups), queue.position))
+    }
+
+    /// Tries until the disk takes it. Answers false if the journal was closed before that.
+    fn commit(&mut self, groups: &[Group]) -> bool {
+        let mut payloads: Vec<Vec<u8>> = vec![Vec::new()];
+        for group in groups {
+            if let Some(last) = payloads.last_mut().filter(|last| last.len() < FRAME) {
+                last.extend_from_slice(&group.payload);
+            } else {
+                payloads.push(group.payload.clone());
+            }
+        }
+        let entries: usize = groups.iter().map(|group| group.entries.len()).sum();
+        let (mut failed, mut last_tries) = (false, 0);
+        while let Err(error) = self.files.append(&payloads, entries as u64) {
+            self.shared.failures.fetch_add(1, Ordering::Relaxed);
+            if !std::mem::replace(&mut failed, true) {
+                tracing::error!(%error, "the MQTT journal cannot be written; trying again");
+            }
+            if self.shared.queue.lock().closed {
+                last_tries += 1;
+                if last_tries >= LAST_TRIES {
+                    return false;
+                }
+            }
+            std::thread::sleep(PAUSE);
+        }
+        if failed {
+            tracing::warn!("the MQTT journal can be written again");
+        }
+        true
+    }
+
+    /// Writes a snapshot beside the commits, once the log has grown long.
+    fn compact(&mut self) {
+        if let Some(running) = self.snapshot.take_if(|snapshot| snapshot.is_finished())
+            && let Ok(Some(bytes)) = running.join()
+        {
+            self.files.snapshot_written(bytes);
+        }
+        if self.snapshot.is_some() || !self.files.wants_snapshot() {
+            return;
+        }
+        let job = self.files.rotate();
+        // This thread alone changes the state, so it is that of the rotation.
+        let entries = self.shared.state.read().snapshot();
+        let write = move || match job.write(&entries) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                tracing::error!(%error, "a snapshot of the MQTT journal was not written; its log stays");
+                None
+            }
+        };
+        self.snapshot = std::thread::Builder::new()
+            .name("mqtt-snapshot".to_owned())
+            .spawn(write)
+            .inspect_err(
+                |error| tracing::error!(%error, "no snapshot of the MQTT journal was written"),
+            )
+            .ok();
+    }
+}

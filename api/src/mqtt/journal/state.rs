@@ -1,0 +1,484 @@
+//! What outlives connections, and how entries change it. No I/O: the same entries give the same state.
+
+mod lag;
+mod reading;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use tellee_actors::ids::{ChannelId, ThingId};
+use tellee_actors::time::Timestamp;
+
+pub use lag::LagLimits;
+pub use reading::{Ahead, Positions};
+
+use super::channel::{ChannelLog, Logged};
+use super::entry::{Assigned, Entry, Sending, SessionId, Source};
+use super::record::{Kept, SessionRecord};
+use crate::mqtt::codec::{QoS, Will};
+use crate::mqtt::message::Message;
+use crate::mqtt::retained::Retained;
+use crate::mqtt::session::{Awaiting, Delivery, Held, Inflight, Taken};
+use crate::mqtt::topic;
+
+/// Bounds of what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateLimits {
+    pub retained_messages: usize,
+    pub retained_bytes: usize,
+    /// Retained messages that wait for one session.
+    pub backlog_messages: usize,
+}
+
+/// A will whose client is connected or may return.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingWill {
+    pub thing: ThingId,
+    pub will: Arc<Will>,
+    /// `None` while its client is connected.
+    pub due: Option<Timestamp>,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct State {
+    limits: StateLimits,
+    sessions: HashMap<SessionId, SessionRecord>,
+    channels: HashMap<ChannelId, ChannelLog>,
+    log_bytes: usize,
+    retained: Retained,
+    wills: HashMap<SessionId, PendingWill>,
+    due: BTreeSet<(Timestamp, SessionId)>,
+    /// No session has a higher number.
+    last_session: SessionId,
+}
+
+impl State {
+    pub fn new(limits: StateLimits) -> Self {
+        Self {
+            retained: Retained::new(limits.retained_messages, limits.retained_bytes),
+            limits,
+            sessions: HashMap::new(),
+            channels: HashMap::new(),
+            log_bytes: 0,
+            wills: HashMap::new(),
+            due: BTreeSet::new(),
+            last_session: 0,
+        }
+    }
+
+    pub fn sessions(&self) -> impl Iterator<Item = &SessionRecord> {
+        self.sessions.values()
+    }
+
+    pub fn session(&self, session: SessionId) -> Option<&SessionRecord> {
+        self.sessions.get(&session)
+    }
+
+    pub const fn last_session(&self) -> SessionId {
+        self.last_session
+    }
+
+    pub const fn retained(&self) -> &Retained {
+        &self.retained
+    }
+
+    /// Bytes of messages that sessions still have to get, about.
+    pub const fn log_bytes(&self) -> usize {
+        self.log_bytes
+    }
+
+    pub fn logged_messages(&self) -> usize {
+        self.channels.values().map(ChannelLog::len).sum()
+    }
+
+    /// The number that comes next in each channel's log.
+    pub fn next_numbers(&self) -> impl Iterator<Item = (ChannelId, u64)> {
+        self.channels
+            .iter()
+            .map(|(channel, log)| (*channel, log.next()))
+    }
+
+    pub const fn wills(&self) -> &HashMap<SessionId, PendingWill> {
+        &self.wills
+    }
+
+    /// Wills that are due, the most urgent first.
+    pub fn due_wills(&self, now: Timestamp) -> Vec<(SessionId, PendingWill)> {
+        self.due
+            .iter()
+            .take_while(|(due, _)| *due <= now)
+            .filter_map(|(_, session)| Some((*session, self.wills.get(session)?.clone())))
+            .collect()
+    }
+
+    /// Entries that give this state when they are applied to an empty one.
+    pub fn snapshot(&self) -> Vec<Entry> {
+        let mut entries = vec![Entry::Numbered {
+            session: self.last_session,
+        }];
+        let sessions = self.sessions.values().cloned();
+        entries.extend(sessions.map(|session| Entry::Session(Box::new(session))));
+        for log in self.channels.values() {
+            entries.extend(log.from(0).map(|logged| Entry::Message {
+                seq: logged.seq,
+                logged: true,
+                // Whether it still is the last of its topic is said below.
+                retained: false,
+                message: Arc::clone(&logged.message),
+                assigned: logged.assigned.to_vec(),
+            }));
+        }
+        entries.extend(self.retained.all().map(|message| Entry::Message {
+            seq: 0,
+            logged: false,
+            retained: true,
+            message: Arc::clone(message),
+            assigned: Vec::new(),
+        }));
+        for (session, pending) in &self.wills {
+            entries.push(Entry::WillSet {
+                session: *session,
+                thing: pending.thing,
+                will: Arc::clone(&pending.will),
+            });
+            entries.extend(pending.due.map(|due| Entry::WillDue {
+                session: *session,
+                due,
+            }));
+        }
+        entries
+    }
+
+    /// Answers how many retained messages found no room.
+    pub fn apply(&mut self, entry: &Entry) -> usize {
+        let mut refused = 0;
+        match entry {
+            Entry::Opened {
+                session,
+                owner,
+                expiry,
+            } => {
+                self.number(*session);
+                self.end(*session);
+                let record = SessionRecord::new(*session, owner.clone(), *expiry);
+                self.sessions.insert(*session, record);
+            }
+            Entry::Resumed {
+                session,
+                key_hash,
+                expiry,
+            } => {
+                if let Some(record) = self.sessions.get_mut(session) {
+                    record.owner.key_hash = *key_hash;
+                    record.expiry = *expiry;
+                    record.expires_at = None;
+                }
+            }
+            Entry::Left {
+                session,
+                expires_at,
+            } => {
+                if let Some(record) = self.sessions.get_mut(session) {
+                    record.expires_at = Some(*expires_at);
+                }
+            }
+            Entry::Ended { session } => self.end(*session),
+            Entry::Subscribed {
+                session,
+                filter,
+                held,
+                retained,
+            } => refused = self.subscribe(*session, filter, *held, *retained),
+            Entry::Unsubscribed { session, filter } => self.unsubscribe(*session, filter),
+            Entry::Withdrawn { session, channel } => self.withdraw(*session, *channel),
+            Entry::Message {
+                seq,
+                logged,
+                retained,
+                message,
+                assigned,
+            } => {
+                self.number(message.origin);
+                if *retained {
+                    refused = usize::from(!self.retained.set(message));
+                }
+                if *logged {
+                    self.log(*seq, message, assigned);
+                }
+            }
+            Entry::Expired { at } => self.retained.expire(*at),
+            Entry::Sent { session, sending } => self.sent(*session, sending),
+            Entry::Passed { session, source } => self.pass(*session, *source),
+            Entry::Received { session, packet_id } => {
+                if let Some(inflight) = self.inflight(*session, *packet_id) {
+                    inflight.awaiting = Awaiting::Complete;
+                }
+            }
+            Entry::Acknowledged { session, packet_id } => {
+                if let Some(record) = self.sessions.get_mut(session) {
+                    record
+                        .inflight
+                        .retain(|inflight| inflight.packet_id != *packet_id);
+                }
+            }
+            Entry::Taken {
+                session,
+                packet_id,
+                received_at,
+            } => {
+                if let Some(record) = self.sessions.get_mut(session) {
+                    let taken = Taken {
+                        received_at: *received_at,
+                        settled: false,
+                    };
+                    record.taken.insert(*packet_id, taken);
+                }
+            }
+            Entry::Settled { session, packet_id } => {
+                let record = self.sessions.get_mut(session);
+                if let Some(taken) = record.and_then(|record| record.taken.get_mut(packet_id)) {
+                    taken.settled = true;
+                }
+            }
+            Entry::Released { session, packet_id } => {
+                if let Some(record) = self.sessions.get_mut(session) {
+                    record.taken.remove(packet_id);
+                }
+            }
+            Entry::WillSet {
+                session,
+                thing,
+                will,
+            } => {
+                self.number(*session);
+                self.clear_will(*session);
+                let pending = PendingWill {
+                    thing: *thing,
+                    will: Arc::clone(will),
+                    due: None,
+                };
+                self.wills.insert(*session, pending);
+            }
+            Entry::WillDue { session, due } => {
+                if let Some(pending) = self.wills.get_mut(session) {
+                    if let Some(earlier) = pending.due.replace(*due) {
+                        self.due.remove(&(earlier, *session));
+                    }
+                    self.due.insert((*due, *session));
+                }
+            }
+            Entry::WillCleared { session } => self.clear_will(*session),
+            Entry::Session(record) => {
+                self.number(record.id);
+                self.end(record.id);
+                for (channel, seq) in &record.cursors {
+                    self.channels.entry(*channel).or_default().enter(*seq);
+                }
+                self.sessions.insert(record.id, (**record).clone());
+            }
+            Entry::Numbered { session } => self.number(*session),
+        }
+        refused
+    }
+
+    fn number(&mut self, session: SessionId) {
+        self.last_session = self.last_session.max(session);
+    }
+
+    fn inflight(&mut self, session: SessionId, packet_id: u16) -> Option<&mut Inflight> {
+        self.sessions
+            .get_mut(&session)?
+            .inflight
+            .iter_mut()
+            .find(|inflight| inflight.packet_id == packet_id)
+    }
+
+    fn clear_will(&mut self, session: SessionId) {
+        if let Some(due) = self.wills.remove(&session).and_then(|pending| pending.due) {
+            self.due.remove(&(due, session));
+        }
+    }
+
+    fn end(&mut self, session: SessionId) {
+        let Some(record) = self.sessions.remove(&session) else {
+            return;
+        };
+        for (channel, seq) in record.cursors {
+            self.leave_log(channel, seq);
+        }
+    }
+
+    fn leave_log(&mut self, channel: ChannelId, seq: u64) {
+        let Some(log) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let before = log.bytes();
+        log.leave(seq);
+        self.log_bytes -= before - log.bytes();
+        if !log.has_readers() {
+            self.channels.remove(&channel);
+        }
+    }
+
+    fn subscribe(&mut self, session: SessionId, filter: &str, held: Held, retained: bool) -> usize {
+        let mut refused = 0;
+        let (Some(record), Some(channel)) = (self.sessions.get_mut(&session), held.channel) else {
+            return refused;
+        };
+        let next = self.channels.get(&channel).map_or(0, ChannelLog::next);
+        let from = record
+            .subscriptions
+            .get(filter)
+            .filter(|earlier| earlier.held.channel == held.channel)
+            .map_or(next, |earlier| earlier.from);
+        record
+            .subscriptions
+            .insert(filter.into(), Kept { held, from });
+        if held.subscription.qos != QoS::AtMostOnce && !record.cursors.contains_key(&channel) {
+            record.cursors.insert(channel, next);
+            self.channels.entry(channel).or_default().enter(next);
+        }
+        if retained {
+            let room = self.limits.backlog_messages;
+            for message in self.retained.matching(filter, Timestamp::MIN) {
+                let qos = held.subscription.qos.min(message.qos);
+                if qos == QoS::AtMostOnce {
+                    continue;
+                }
+                if record.backlog.len() >= room {
+                    refused += 1;
+                    continue;
+                }
+                record.queue(Delivery {
+                    message: Arc::clone(message),
+                    qos,
+                    retain: true,
+                    subscription_ids: held.subscription.identifier.into_iter().collect(),
+                });
+            }
+        }
+        self.close_cursor(session, channel);
+        refused
+    }
+
+    fn unsubscribe(&mut self, session: SessionId, filter: &str) {
+        let removed = self
+            .sessions
+            .get_mut(&session)
+            .and_then(|record| record.subscriptions.remove(filter));
+        if let Some(channel) = removed.and_then(|kept| kept.held.channel) {
+            self.close_cursor(session, channel);
+        }
+    }
+
+    /// A session without a subscription at QoS 1 or 2 to a channel does not hold its log up.
+    fn close_cursor(&mut self, session: SessionId, channel: ChannelId) {
+        let Some(record) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let reads = record.subscriptions.values().any(|kept| {
+            kept.held.channel == Some(channel) && kept.held.subscription.qos != QoS::AtMostOnce
+        });
+        if !reads && let Some(seq) = record.cursors.remove(&channel) {
+            self.leave_log(channel, seq);
+        }
+    }
+
+    fn withdraw(&mut self, session: SessionId, channel: ChannelId) {
+        let Some(record) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        record
+            .subscriptions
+            .retain(|_, kept| kept.held.channel != Some(channel));
+        record
+            .backlog
+            .retain(|(_, delivery)| delivery.message.channel != channel);
+        record.inflight.retain(|inflight| {
+            inflight.awaiting == Awaiting::Complete || inflight.delivery.message.channel != channel
+        });
+        self.close_cursor(session, channel);
+    }
+
+    fn log(&mut self, seq: u64, message: &Arc<Message>, assigned: &[Assigned]) {
+        // Without a reader nobody has to get it.
+        if let Some(log) = self.channels.get_mut(&message.channel) {
+            let before = log.bytes();
+            log.push(Logged {
+                seq,
+                message: Arc::clone(message),
+                assigned: assigned.into(),
+            });
+            self.log_bytes += log.bytes() - before;
+        }
+    }
+
+    fn sent(&mut self, session: SessionId, sending: &Sending) {
+        let Some(record) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        record.last_packet_id = sending.packet_id;
+        let message = match sending.source {
+            Source::Log { channel, seq } => self
+                .channels
+                .get(&channel)
+                .and_then(|log| log.get(seq))
+                .map(|logged| Arc::clone(&logged.message)),
+            Source::Backlog { number } => record
+                .backlog
+                .iter()
+                .find(|(known, _)| *known == number)
+                .map(|(_, delivery)| Arc::clone(&delivery.message)),
+        };
+        // It is missing where its channel was withdrawn meanwhile, or the journal is damaged.
+        if let Some(message) = message {
+            record.inflight.push_back(Inflight {
+                packet_id: sending.packet_id,
+                awaiting: Awaiting::first_of(sending.qos),
+                delivery: Delivery {
+                    message,
+                    qos: sending.qos,
+                    retain: sending.retain,
+                    subscription_ids: sending.subscription_ids.clone(),
+                },
+            });
+        }
+        self.pass(session, sending.source);
+    }
+
+    fn pass(&mut self, session: SessionId, source: Source) {
+        let Some(record) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        match source {
+            Source::Log { channel, seq } => {
+                let (Some(cursor), Some(log)) = (
+                    record.cursors.get_mut(&channel),
+                    self.channels.get_mut(&channel),
+                ) else {
+                    return;
+                };
+                let to = seq.saturating_add(1).min(log.next());
+                if to > *cursor {
+                    let before = log.bytes();
+                    log.step(std::mem::replace(cursor, to), to);
+                    self.log_bytes -= before - log.bytes();
+                }
+            }
+            Source::Backlog { number } => {
+                while record
+                    .backlog
+                    .pop_front_if(|(known, _)| *known <= number)
+                    .is_some()
+                {}
+            }
+        }
+    }
+}
+
+/// The filter without its share name; whether it has one.
+fn plain_filter(text: &str) -> Option<&str> {
+    let parsed = topic::parse_filter(text).ok()?;
+    parsed.share.is_none().then_some(parsed.filter)
+}

@@ -1,0 +1,504 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use tellee_actors::ids::ThingId;
+use tellee_actors::time::Timestamp;
+use tellee_projections::telemetry::disk::{Faults, SimulatedDisk};
+use uuid::Uuid;
+
+use super::bytes::Cursor;
+use super::entry::entries;
+use super::*;
+use crate::mqtt::codec::{MessageProperties, QoS, Will};
+use crate::mqtt::fanout::Subscription;
+use crate::mqtt::message::Message;
+use crate::mqtt::session::Held;
+
+const LIMITS: StateLimits = StateLimits {
+    retained_messages: 3,
+    retained_bytes: 10_000,
+    backlog_messages: 2,
+};
+
+fn channel(number: u8) -> ChannelId {
+    ChannelId(Uuid::from_u128(u128::from(number)))
+}
+
+fn qos(number: u8) -> QoS {
+    QoS::from_bits(number % 3).unwrap()
+}
+
+fn filter(number: u8) -> &'static str {
+    ["a", "+", "#", "b/#", "$share/g/a"][usize::from(number) % 5]
+}
+
+fn message(seed: u8) -> Arc<Message> {
+    let properties = MessageProperties {
+        is_text: Some(true),
+        content_type: (seed % 2 == 0).then(|| "text/plain".to_owned()),
+        correlation_data: Some(Bytes::from_static(b"id")),
+        user_properties: vec![("k".to_owned(), seed.to_string())],
+        ..MessageProperties::default()
+    };
+    Arc::new(Message {
+        channel: channel(seed % 2),
+        topic: Arc::from(["a", "b", "b/c"][usize::from(seed) % 3]),
+        payload: Bytes::copy_from_slice(&vec![seed; usize::from(seed % 4)]),
+        qos: qos(seed / 3),
+        retain: seed % 5 == 0,
+        received_at: Timestamp(i64::from(seed)),
+        expires_at: (seed % 7 == 0).then(|| Timestamp(i64::from(seed) + 50)),
+        properties: (seed % 3 == 0).then(|| Box::new(properties)),
+        origin: u64::from(seed % 6),
+    })
+}
+
+/// One of everything that may happen, by a few small numbers, most of which name something that is there.
+fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
+    let session = u64::from(session % 4) + 1;
+    let packet_id = u16::from(number % 6) + 1;
+    let at = Timestamp(i64::from(number));
+    let subscription = Subscription {
+        qos: qos(number),
+        no_local: number % 4 == 0,
+        retain_as_published: number % 2 == 0,
+        identifier: (number % 3 == 0).then_some(u32::from(number) + 1),
+    };
+    let source = if number % 5 == 0 {
+        Source::Backlog {
+            number: u64::from(number / 5 % 4),
+        }
+    } else {
+        let which = usize::from(number % 2);
+        Source::Log {
+            channel: channel(number % 2),
+            seq: seqs[which].saturating_sub(u64::from(number / 8 % 4) + 1),
+        }
+    };
+    match kind % 20 {
+        0 | 1 => Entry::Opened {
+            session,
+            owner: Owner {
+                thing: ThingId(Uuid::from_u128(7)),
+                client_id: format!("client {session}").into(),
+                key_hash: (number % 2 == 0).then_some([number; 32]),
+            },
+            expiry: u32::from(number),
+        },
+        2 => Entry::Resumed {
+            session,
+            key_hash: None,
+            expiry: 9,
+        },
+        3 => Entry::Left {
+            session,
+            expires_at: at,
+        },
+        4 => Entry::Ended { session },
+        5 | 6 | 7 => Entry::Subscribed {
+            session,
+            filter: filter(number).into(),
+            held: Held {
+                channel: Some(channel(number % 2)),
+                subscription,
+            },
+            retained: number % 2 == 0 && !filter(number).starts_with('$'),
+        },
+        8 => Entry::Unsubscribed {
+            session,
+            filter: filter(number).into(),
+        },
+        9 => Entry::Withdrawn {
+            session,
+            channel: channel(number % 2),
+        },
+        10 | 11 | 12 => {
+            let message = message(number);
+            let seq = &mut seqs[usize::from(number % 2)];
+            *seq += 1;
+            Entry::Message {
+                seq: *seq - 1,
+                logged: true,
+                retained: message.retain,
+                message,
+                assigned: (number % 4 == 0)
+                    .then_some(Assigned {
+                        session,
+                        subscription,
+                    })
+                    .into_iter()
+                    .collect(),
+            }
+        }
+        13 => Entry::Sent {
+            session,
+            sending: Sending {
+                packet_id,
+                source,
+                qos: qos(number % 2 + 1),
+                retain: number % 2 == 0,
+                subscription_ids: vec![1, u32::from(number)],
+            },
+        },
+        14 => Entry::Passed { session, source },
+        15 => Entry::Received { session, packet_id },
+        16 => Entry::Acknowledged { session, packet_id },
+        17 if number % 3 == 0 => Entry::Taken {
+            session,
+            packet_id,
+            received_at: at,
+        },
+        17 if number % 3 == 1 => Entry::Settled { session, packet_id },
+        17 => Entry::Released { session, packet_id },
+        18 if number % 3 == 0 => Entry::WillCleared { session },
+        18 if number % 3 == 1 => Entry::WillDue { session, due: at },
+        18 => Entry::WillSet {
+            session,
+            thing: ThingId(Uuid::from_u128(7)),
+            will: Arc::new(Will {
+                topic: Arc::from("a"),
+                payload: Bytes::from_static(b"gone"),
+                qos: qos(number),
+                retain: false,
+                delay: u32::from(number),
+                message_expiry: Some(4),
+                properties: None,
+            }),
+        },
+        _ => Entry::Expired { at },
+    }
+}
+
+fn history(steps: &[(u8, u8, u8)]) -> Vec<Entry> {
+    let mut seqs = [0; 2];
+    steps
+        .iter()
+        .map(|(kind, session, number)| entry(*kind, *session, *number, &mut seqs))
+        .collect()
+}
+
+fn state_of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> State {
+    let mut state = State::new(LIMITS);
+    for entry in entries {
+        state.apply(entry);
+    }
+    state
+}
+
+fn payload(entries: &[Entry]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for entry in entries {
+        entry.put(&mut payload);
+    }
+    payload
+}
+
+proptest! {
+    #[test]
+    fn replay_gives_the_state(steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..80)) {
+        let history = history(&steps);
+        let state = state_of(&history);
+        let read = entries(&payload(&history)).unwrap();
+        prop_assert_eq!(&read, &history);
+        prop_assert_eq!(&state_of(&read), &state);
+    }
+
+    #[test]
+    fn a_snapshot_gives_the_state_at_any_point(
+        steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..80),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let history = history(&steps);
+        let (before, after) = history.split_at(cut.index(history.len() + 1));
+        let snapshot = entries(&payload(&state_of(before).snapshot())).unwrap();
+        prop_assert_eq!(&state_of(&snapshot), &state_of(before));
+        prop_assert_eq!(state_of(snapshot.iter().chain(after)), state_of(&history));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Entry::get(&mut Cursor::new(&bytes));
+    }
+
+    #[test]
+    fn what_no_session_has_to_get_is_not_kept(
+        steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..80),
+    ) {
+        let mut state = state_of(&history(&steps));
+        for session in 1..=4 {
+            state.apply(&Entry::Ended { session });
+        }
+        prop_assert_eq!((state.logged_messages(), state.log_bytes()), (0, 0));
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    fn steps(&mut self, count: usize) -> Vec<(u8, u8, u8)> {
+        (0..count)
+            .map(|_| {
+                let bits = self.next();
+                (bits as u8, (bits >> 8) as u8, (bits >> 16) as u8)
+            })
+            .collect()
+    }
+}
+
+fn recovered(disk: &SimulatedDisk, access: Access) -> files::Recovered {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    recover(&disk, LIMITS, access).unwrap()
+}
+
+/// Writes batches as the committer does, with a snapshot after every few. Answers how many were acknowledged.
+fn write(disk: &SimulatedDisk, known: &State, batches: &[Vec<Entry>]) -> usize {
+    let recovered = recovered(disk, Access::Write);
+    let mut files = Files::new(Arc::new(disk.clone()), &recovered);
+    files.set_shortest_log(900);
+    let mut state = state_of(&known.snapshot());
+    for (count, batch) in batches.iter().enumerate() {
+        if files.append(&[payload(batch)], batch.len() as u64).is_err() {
+            return count;
+        }
+        for entry in batch {
+            state.apply(entry);
+        }
+        if files.wants_snapshot()
+            && let Ok(bytes) = files.rotate().write(&state.snapshot())
+        {
+            files.snapshot_written(bytes);
+        }
+    }
+    batches.len()
+}
+
+#[test]
+fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
+    for seed in 0..250 {
+        let mut random = Random(seed);
+        let history = history(&random.steps(60));
+        let batches: Vec<Vec<Entry>> = history.chunks(3).map(<[Entry]>::to_vec).collect();
+        let disk = SimulatedDisk::new(seed);
+        disk.set_faults(Faults {
+            crash_after: Some(random.next() % 90),
+            ..Faults::default()
+        });
+        let empty = State::new(LIMITS);
+        // The disk may be gone before anything was opened.
+        let acknowledged = if disk.list().is_ok() {
+            write(&disk, &empty, &batches)
+        } else {
+            0
+        };
+        let disk = disk.after_power_cut();
+        let found = recovered(&disk, Access::Write);
+        assert!(found.damages.is_empty(), "seed {seed}: {:?}", found.damages);
+        let next = (acknowledged + 1).min(batches.len());
+        let state = [acknowledged, next]
+            .into_iter()
+            .map(|count| state_of(batches[..count].iter().flatten()))
+            .find(|state| *state == found.state)
+            .unwrap_or_else(|| panic!("seed {seed}: not the state after {acknowledged} batches"));
+        // And it goes on from there.
+        let more: Vec<Vec<Entry>> = batches[next..].to_vec();
+        assert_eq!(write(&disk, &state, &more), more.len(), "seed {seed}");
+        let mut state = state;
+        more.iter().flatten().for_each(|entry| {
+            state.apply(entry);
+        });
+        let again = recovered(&disk.after_power_cut(), Access::Look);
+        assert!(again.damages.is_empty(), "seed {seed}: {:?}", again.damages);
+        assert_eq!(again.state, state, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_reported_and_costs_no_other_frame() {
+    let opened = |session| Entry::Opened {
+        session,
+        owner: Owner {
+            thing: ThingId(Uuid::nil()),
+            client_id: "c".into(),
+            key_hash: None,
+        },
+        expiry: 9,
+    };
+    let disk = SimulatedDisk::new(1);
+    let batches: Vec<Vec<Entry>> = (1..=3).map(|session| vec![opened(session)]).collect();
+    write(&disk, &State::new(LIMITS), &batches);
+    let name = disk.list().unwrap().pop().unwrap();
+    let second = frame::START + frame::FRAME_HEADER + payload(&batches[0]).len();
+    for byte in second..second + frame::FRAME_HEADER {
+        disk.flip_bit(&name, byte, 3);
+        let found = recovered(&disk, Access::Look);
+        assert_eq!(found.damages.len(), 1);
+        assert_eq!(found.damages[0].offset, second as u64);
+        let mut sessions: Vec<u64> = found.state.sessions().map(|session| session.id).collect();
+        sessions.sort_unstable();
+        assert_eq!(sessions, [1, 3]);
+        disk.flip_bit(&name, byte, 3);
+    }
+    // The damaged file is put aside once a snapshot stands for it.
+    disk.flip_bit(&name, second, 3);
+    let found = recovered(&disk, Access::Write);
+    let mut files = Files::new(Arc::new(disk.clone()), &found);
+    files.rotate().write(&found.state.snapshot()).unwrap();
+    assert!(disk.list().unwrap().contains(&format!("damaged-{name}")));
+    assert!(recovered(&disk, Access::Look).damages.is_empty());
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_for_a_while_delays_and_loses_nothing() {
+    let disk = SimulatedDisk::new(1);
+    let journal = Journal::open_on(Arc::new(disk.clone()), LIMITS).unwrap();
+    disk.set_faults(Faults {
+        sync_fails: true,
+        ..Faults::default()
+    });
+    let position = journal.append(vec![entry(0, 0, 1, &mut [0; 2])]);
+    while journal.failures() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(journal.durable() < position);
+    assert_eq!(journal.read(|state| state.sessions().count()), 0);
+    disk.set_faults(Faults::default());
+    journal.reached(position).await;
+    assert_eq!(journal.read(|state| state.sessions().count()), 1);
+    journal.close();
+    assert_eq!(
+        recovered(&disk.after_power_cut(), Access::Look)
+            .state
+            .sessions()
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn messages_of_a_channel_are_numbered_on_after_a_restart() {
+    let disk = SimulatedDisk::new(1);
+    let subscribed = |session: u64| Entry::Subscribed {
+        session,
+        filter: "a".into(),
+        held: Held {
+            channel: Some(channel(0)),
+            subscription: Subscription {
+                qos: QoS::AtLeastOnce,
+                no_local: false,
+                retain_as_published: false,
+                identifier: None,
+            },
+        },
+        retained: false,
+    };
+    let logged = || Entry::Message {
+        seq: 0,
+        logged: true,
+        retained: false,
+        // Of channel 0, topic `a` and QoS 1.
+        message: Arc::new(Message {
+            topic: Arc::from("a"),
+            qos: QoS::AtLeastOnce,
+            origin: 0,
+            ..(*message(2)).clone()
+        }),
+        assigned: Vec::new(),
+    };
+    let read = |journal: &Journal| {
+        let ahead = journal.read(|state| state.read(1, &mut Positions::default(), 10));
+        let seqs = ahead.iter().map(|ahead| match ahead.source {
+            Source::Log { seq, .. } => seq,
+            Source::Backlog { number } => number,
+        });
+        seqs.collect::<Vec<u64>>()
+    };
+    let journal = Journal::open_on(Arc::new(disk.clone()), LIMITS).unwrap();
+    let opened = entry(0, 0, 1, &mut [0; 2]);
+    let position = journal.append(vec![opened, subscribed(1), logged(), logged()]);
+    journal.reached(position).await;
+    let before = read(&journal);
+    assert_eq!(before.len(), 2);
+    journal.close();
+    let journal = Journal::open_on(Arc::new(disk), LIMITS).unwrap();
+    let position = journal.append(vec![logged()]);
+    journal.reached(position).await;
+    let after = read(&journal);
+    assert_eq!(after[..2], before[..]);
+    assert_eq!(after[2], before[1] + 1);
+}
+
+#[test]
+fn sessions_far_behind_are_named_and_those_that_need_nothing_go_on() {
+    let mut state = State::new(LIMITS);
+    let held = |number| Held {
+        channel: Some(channel(0)),
+        subscription: Subscription {
+            qos: qos(number),
+            no_local: false,
+            retain_as_published: false,
+            identifier: None,
+        },
+    };
+    for (session, filter) in [(0, "a"), (1, "b")] {
+        state.apply(&entry(0, session, 1, &mut [0; 2]));
+        state.apply(&Entry::Subscribed {
+            session: u64::from(session) + 1,
+            filter: filter.into(),
+            held: held(1),
+            retained: false,
+        });
+    }
+    for seq in 0..10 {
+        state.apply(&Entry::Message {
+            seq,
+            logged: true,
+            retained: false,
+            message: Arc::new(Message {
+                topic: Arc::from("a"),
+                qos: QoS::AtLeastOnce,
+                origin: 0,
+                expires_at: None,
+                received_at: Timestamp(0),
+                ..(*message(2)).clone()
+            }),
+            assigned: Vec::new(),
+        });
+    }
+    let limits = LagLimits {
+        channel_bytes: 1 << 20,
+        node_bytes: 1 << 20,
+        age: Duration::from_secs(100),
+    };
+    let now = Timestamp(1);
+    let lag = state.lag(limits, now);
+    let passed = Entry::Passed {
+        session: 2,
+        source: Source::Log {
+            channel: channel(0),
+            seq: 9,
+        },
+    };
+    assert_eq!((lag.passed, lag.behind), (vec![passed], vec![]));
+    let crowded = LagLimits {
+        channel_bytes: state.log_bytes() / 2,
+        ..limits
+    };
+    assert_eq!(state.lag(crowded, now).behind, [(1, 10)]);
+    let node = LagLimits {
+        node_bytes: state.log_bytes() / 2,
+        ..limits
+    };
+    assert_eq!(state.lag(node, now).behind, [(1, 10)]);
+    let old = Timestamp(Duration::from_secs(200).as_nanos() as i64);
+    assert_eq!(state.lag(limits, old).behind, [(1, 10)]);
+}

@@ -1,0 +1,1 @@
+"""Tellee and what others run in its place, measured side by side. Started by loadtests/bench.sh."""
