@@ -15,6 +15,7 @@ mod log;
 mod manifest;
 mod merge;
 pub mod model;
+mod origin;
 mod query;
 mod rollup;
 mod samples;

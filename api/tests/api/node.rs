@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tellee_actors::command::{Command, CommandContext};
-use tellee_actors::domain::alarm::{self, Activation, Cause, Source};
+use tellee_actors::domain::alarm::{self, Activation, Cause, Contribution, Source};
 use tellee_actors::domain::alarm_rule::{AlarmClass, LimitKind, Priority};
 use tellee_actors::event::Who;
 use tellee_actors::ids::{
-    AlarmId, AlarmRuleId, ChannelId, CommandId, OrganisationId, Position, ThingId,
+    AlarmId, AlarmRuleId, ChannelId, CommandId, ModelId, OrganisationId, Position, ThingId,
 };
+use tellee_actors::store::database::Database;
 use tellee_actors::store::{DatabaseConfig, EmbeddedEventStore, EventStore};
 use tellee_actors::time::{Clock as _, ManualClock, SharedClock, SystemClock};
 use tellee_api::error::ApiError;
 use tellee_api::graphql::{self, SocketLimits};
-use tellee_api::http::{self, HttpLimits};
+use tellee_api::http::{self, Doors, HttpLimits};
 use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::{Metrics, observe};
 use tellee_api::mqtt::{self, Broker, MqttConfig};
-use tellee_api::platform::{ModelHost, Platform, PlatformSettings, Training};
+use tellee_api::platform::{ModelHost, Platform, PlatformSettings, Scoring, Training};
 use tellee_api::presence::Presence;
-use tellee_api::rest::{self, Rest};
+use tellee_api::rest::{self, MessageDoor, Rest};
 use tellee_api::web;
 use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 use tellee_projections::Projections;
@@ -50,6 +51,10 @@ struct ModelHostDouble;
 impl ModelHost for ModelHostDouble {
     fn state(&self) -> (&'static str, Option<String>) {
         ("ABSENT", Some("a double".to_owned()))
+    }
+
+    fn scoring(&self, _: ModelId) -> Option<Scoring> {
+        None
     }
 
     async fn train(&self, _: Training) -> Result<(), ApiError> {
@@ -86,6 +91,8 @@ pub struct Node {
     pub address: SocketAddr,
     pub platform: Arc<Platform>,
     pub clock: Arc<ManualClock>,
+    /// The file behind the read models, which counts how often it is read.
+    pub database: Database,
     /// Of the first user.
     pub admin: Session,
     stop: CancellationToken,
@@ -108,9 +115,10 @@ impl Node {
                 .unwrap();
         let database = embedded.database().clone();
         let events: Arc<dyn EventStore> = Arc::new(embedded);
-        let projections = Projections::start(Arc::clone(&events), database, Arc::clone(&clock))
-            .await
-            .unwrap();
+        let projections =
+            Projections::start(Arc::clone(&events), database.clone(), Arc::clone(&clock))
+                .await
+                .unwrap();
         let directory = LocalDirectory::new(
             Arc::clone(&events),
             Arc::clone(&clock),
@@ -161,7 +169,7 @@ impl Node {
             claims: tokio::sync::Mutex::default(),
         });
         platform
-            .create_first_user("admin@plant.example", PASSWORD)
+            .create_first_user("admin@plant.example", PASSWORD, None)
             .await
             .unwrap();
 
@@ -169,6 +177,7 @@ impl Node {
         let broker = Broker::new(Arc::clone(&ingest), MqttConfig::default());
         metrics.show_node(&platform);
         metrics.show_telemetry(&telemetry);
+        metrics.show_ingest(&ingest);
         metrics.register(|registry| mqtt::prometheus::register(broker, registry));
         metrics.count_stored(&live);
         let rest = Rest {
@@ -177,6 +186,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
         };
         let origins = vec!["https://desk.example".to_owned()];
+        let messages = MessageDoor::new(rest.clone(), settings.limits.max_body);
         let routes = rest::router(rest)
             .merge(graphql::router_with(
                 Arc::clone(&platform),
@@ -184,16 +194,26 @@ impl Node {
                 settings.sockets,
             ))
             .merge(web::router());
-        let routes = observe(http::finish(routes, &settings.limits), &metrics);
+        let doors = Doors {
+            routes: observe(http::finish(routes, &settings.limits), &metrics),
+            messages: Some(Arc::new(messages)),
+        };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(http::serve(listener, routes, settings.limits, stop.clone()));
+        let served = tokio::spawn(http::serve(
+            listener,
+            None,
+            doors,
+            settings.limits,
+            stop.clone(),
+        ));
         let admin = Session::sign_in(address, "admin@plant.example").await;
         Self {
             address,
             platform,
             clock: manual,
+            database,
             admin,
             stop,
             served,
@@ -296,8 +316,50 @@ impl Node {
             quality: 192,
             source_time: self.clock.now(),
             received_at: self.clock.now(),
-            contributions: Vec::new(),
+            contributions: vec![Contribution {
+                series: "vibration".to_owned(),
+                share: 1.0,
+                expected: Some(2.0),
+                actual: Some(9.0),
+            }],
         }
+    }
+
+    /// Raises the alarm of rule number `rule` on `thing` and leaves it standing.
+    pub async fn raise(
+        &self,
+        organisation: OrganisationId,
+        thing: ThingId,
+        channel: ChannelId,
+        rule: u128,
+    ) {
+        let rule = AlarmRuleId(uuid::Uuid::from_u128(rule));
+        let command = alarm::Command::Activate {
+            source: Source {
+                organisation,
+                rule,
+                thing,
+                channel,
+                subtopic: String::new(),
+                series: "vibration".to_owned(),
+            },
+            activation: self.activation(),
+        };
+        let context = CommandContext {
+            command_id: CommandId::generate(),
+            who: Who::System("test".to_owned()),
+            organisation: Some(organisation),
+            expected_revision: None,
+            note: None,
+            timeout: PATIENCE,
+        };
+        let id = AlarmId::of(rule, thing, channel, "", "vibration");
+        let asked = self
+            .platform
+            .directory
+            .ask(id.into(), Command::Alarm(command), context)
+            .await;
+        self.platform.seen(asked.unwrap().position).await.unwrap();
     }
 
     /// Waits until the projections have seen all that happened.

@@ -30,13 +30,24 @@ export function byUrgency(a: Alarm, b: Alarm): number {
   return Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) || rank(a.priority) - rank(b.priority) || raisedMs(b) - raisedMs(a) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-const tallies = new WeakMap<ReadonlyMap<string, Alarm>, Tally>();
-
-/** The tally of one state of the book, counted once for all who show it. */
-export function tallyOf(alarms: ReadonlyMap<string, Alarm>): Tally {
-  let counted = tallies.get(alarms);
-  if (!counted) tallies.set(alarms, (counted = tally(alarms.values())));
-  return counted;
+/**
+ * `now` by urgency, out of `before`, which was so sorted: of ten thousand alarms one has changed, and only that one looks for
+ * its place. An alarm that changes is another object.
+ */
+export function sortAgain(before: readonly Alarm[], now: readonly Alarm[]): Alarm[] {
+  const wanted = new Set(now);
+  const kept = before.filter((alarm) => wanted.delete(alarm));
+  const fresh = [...wanted].sort(byUrgency);
+  const merged: Alarm[] = [];
+  let at = 0;
+  for (const alarm of fresh) {
+    for (let next = kept[at]; next && byUrgency(next, alarm) <= 0; next = kept[at]) {
+      merged.push(next);
+      at += 1;
+    }
+    merged.push(alarm);
+  }
+  return merged.concat(kept.slice(at));
 }
 
 const indices = new WeakMap<ReadonlyMap<string, Alarm>, Map<string, Alarm[]>>();
@@ -103,6 +114,18 @@ export function tally(alarms: Iterable<Alarm>): Tally {
     result.unacknowledged += 1;
   }
   return result;
+}
+
+const tallies = new WeakMap<ReadonlyMap<string, Alarm>, Tally>();
+
+/** The tally of one state of the book, counted once for all parts of the page that show it. */
+export function tallyOf(alarms: ReadonlyMap<string, Alarm>): Tally {
+  let known = tallies.get(alarms);
+  if (!known) {
+    known = tally(alarms.values());
+    tallies.set(alarms, known);
+  }
+  return known;
 }
 
 /** The alarm of the bar: the highest, then newest unacknowledged one; process alarms come before predicted ones. */

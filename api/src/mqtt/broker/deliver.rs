@@ -84,12 +84,11 @@ impl Broker {
             .properties
             .and_then(|properties| properties.user_property(HISTORICAL_PROPERTY))
             .is_some_and(|value| value == "1");
-        let store = |content| {
-            let subtopic = subtopic.clone();
-            self.ingest.store(
+        let read = |content| {
+            self.ingest.read(
                 publisher,
                 target.channel,
-                subtopic,
+                subtopic.clone(),
                 content,
                 message.payload,
                 "mqtt",
@@ -97,15 +96,18 @@ impl Broker {
                 received_at,
             )
         };
-        let stored = match store(content).await {
+        let batch = match read(content) {
             Err(IngestError::Malformed(_))
                 if content == ContentType::Undeclared && undeclared_is_opaque =>
             {
-                store(ContentType::Opaque).await
+                read(ContentType::Opaque)
             }
-            stored => stored,
+            batch => batch,
         };
-        Ok((target.channel, stored.map_err(Some)?))
+        let stored = self
+            .ingest
+            .append(batch.map_err(Some)?, message.payload.len());
+        Ok((target.channel, stored.await.map_err(Some)?))
     }
 
     /// Hands a stored message to its subscribers and keeps it if it is to be retained. `settled` becomes durable with

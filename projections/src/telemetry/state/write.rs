@@ -65,7 +65,7 @@ impl State {
         }
         let follows = head.last_identity() <= Some((sample.time, 0));
         if historical || !head.holds_latest || !follows {
-            self.judge_latest(place, historical, (sample.time, 0));
+            self.judge_latest(place, historical, false, (sample.time, 0));
         }
         let Some(head) = self.heads.get_mut(place as usize) else {
             return;
@@ -77,7 +77,8 @@ impl State {
     }
 
     fn push_wide(&mut self, place: u32, historical: bool, sample: SampleRef<'_>) {
-        self.judge_latest(place, historical, (sample.time, sample.seq));
+        let ahead = sample.quality.is_ahead();
+        self.judge_latest(place, historical, ahead, (sample.time, sample.seq));
         let Some(head) = self.heads.get_mut(place as usize) else {
             return;
         };
@@ -87,8 +88,9 @@ impl State {
         }
     }
 
-    /// Decides whether `new`, (time, seq) of the sample about to be added to the head, is the newest sample.
-    fn judge_latest(&mut self, place: u32, historical: bool, new: (i64, u32)) {
+    /// Decides whether `new`, (time, seq) of the sample about to be added to the head, is the newest sample. One of a
+    /// clock that is `ahead` never is: it would stay the newest until its time comes.
+    fn judge_latest(&mut self, place: u32, historical: bool, ahead: bool, new: (i64, u32)) {
         let index = place as usize;
         let Some(series) = self.series.get_mut(index).and_then(Option::as_mut) else {
             return;
@@ -102,6 +104,7 @@ impl State {
             series.newest.identity()
         };
         let moves = match known {
+            _ if ahead => false,
             None => true,
             // A historical batch moves on only from what it has set itself.
             Some(known) if historical && series.latest_batch != self.batch => new == known,
