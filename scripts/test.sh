@@ -124,6 +124,8 @@ if [ $with_worker = 1 ]; then
   export LIBTORCH=$LIBTORCH_DIR
   stage worker-clippy 900 cargo clippy --release --locked -p tellee-ml-worker --all-targets -- -D warnings
   stage worker-test 900 cargo test --release --locked -p tellee-ml-worker
+  # Left out by the tests themselves before the worker is there.
+  stage server-models 600 cargo test --locked --test server models:: -- --nocapture
 else
   leave_out worker-test "no libtorch in $LIBTORCH_DIR (scripts/get-libtorch.sh fetches it)"
 fi

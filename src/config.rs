@@ -103,6 +103,7 @@ pub struct Eventstore {
 pub struct Ingest {
     pub node_budget: ByteSize,
     pub connection_budget: ByteSize,
+    pub max_ahead: Span,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,6 +174,7 @@ impl Default for Config {
             ingest: Ingest {
                 node_budget: ByteSize::mebibytes(64),
                 connection_budget: ByteSize::mebibytes(1),
+                max_ahead: Span::seconds(600),
             },
             alarms: Alarms {
                 max_lateness: Span::seconds(120),
@@ -260,6 +262,12 @@ impl Config {
             return refuse(
                 "ingest.node_budget",
                 "must be at least `ingest.connection_budget`",
+            );
+        }
+        if self.ingest.max_ahead < Span::seconds(1) {
+            return refuse(
+                "ingest.max_ahead",
+                "must be at least 1s: no two clocks agree",
             );
         }
         if self.entities.resident == 0 {

@@ -119,6 +119,7 @@ impl Node {
             Arc::clone(&clock),
             IngestLimits {
                 bytes_in_flight: node_budget,
+                max_ahead: config.ingest.max_ahead.duration(),
                 ..IngestLimits::default()
             },
         );
@@ -161,6 +162,7 @@ impl Node {
         let tasks = TaskTracker::new();
         let metrics = Metrics::new();
         metrics.show_node(&platform);
+        metrics.show_ingest(&ingest);
         metrics.show_telemetry(&stores.embedded_telemetry());
         metrics.count_stored(&platform.live);
         metrics.register(|registry| mqtt::prometheus::register(Arc::clone(&broker), registry));

@@ -7,9 +7,11 @@ mod lines;
 pub mod subtopic;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use tellee_actors::ids::{ChannelId, OrganisationId, ThingId};
 use tellee_actors::time::{SharedClock, Timestamp};
 use tellee_projections::live::LiveHub;
@@ -82,6 +84,8 @@ pub struct IngestLimits {
     pub bytes_in_flight: u32,
     /// How long a message may wait for its share of `bytes_in_flight`.
     pub admission_wait: Duration,
+    /// A sample with a source time further ahead of its receipt comes from a wrong clock: it only fills history.
+    pub max_ahead: Duration,
     pub message: Limits,
     pub lines: LineLimits,
 }
@@ -91,6 +95,7 @@ impl Default for IngestLimits {
         Self {
             bytes_in_flight: 64 * 1024 * 1024,
             admission_wait: Duration::from_millis(500),
+            max_ahead: MAX_AHEAD,
             message: Limits {
                 max_value_bytes: 1024 * 1024,
                 ..Limits::default()
@@ -99,6 +104,12 @@ impl Default for IngestLimits {
         }
     }
 }
+
+/// How far ahead a source time may be, if nothing else is set. Time servers keep clocks within a second; ten minutes
+/// leave room for a device that keeps time by itself for weeks.
+pub const MAX_AHEAD: Duration = Duration::from_secs(600);
+/// A wrong clock is told of in the log no more often than this.
+const CLOCK_WARNINGS: Duration = Duration::from_secs(60);
 
 /// What a message costs beside its payload: the batch, its records and their names.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
@@ -112,6 +123,9 @@ pub struct Ingest {
     limits: IngestLimits,
     budget: Semaphore,
     forwarder: ArcSwapOption<Box<dyn Forwarder>>,
+    /// Samples from clocks that are ahead.
+    ahead: AtomicU64,
+    warned_at: Mutex<Option<Timestamp>>,
     known_lines: SeriesTables,
 }
 
@@ -132,6 +146,8 @@ impl Ingest {
             limits,
             budget,
             forwarder: ArcSwapOption::empty(),
+            ahead: AtomicU64::new(0),
+            warned_at: Mutex::default(),
             known_lines: SeriesTables::default(),
         })
     }
@@ -151,6 +167,11 @@ impl Ingest {
 
     pub const fn live(&self) -> &Arc<LiveHub> {
         &self.live
+    }
+
+    /// Samples since the start whose source time was too far ahead.
+    pub fn ahead(&self) -> u64 {
+        self.ahead.load(Ordering::Relaxed)
     }
 
     /// Takes a message and hands it on to all subscribers. When this returns `Ok`, its records are on disk.
@@ -196,7 +217,7 @@ impl Ingest {
         weight_bytes: usize,
     ) -> Result<Published, IngestError> {
         self.authorise(batch.thing, batch.channel)?;
-        let published = self.append(Arc::new(batch), weight_bytes).await?;
+        let published = self.append(batch, weight_bytes).await?;
         if self.forwarder.load().is_some()
             && let Some(payload) = senml_json(&published.batch)
         {
@@ -255,11 +276,11 @@ impl Ingest {
         protocol: &'static str,
         historical: bool,
         received_at: Option<Timestamp>,
-    ) -> Result<Arc<MessageBatch>, IngestError> {
+    ) -> Result<MessageBatch, IngestError> {
         self.authorise(publisher.thing, channel)?;
         let received_at = received_at.unwrap_or_else(|| self.clock.now());
         let records = content::records(content, payload, received_at, &self.limits.message)?;
-        Ok(Arc::new(MessageBatch {
+        Ok(MessageBatch {
             channel,
             thing: publisher.thing,
             subtopic: Arc::from(subtopic),
@@ -267,7 +288,7 @@ impl Ingest {
             received_at,
             historical,
             records,
-        }))
+        })
     }
 
     fn authorise(&self, thing: ThingId, channel: ChannelId) -> Result<(), IngestError> {
@@ -302,16 +323,48 @@ impl Ingest {
     /// As [`Ingest::publish`].
     pub(crate) async fn append(
         &self,
-        batch: Arc<MessageBatch>,
+        mut batch: MessageBatch,
         payload_bytes: usize,
     ) -> Result<Published, IngestError> {
+        let ahead = batch.mark_origin(self.limits.max_ahead);
+        let batch = Arc::new(batch);
         if batch.records.is_empty() {
             return Ok(Published { batch });
         }
         let _admitted = self.admit(payload_bytes).await?;
         self.store.append(Arc::clone(&batch)).await?;
-        self.live.publish(&batch);
+        self.publish_live(&batch, ahead);
         Ok(Published { batch })
+    }
+
+    /// Hands on a stored batch; those of its records that are from a clock that is `ahead` only as history.
+    fn publish_live(&self, batch: &Arc<MessageBatch>, ahead: usize) {
+        if ahead == 0 {
+            self.live.publish(batch);
+            return;
+        }
+        self.ahead.fetch_add(ahead as u64, Ordering::Relaxed);
+        self.warn_of_clock(batch, ahead);
+        let (usual, ahead) = batch.split_ahead();
+        for part in [usual, ahead].into_iter().flatten() {
+            self.live.publish(&Arc::new(part));
+        }
+    }
+
+    fn warn_of_clock(&self, batch: &MessageBatch, samples: usize) {
+        let now = batch.received_at;
+        let mut warned_at = self.warned_at.lock();
+        if warned_at.is_some_and(|before| now.since(before) < CLOCK_WARNINGS) {
+            return;
+        }
+        *warned_at = Some(now);
+        drop(warned_at);
+        tracing::warn!(
+            thing = %batch.thing,
+            channel = %batch.channel,
+            samples,
+            "the clock of this thing is ahead; such samples are kept as uncertain and shown in history only"
+        );
     }
 
     fn forward(&self, message: &Forward<'_>) {

@@ -14,9 +14,10 @@ use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::EmbeddedTelemetryStore;
 
 use self::figures::Figures;
-use self::houses::{NODE, Stored, TELEMETRY};
+use self::houses::{INGEST, NODE, Stored, TELEMETRY};
 use self::http::Requests;
 pub use self::http::{RouteMeter, observe};
+use crate::ingest::Ingest;
 use crate::platform::Platform;
 
 /// The metrics of the whole node.
@@ -50,6 +51,11 @@ impl Metrics {
     /// Shows the projections and the live feed of the node.
     pub fn show_node(&self, platform: &Arc<Platform>) {
         self.show(Figures::of(platform, NODE));
+    }
+
+    /// Shows the path of messages.
+    pub fn show_ingest(&self, ingest: &Arc<Ingest>) {
+        self.show(Figures::of(ingest, INGEST));
     }
 
     /// Shows the telemetry store.

@@ -26,7 +26,7 @@ use tellee_projections::telemetry::TelemetryStore;
 use tokio::sync::Mutex;
 
 pub use edge_devices::{Bootstrap, BootstrapChannel, NewEdgeDevice};
-pub use models::{ModelHost, Training};
+pub use models::{ModelHost, Scoring, ScoringState, Training};
 pub use things::{CreatedThing, NewThing, ThingUpdate};
 pub use users::{NewUser, organisation_name, user_id};
 

@@ -1,4 +1,4 @@
-//! When each thing was heard of last, since this node started.
+//! When each thing was heard of last: since this node started, or as the telemetry store remembers it.
 
 use std::sync::Arc;
 
@@ -12,23 +12,30 @@ use tellee_projections::telemetry::MessageBatch;
 /// Takes note of each stored batch.
 #[derive(Debug, Default)]
 pub struct Presence {
-    seen: RwLock<HashMap<ThingId, Timestamp>>,
+    /// `None`: it was looked for in the store, which has nothing of it.
+    seen: RwLock<HashMap<ThingId, Option<Timestamp>>>,
 }
 
 impl Presence {
-    pub fn last_seen(&self, thing: ThingId) -> Option<Timestamp> {
+    /// When it was heard of; `None` if that is not known here, `Some(None)` if it never was.
+    pub fn last_seen(&self, thing: ThingId) -> Option<Option<Timestamp>> {
         self.seen.read().get(&thing).copied()
+    }
+
+    /// Keeps what the store says, unless something came in the meantime.
+    pub fn remember(&self, thing: ThingId, seen: Option<Timestamp>) {
+        self.seen.write().entry(thing).or_insert(seen);
     }
 
     fn note(&self, protocol: &str, thing: ThingId, at: Timestamp) {
         if protocol != OF_MODELS {
-            self.seen.write().insert(thing, at);
+            self.seen.write().insert(thing, Some(at));
         }
     }
 }
 
 /// What models write about a thing is no sign of life of the thing.
-const OF_MODELS: &str = "ml";
+pub const OF_MODELS: &str = "ml";
 
 impl LiveSink for Presence {
     fn published(&self, batch: &Arc<MessageBatch>) {
@@ -66,6 +73,11 @@ mod tests {
         assert_eq!(presence.last_seen(thing), None);
         presence.published(&batch("mqtt", 2));
         presence.published(&batch("ml", 3));
-        assert_eq!(presence.last_seen(thing), Some(Timestamp(2)));
+        assert_eq!(presence.last_seen(thing), Some(Some(Timestamp(2))));
+        presence.remember(thing, Some(Timestamp(1)));
+        assert_eq!(presence.last_seen(thing), Some(Some(Timestamp(2))));
+        let silent = ThingId::generate();
+        presence.remember(silent, None);
+        assert_eq!(presence.last_seen(silent), Some(None));
     }
 }

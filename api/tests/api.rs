@@ -11,10 +11,14 @@ mod client;
 mod graphql;
 #[path = "api/line_protocol.rs"]
 mod line_protocol;
+#[path = "api/lookups.rs"]
+mod lookups;
 #[path = "api/messages.rs"]
 mod messages;
 #[path = "api/node.rs"]
 mod node;
+#[path = "api/organisation.rs"]
+mod organisation;
 #[path = "api/port.rs"]
 mod port;
 #[path = "api/provision.rs"]

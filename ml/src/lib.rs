@@ -30,7 +30,7 @@ pub mod worker;
 #[cfg(feature = "server")]
 pub use config::MlConfig;
 #[cfg(feature = "server")]
-pub use models::{ModelEntry, ModelsError, ModelsView, RegistryModels};
+pub use models::{ModelEntry, ModelsError, ModelsView, RegistryModels, StandingAlarm};
 #[cfg(feature = "server")]
 pub use runner::{RunnerStatus, ScoreListener};
 #[cfg(feature = "server")]

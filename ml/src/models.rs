@@ -2,9 +2,12 @@
 
 mod registry;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use tellee_actors::domain::model::{Definition, State, Version};
-use tellee_actors::ids::{ModelId, OrganisationId};
+use tellee_actors::ids::{AlarmId, ModelId, OrganisationId, ThingId};
+use tellee_actors::time::Timestamp;
 use tokio::sync::watch;
 
 pub use self::registry::RegistryModels;
@@ -18,6 +21,18 @@ pub struct ModelEntry {
     pub versions: Vec<Version>,
     /// The number of the version that scores.
     pub live: Option<u32>,
+    /// Its thing was not removed: without it there is nothing to score.
+    pub thing_exists: bool,
+}
+
+/// An alarm of a model whose condition is abnormal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingAlarm {
+    pub id: AlarmId,
+    pub organisation: OrganisationId,
+    pub occurrence: u64,
+    /// The source time of the window that raised it.
+    pub raised_by: Timestamp,
 }
 
 impl ModelEntry {
@@ -32,6 +47,7 @@ impl ModelEntry {
             definition: state.definition?,
             versions: state.versions,
             live: state.live,
+            thing_exists: true,
         })
     }
 
@@ -65,6 +81,16 @@ pub trait ModelsView: Send + Sync + 'static {
 
     /// One model, if it exists.
     async fn model(&self, id: ModelId) -> Result<Option<ModelEntry>, ModelsError>;
+
+    /// The alarms of models that stand, whether their models are still there or not.
+    async fn standing_alarms(&self) -> Result<Vec<StandingAlarm>, ModelsError>;
+
+    /// What engineers call the series of a thing, by the name of the series. Those without a title are left out.
+    async fn titles(
+        &self,
+        organisation: OrganisationId,
+        thing: ThingId,
+    ) -> Result<HashMap<String, String>, ModelsError>;
 
     /// Changes whenever a model may have changed. More often than needed is well, late is not.
     fn changed(&self) -> watch::Receiver<u64>;

@@ -3,7 +3,7 @@
 mod backlog;
 mod intake;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use self::backlog::{Backlog, PendingWindow};
 pub use self::intake::{Intake, SignalReading};
 use crate::grid::Grid;
+use crate::models::ModelsView;
 use crate::persistence::{Persistence, Transition};
 use crate::protocol::{ReplyBody, RequestBody, Scored};
 use crate::scores::{LiveModel, WindowScore};
@@ -37,6 +38,10 @@ const BATCH: usize = 64;
 const LOAD_DEADLINE: Duration = Duration::from_secs(60);
 const SCORE_DEADLINE: Duration = Duration::from_secs(10);
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
+/// An alarm is raised with the names of series rather than late with their titles.
+const TITLES_DEADLINE: Duration = Duration::from_secs(2);
+/// Why an alarm returns that no score ended.
+pub const NOT_LIVE: &str = "no version of the model is live any more";
 /// How often to look for what could not be done before.
 const TICK: Duration = Duration::from_secs(1);
 /// What kills the worker as often is not tried again.
@@ -54,6 +59,7 @@ pub struct Surroundings {
     pub clock: SharedClock,
     /// The folder of the artifacts: `<models>/<model>/<version>`.
     pub models: PathBuf,
+    pub view: Arc<dyn ModelsView>,
     pub on_scores: ScoreListener,
 }
 
@@ -407,18 +413,39 @@ impl Memory {
         self.store(&scores, now).await;
         for window in &scores {
             let abnormal = self.model.is_abnormal(window.scored.score);
-            let mut status = self.status.lock();
-            status.scored += 1;
-            status.last_score = Some(window.scored.score);
-            status.last_scored_at = Some(window.time);
-            status.abnormal = abnormal;
-            drop(status);
+            self.note_score(window, abnormal);
             if let Some(transition) = self.persistence.observe(abnormal) {
+                let titles = self.titles(transition).await;
                 // Only the newest change counts: an alarm that came and went untold is no alarm any more.
-                self.untold = self.model.alarm_command(transition, window, now);
+                self.untold = self.model.alarm_command(transition, window, &titles, now);
             }
         }
         self.last = scores.into_iter().next_back();
+    }
+
+    fn note_score(&self, window: &WindowScore, abnormal: bool) {
+        let mut status = self.status.lock();
+        status.scored += 1;
+        status.last_score = Some(window.scored.score);
+        status.last_scored_at = Some(window.time);
+        status.abnormal = abnormal;
+    }
+
+    /// The titles that the message of an alarm needs.
+    async fn titles(&self, transition: Transition) -> HashMap<String, String> {
+        if transition == Transition::Return {
+            return HashMap::new();
+        }
+        let (organisation, thing) = (self.model.organisation, self.model.definition.thing);
+        let titles = self.surroundings.view.titles(organisation, thing);
+        match timeout(TITLES_DEADLINE, titles).await {
+            Ok(Ok(titles)) => titles,
+            Ok(Err(error)) => {
+                tracing::warn!(model = %self.model.id, %error, "an alarm is raised without titles");
+                HashMap::new()
+            }
+            Err(_) => HashMap::new(),
+        }
     }
 
     async fn retire(&mut self) {
@@ -426,7 +453,13 @@ impl Memory {
             return;
         };
         let now = self.surroundings.clock.now();
-        self.untold = self.model.alarm_command(Transition::Return, &last, now);
+        let command = self
+            .model
+            .alarm_command(Transition::Return, &last, &HashMap::new(), now);
+        self.untold = command.map(|(entity, command, mut context)| {
+            context.note = Some(NOT_LIVE.to_owned());
+            (entity, command, context)
+        });
         self.tell().await;
     }
 

@@ -1,5 +1,6 @@
 //! Scores as telemetry and as alarms.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,14 +47,14 @@ pub struct WindowScore {
 }
 
 impl LiveModel {
-    /// `None` if no version is live.
+    /// `None` if no version is live, or its thing is gone.
     pub fn of(entry: &ModelEntry) -> Option<Self> {
         let Version {
             version,
             artifact,
             score_limit,
             ..
-        } = entry.live_version()?;
+        } = entry.live_version().filter(|_| entry.thing_exists)?;
         Some(Self {
             id: entry.id,
             organisation: entry.organisation,
@@ -130,11 +131,12 @@ impl LiveModel {
         })
     }
 
-    /// What to ask of the alarm. A repeated command has the same id.
+    /// What to ask of the alarm. A repeated command has the same id. `titles`: what engineers call the series.
     pub fn alarm_command(
         &self,
         transition: Transition,
         window: &WindowScore,
+        titles: &HashMap<String, String>,
         now: Timestamp,
     ) -> Option<(EntityId, Command, CommandContext)> {
         let alarm = self.alarm()?;
@@ -142,7 +144,7 @@ impl LiveModel {
         let command = match transition {
             Transition::Raise => alarm::Command::Activate {
                 source: self.source()?,
-                activation: self.activation(window, now),
+                activation: self.activation(window, titles, now),
             },
             Transition::Return => alarm::Command::Return {
                 source_time: window.time,
@@ -172,11 +174,16 @@ impl LiveModel {
         })
     }
 
-    fn activation(&self, window: &WindowScore, now: Timestamp) -> Activation {
+    fn activation(
+        &self,
+        window: &WindowScore,
+        titles: &HashMap<String, String>,
+        now: Timestamp,
+    ) -> Activation {
         let contributions = contributions(&self.definition, window);
-        let leading = contributions
-            .first()
-            .map_or("", |contribution| contribution.series.as_str());
+        let leading = leading(&self.definition, window).map_or("", |series| {
+            titles.get(series).map_or(series, String::as_str)
+        });
         Activation {
             cause: Cause::Score,
             priority: Priority::P4,
@@ -214,6 +221,14 @@ fn signal_name(definition: &Definition, index: usize) -> String {
     } else {
         signal.series.clone()
     }
+}
+
+/// The series with the largest share.
+fn leading<'model>(definition: &'model Definition, window: &WindowScore) -> Option<&'model str> {
+    let shares = window.scored.shares.iter().zip(&definition.signals);
+    // Of equal shares the first, as in the list of contributions: `max_by` alone would take the last.
+    let (_, signal) = shares.rev().max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    Some(signal.series.as_str())
 }
 
 fn contributions(definition: &Definition, window: &WindowScore) -> Vec<Contribution> {
@@ -330,7 +345,7 @@ mod tests {
                 ..window()
             };
             let (entity, command, context) = model
-                .alarm_command(transition, &window, Timestamp(9))
+                .alarm_command(transition, &window, &HashMap::new(), Timestamp(9))
                 .unwrap();
             let command = alarm::Alarm::command(command).unwrap();
             let context = DecideContext {
@@ -347,6 +362,24 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_calls_the_leading_signal_by_the_title_that_an_engineer_gave_it() {
+        let message = |titles: &HashMap<String, String>| {
+            let model = model(["flow", "current"]);
+            let asked = model.alarm_command(Transition::Raise, &window(), titles, Timestamp(9));
+            let Some((_, Command::Alarm(alarm::Command::Activate { activation, .. }), _)) = asked
+            else {
+                panic!("{asked:?}")
+            };
+            assert_eq!(activation.contributions[0].series, "current");
+            activation.message
+        };
+        let titled = HashMap::from([("current".to_owned(), "Motor current".to_owned())]);
+        assert!(message(&titled).ends_with("most of all `Motor current`"));
+        let other = HashMap::from([("flow".to_owned(), "Flow".to_owned())]);
+        assert!(message(&other).ends_with("most of all `current`"));
+    }
+
+    #[test]
     fn signals_of_one_name_are_told_apart() {
         let message = model(["flow", "flow"])
             .message(&[window()], Timestamp(9))
@@ -359,7 +392,7 @@ mod tests {
     fn an_alarm_names_the_signal_with_the_largest_share_first() {
         let model = model(["flow", "current"]);
         let (entity, command, context) = model
-            .alarm_command(Transition::Raise, &window(), Timestamp(9))
+            .alarm_command(Transition::Raise, &window(), &HashMap::new(), Timestamp(9))
             .unwrap();
         assert_eq!(entity, EntityId::from(model.alarm().unwrap()));
         let Command::Alarm(alarm::Command::Activate { activation, source }) = command else {
@@ -381,11 +414,11 @@ mod tests {
         );
 
         let (_, _, again) = model
-            .alarm_command(Transition::Raise, &window(), Timestamp(99))
+            .alarm_command(Transition::Raise, &window(), &HashMap::new(), Timestamp(99))
             .unwrap();
         assert_eq!(context.command_id, again.command_id);
         let (_, _, other) = model
-            .alarm_command(Transition::Return, &window(), Timestamp(9))
+            .alarm_command(Transition::Return, &window(), &HashMap::new(), Timestamp(9))
             .unwrap();
         assert_ne!(context.command_id, other.command_id);
     }

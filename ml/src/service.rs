@@ -1,8 +1,9 @@
 //! The models of this node: the facade that the server starts, asks and stops.
 
+mod orphans;
 mod routes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tellee_actors::domain::model::Version;
 use tellee_actors::entity::Directory;
-use tellee_actors::ids::ModelId;
+use tellee_actors::ids::{AlarmId, ModelId};
 use tellee_actors::time::{SharedClock, Timestamp};
 use tellee_projections::live::{KeptSamples, LiveSink};
 use tellee_projections::telemetry::{MessageBatch, TelemetryStore};
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use self::orphans::end_orphans;
 use self::routes::Routes;
 use crate::config::MlConfig;
 use crate::models::{ModelEntry, ModelsView};
@@ -125,6 +127,7 @@ impl MlService {
             directory: Arc::clone(&seams.directory),
             clock: Arc::clone(&seams.clock),
             models: config.models.clone(),
+            view: Arc::clone(&seams.models),
             on_scores: Arc::clone(&seams.on_scores),
         };
         let trainer = Trainer {
@@ -205,6 +208,12 @@ impl MlService {
         }
     }
 
+    /// How a live model is; `None` if none of its versions is.
+    pub fn model_status(&self, model: ModelId) -> Option<RunnerStatus> {
+        let runners = self.inner.runners.lock();
+        runners.get(&model).map(|running| running.handle.status())
+    }
+
     /// The worker, to follow its state or to start it at once.
     pub fn worker(&self) -> &WorkerHandle {
         &self.inner.worker
@@ -251,9 +260,16 @@ impl Inner {
 
     async fn keep_reviewing(&self) {
         let mut changed = self.seams.models.changed();
+        // Models may have been retired, or gone with their things, while nobody looked.
+        let mut may_have_orphans = true;
         loop {
             match self.seams.models.models().await {
-                Ok(entries) => self.reconcile(&entries).await,
+                Ok(entries) => {
+                    self.reconcile(&entries).await;
+                    if may_have_orphans {
+                        may_have_orphans = !self.end_orphans(&entries).await;
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "models are left as they are"),
             }
             tokio::select! {
@@ -261,6 +277,7 @@ impl Inner {
                 () = self.review_now.notified() => {}
                 () = sleep(REVIEW) => {}
                 change = changed.changed() => {
+                    may_have_orphans = true;
                     if change.is_err() {
                         // Nobody tells any more; look from time to time.
                         sleep(Duration::from_secs(1)).await;
@@ -334,6 +351,19 @@ impl Inner {
                 .collect()
         };
         self.routes.set(&running);
+    }
+
+    /// Ends alarms that no live model stands behind. `false`: some are left for later.
+    async fn end_orphans(&self, entries: &[ModelEntry]) -> bool {
+        let live: HashSet<AlarmId> = entries
+            .iter()
+            .filter_map(LiveModel::of)
+            .filter_map(|model| model.alarm())
+            .collect();
+        let Seams {
+            directory, models, ..
+        } = &self.seams;
+        end_orphans(models.as_ref(), directory.as_ref(), &live).await
     }
 
     async fn run(&self, model: LiveModel) {

@@ -9,9 +9,11 @@ use tellee_actors::command::{Accepted, Command, CommandContext};
 use tellee_actors::domain::alarm::Letter;
 use tellee_actors::domain::alarm_rule::AlarmClass;
 use tellee_actors::domain::model::{self, Definition, Signal};
+use tellee_actors::domain::secret::SealedKey;
+use tellee_actors::domain::thing;
 use tellee_actors::entity::Directory;
 use tellee_actors::event::Who;
-use tellee_actors::ids::{ChannelId, CommandId, ModelId, OrganisationId, ThingId};
+use tellee_actors::ids::{ChannelId, CommandId, EntityId, ModelId, OrganisationId, ThingId};
 use tellee_actors::store::EventStore;
 use tellee_actors::store::database::DatabaseConfig;
 use tellee_actors::store::embedded::EmbeddedEventStore;
@@ -19,7 +21,7 @@ use tellee_actors::time::{Clock, SystemClock, Timestamp};
 use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 use tellee_ml::{MlConfig, MlService, RegistryModels, Seams, TrainOptions, TrainRequest};
 use tellee_projections::Projections;
-use tellee_projections::alarms::{AlarmFilter, AlarmRow};
+use tellee_projections::alarms::{AlarmFilter, AlarmRow, JournalQuery};
 use tellee_projections::live::LiveHub;
 use tellee_projections::telemetry::{
     EmbeddedTelemetryStore, MessageBatch, Quality, Record, TelemetryConfig, TelemetryStore,
@@ -117,7 +119,7 @@ impl Platform {
         self.telemetry.close().await.unwrap();
     }
 
-    async fn ask(&self, model: ModelId, command: model::Command) -> Accepted {
+    async fn ask(&self, entity: impl Into<EntityId>, command: Command) -> Accepted {
         let context = CommandContext {
             command_id: CommandId::generate(),
             who: Who::System("test".into()),
@@ -128,7 +130,7 @@ impl Platform {
         };
         let accepted = self
             .directory
-            .ask(model.into(), Command::Model(command), context)
+            .ask(entity.into(), command, context)
             .await
             .unwrap();
         self.projections
@@ -209,9 +211,18 @@ impl Platform {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_predictive_alarm_outlives_a_restart_and_returns_when_its_model_says_so() {
-    let folder = tempfile::tempdir().unwrap();
+/// A platform whose model has raised its alarm.
+struct Alarmed {
+    platform: Platform,
+    organisation: OrganisationId,
+    definition: Definition,
+    model: ModelId,
+    version: u32,
+    start: Timestamp,
+    alarm: AlarmRow,
+}
+
+async fn alarmed(folder: &Path) -> Alarmed {
     let organisation = OrganisationId::generate();
     let channel = ChannelId::generate();
     let definition = Definition {
@@ -233,12 +244,35 @@ async fn a_predictive_alarm_outlives_a_restart_and_returns_when_its_model_says_s
     let start = Timestamp::from_millis(SystemClock::default().now().as_millis() / 1_000 * 1_000);
     let start = start.saturating_sub(Duration::from_secs(600));
 
-    let platform = Platform::start(folder.path()).await;
+    let platform = Platform::start(folder).await;
+    let details = thing::Details {
+        name: "P-101".into(),
+        tags: vec![thing::Tag {
+            series: "flow".into(),
+            title: "Discharge flow".into(),
+            unit: "m3/h".into(),
+            low: None,
+            high: None,
+            decimals: 1,
+            expected_interval_ms: None,
+        }],
+        ..thing::Details::default()
+    };
+    let key = SealedKey {
+        hash: "0b".repeat(32),
+        sealed: "bm9uY2Vub25jZWNpcGhlcnRleHQ".into(),
+    };
+    let create = thing::Command::Create {
+        organisation,
+        key,
+        details,
+    };
+    platform.ask(definition.thing, Command::Thing(create)).await;
     let create = model::Command::Create {
         organisation,
         definition: definition.clone(),
     };
-    platform.ask(model, create).await;
+    platform.ask(model, Command::Model(create)).await;
     platform.publish(&definition, start, 0..60, 50.0).await;
     let version = platform
         .models
@@ -252,21 +286,44 @@ async fn a_predictive_alarm_outlives_a_restart_and_returns_when_its_model_says_s
             who: Who::System("test".into()),
         })
         .await
-        .unwrap();
-    platform
-        .ask(
-            model,
-            model::Command::Promote {
-                version: version.version,
-            },
-        )
-        .await;
+        .unwrap()
+        .version;
+    let promote = model::Command::Promote { version };
+    platform.ask(model, Command::Model(promote)).await;
     platform.loaded().await;
     platform.publish(&definition, start, 60..70, 200.0).await;
     let alarm = platform.alarm(organisation, Letter::B).await;
+    Alarmed {
+        platform,
+        organisation,
+        definition,
+        model,
+        version,
+        start,
+        alarm,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_predictive_alarm_outlives_a_restart_and_returns_when_its_model_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let Alarmed {
+        platform,
+        organisation,
+        definition,
+        start,
+        alarm,
+        ..
+    } = alarmed(folder.path()).await;
     let activation = alarm.state.activation.as_ref().unwrap();
     assert_eq!(activation.class, AlarmClass::Predictive);
     assert_eq!(activation.contributions.len(), 2);
+    assert_eq!(activation.contributions[0].series, "flow");
+    assert!(
+        activation.message.ends_with("`Discharge flow`"),
+        "{}",
+        activation.message
+    );
     platform.stop().await;
 
     let platform = Platform::start(folder.path()).await;
@@ -278,4 +335,52 @@ async fn a_predictive_alarm_outlives_a_restart_and_returns_when_its_model_says_s
     let returned = platform.alarm(organisation, Letter::D).await;
     assert_eq!(returned.id, alarm.id);
     platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alarm_whose_model_or_thing_went_while_nobody_looked_returns_with_the_reason() {
+    for thing_goes in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let Alarmed {
+            platform,
+            organisation,
+            definition,
+            model,
+            version,
+            alarm,
+            ..
+        } = alarmed(folder.path()).await;
+        // As when another program changes the events: the models of this node do not see it.
+        platform.models.stop().await;
+        if thing_goes {
+            let remove = Command::Thing(thing::Command::Remove);
+            platform.ask(definition.thing, remove).await;
+        } else {
+            let retire = Command::Model(model::Command::Retire { version });
+            platform.ask(model, retire).await;
+        }
+        platform.alarm(organisation, Letter::B).await;
+        platform.stop().await;
+
+        let platform = Platform::start(folder.path()).await;
+        let returned = platform.alarm(organisation, Letter::D).await;
+        assert_eq!((returned.id, returned.state.occurrence), (alarm.id, 1));
+        let query = JournalQuery {
+            alarm: Some(alarm.id),
+            limit: 1,
+            ..JournalQuery::default()
+        };
+        let journal = platform
+            .projections
+            .alarms()
+            .journal(organisation, query)
+            .await
+            .unwrap();
+        let newest = &journal.rows[0];
+        assert_eq!(
+            (newest.kind.as_str(), newest.text.as_deref()),
+            ("returned", Some("no version of the model is live any more"))
+        );
+        platform.stop().await;
+    }
 }

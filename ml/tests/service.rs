@@ -275,6 +275,11 @@ async fn from_healthy_samples_to_scores_and_an_alarm_that_comes_and_goes() {
         ("pump.score", "flow")
     );
     assert_eq!(activation.contributions[0].actual, Some(200.0));
+    assert!(
+        activation.message.contains("`Discharge flow`"),
+        "{}",
+        activation.message
+    );
 
     bench.publish(17..20, 50.0);
     assert!(matches!(

@@ -12,7 +12,7 @@ mod tests;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tellee_actors::ids::{AlarmId, AlarmRuleId, OrganisationId, Position};
+use tellee_actors::ids::{AlarmId, AlarmRuleId, OrganisationId, Position, ThingId};
 use tellee_actors::store::StoreError;
 use tellee_actors::store::database::Database;
 use tellee_actors::time::Timestamp;
@@ -86,6 +86,17 @@ impl Alarms {
             .await
     }
 
+    /// The alarm of each of `things` that comes first in a list, for those that have one.
+    pub async fn worst_of(
+        &self,
+        organisation: OrganisationId,
+        things: Vec<ThingId>,
+    ) -> Result<Vec<AlarmRow>, StoreError> {
+        self.database
+            .read(move |connection| read::worst_of(connection, organisation, &things))
+            .await
+    }
+
     pub async fn counts(&self, organisation: OrganisationId) -> Result<AlarmCounts, StoreError> {
         self.database
             .read(move |connection| read::counts(connection, organisation))
@@ -138,6 +149,11 @@ impl Alarms {
     /// The rules of all alarms that are not normal.
     pub(crate) async fn standing_rules(&self) -> Result<Vec<AlarmRuleId>, StoreError> {
         self.database.read(read::standing_rules).await
+    }
+
+    /// Alarms of models whose condition is abnormal, of all organisations.
+    pub async fn standing_scores(&self) -> Result<Vec<AlarmRow>, StoreError> {
+        self.database.read(read::standing_scores).await
     }
 
     pub(crate) async fn overdue_shelvings(

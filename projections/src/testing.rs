@@ -89,6 +89,12 @@ impl World {
             .expect("the projections follow");
     }
 
+    /// Waits until everything in the store is visible.
+    pub(crate) async fn caught_up(&self) {
+        let head = *self.store.head().borrow();
+        self.seen(head).await;
+    }
+
     /// Appends and waits until it is visible.
     pub(crate) async fn happen(&self, entity: impl Into<EntityId>, event: DomainEvent) -> Position {
         let position = self.append(entity, event).await;

@@ -120,6 +120,10 @@ pub const KEYS: &[Key] = &[
         "Bytes of messages in flight of one connection.",
     ),
     key(
+        "ingest.max_ahead",
+        "A sample further ahead of its receipt is kept as uncertain history and is never the newest one.",
+    ),
+    key(
         "alarms.max_lateness",
         "A sample older than this on arrival fills history and raises no alarm.",
     ),

@@ -49,7 +49,7 @@ pub async fn make(platform: &Arc<Platform>) -> Result<(), Failure> {
         return Ok(());
     }
     platform
-        .create_first_user(&email, &password)
+        .create_first_user(&email, &password, None)
         .await
         .map_err(|error| {
             Failure::Usage(format!(

@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use tellee_actors::command::{Command, CommandContext};
 use tellee_actors::domain::model;
 use tellee_actors::entity::Directory;
-use tellee_actors::ids::CommandId;
+use tellee_actors::ids::{CommandId, ModelId};
 use tellee_actors::time::SharedClock;
 use tellee_api::error::{ApiError, ErrorCode};
-use tellee_api::platform::{ModelHost, Training};
+use tellee_api::platform::{ModelHost, Scoring, ScoringState, Training};
 use tellee_cluster::LocalDirectory;
 use tellee_ml::worker::WorkerState;
 use tellee_ml::{
-    MlConfig, MlService, RegistryModels, Seams, TrainError, TrainOptions, TrainRequest,
+    MlConfig, MlService, RegistryModels, RunnerStatus, Seams, TrainError, TrainOptions,
+    TrainRequest,
 };
 use tellee_projections::Projections;
 use tellee_projections::live::LiveHub;
@@ -111,6 +112,10 @@ impl ModelHost for Absent {
         ("ABSENT", Some(self.0.clone()))
     }
 
+    fn scoring(&self, _model: ModelId) -> Option<Scoring> {
+        None
+    }
+
     async fn train(&self, _training: Training) -> Result<(), ApiError> {
         Err(ApiError::new(
             ErrorCode::MlUnavailable,
@@ -135,6 +140,21 @@ impl ModelHost for Host {
             WorkerState::Broken { reason, .. } => ("BROKEN", Some(reason)),
             WorkerState::Stopped => ("ABSENT", Some("stopped".to_owned())),
         }
+    }
+
+    fn scoring(&self, model: ModelId) -> Option<Scoring> {
+        let status = self.service.model_status(model)?;
+        let (state, reason) = self.scoring_state(&status);
+        Some(Scoring {
+            version: status.version,
+            state,
+            reason,
+            scored: status.scored,
+            unknown: status.unknown,
+            late: status.late,
+            dropped: status.dropped,
+            last_scored_at: status.last_scored_at,
+        })
     }
 
     async fn train(&self, training: Training) -> Result<(), ApiError> {
@@ -179,6 +199,23 @@ impl ModelHost for Host {
             }
         });
         Ok(())
+    }
+}
+
+impl Host {
+    fn scoring_state(&self, status: &RunnerStatus) -> (ScoringState, Option<String>) {
+        if let Some(failure) = &status.failure {
+            return (ScoringState::Failed, Some(failure.clone()));
+        }
+        if status.loaded {
+            return (ScoringState::Scoring, None);
+        }
+        let (worker, reason) = self.state();
+        let reason = reason.unwrap_or_else(|| match worker {
+            "READY" => "the worker is loading it".to_owned(),
+            _ => "the worker is starting".to_owned(),
+        });
+        (ScoringState::Waiting, Some(reason))
     }
 }
 

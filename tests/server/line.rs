@@ -1,5 +1,6 @@
 //! The whole line over real sockets: a recording, the simulator, the edge agent, the server, an alarm.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,16 +11,42 @@ use serde_json::{Value, json};
 use tellee_edge::sim::{SimKind, edge_content};
 
 use crate::client::Client;
-use crate::harness::{PATIENCE, Server, tellee};
+use crate::harness::{PATIENCE, Server, signal, tellee};
 
 const EXTERNAL_ID: &str = "replay-1";
 const EXTERNAL_KEY: &str = "replay-secret";
+const AGENT_LOG: &str = "edge.log";
 /// Rows of a recording are played faster than they are polled, so that a poll finds a new row or the next but one.
 const ROW: &str = "150ms";
 const POLL: Duration = Duration::from_millis(200);
 
 /// A program that ends with the test.
-struct Running(Child);
+pub struct Running(Child);
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.0.try_wait().expect("it can be asked").is_none()
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub async fn end(&mut self) {
+        signal("TERM", self.pid());
+        let until = Instant::now() + PATIENCE;
+        while self.is_alive() {
+            assert!(Instant::now() < until, "it does not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the edge agent in `folder` said on stderr.
+    pub fn log(&self, folder: &Path) -> String {
+        std::fs::read_to_string(folder.join(AGENT_LOG)).unwrap_or_default()
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -30,9 +57,22 @@ impl Drop for Running {
 
 /// The simulator playing `recording`, and where it listens.
 fn play(recording: &Path) -> (Running, SocketAddr) {
+    let recording = recording.to_str().expect("a path that is text");
+    simulate(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--every",
+        ROW,
+        "--csv",
+        recording,
+    ])
+}
+
+/// The simulator, and where it listens.
+pub fn simulate(arguments: &[&str]) -> (Running, SocketAddr) {
     let mut child = tellee()
-        .args(["sim", "--listen", "127.0.0.1:0", "--every", ROW, "--csv"])
-        .arg(recording)
+        .arg("sim")
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -48,7 +88,8 @@ fn play(recording: &Path) -> (Running, SocketAddr) {
     (running, address.parse().expect("an address"))
 }
 
-fn edge_agent(server: &Server, folder: &Path) -> Running {
+/// The edge agent, with its data, its `status.json` and its log in `folder`.
+pub fn edge_agent(server: &Server, folder: &Path) -> Running {
     let program = Path::new(env!("CARGO_BIN_EXE_tellee")).with_file_name("tellee-edge");
     assert!(
         program.is_file(),
@@ -57,6 +98,7 @@ fn edge_agent(server: &Server, folder: &Path) -> Running {
     );
     let key = folder.join("key");
     std::fs::write(&key, EXTERNAL_KEY).expect("the key can be written");
+    let log = File::create(folder.join(AGENT_LOG)).expect("the log can be written");
     let child = Command::new(program)
         .args(["--server", &format!("http://{}", server.http)])
         .args(["--mqtt", &server.mqtt.to_string()])
@@ -65,18 +107,24 @@ fn edge_agent(server: &Server, folder: &Path) -> Running {
         .arg(&key)
         .arg("--data-dir")
         .arg(folder.join("edge"))
+        .arg("--status-file")
+        .arg(folder.join("status.json"))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(log)
         .spawn()
         .expect("the edge agent starts");
     Running(child)
 }
 
-/// Registers the device that plays `recording`; answers its thing and its channel.
-async fn provision(admin: &Client, recording: &Path, modbus: SocketAddr) -> (String, String) {
+/// The content for the device that plays `recording`.
+fn content_of(recording: &Path, modbus: SocketAddr) -> Value {
     let kind = SimKind::Csv(recording.to_owned());
-    let content = edge_content(&kind, &modbus.ip().to_string(), modbus.port(), POLL)
-        .expect("the recording can be read");
+    edge_content(&kind, &modbus.ip().to_string(), modbus.port(), POLL)
+        .expect("the recording can be read")
+}
+
+/// Registers a device with this content; answers its thing and its channel.
+pub async fn provision(admin: &Client, content: &Value) -> (String, String) {
     let channel = admin.create_channel("data").await;
     let body = json!({
         "external_id": EXTERNAL_ID, "external_key": EXTERNAL_KEY, "name": "replay",
@@ -172,7 +220,7 @@ async fn a_recorded_machine_temperature_runs_through_the_whole_line_into_an_alar
     let server = Server::start(&folder.path().join("data"));
     let admin = server.administrator().await;
     let (_simulator, modbus) = play(&recording);
-    let (thing, channel) = provision(&admin, &recording, modbus).await;
+    let (thing, channel) = provision(&admin, &content_of(&recording, modbus)).await;
     let series = "machine_temperature";
     // The recording starts above 70 and stays there for its first hours.
     alarm_on(&admin, &thing, series, 60.0).await;
@@ -200,15 +248,9 @@ async fn a_skab_run_is_replayed_where_its_files_are() {
     let server = Server::start(&data.path().join("data"));
     let admin = server.administrator().await;
     let (_simulator, modbus) = play(&recording);
-    let (_, channel) = provision(&admin, &recording, modbus).await;
+    let content = content_of(&recording, modbus);
+    let (_, channel) = provision(&admin, &content).await;
     let _agent = edge_agent(&server, data.path());
-    let content = edge_content(
-        &SimKind::Csv(recording.clone()),
-        "127.0.0.1",
-        modbus.port(),
-        POLL,
-    )
-    .unwrap();
     let points = content["connections"][0]["devices"][0]["points"]
         .as_array()
         .cloned()

@@ -134,12 +134,25 @@ async fn the_first_administrator_is_made_with_the_one_time_code() {
         .post("/setup", &body("AAAA-AAAA-AAAA-AAAA"))
         .await
         .expect(403);
-    anonymous.post("/setup", &body(&code)).await.expect(201);
+    let named = |name: &str| {
+        let mut named = body(&code);
+        named["organisation"] = json!(name);
+        named
+    };
+    // No user may be left without an organisation.
+    let nameless = anonymous.post("/setup", &named(" ")).await.expect(400);
+    assert_eq!(nameless.json()["field"], "organisation");
+    anonymous
+        .post("/setup", &named("Karaton station"))
+        .await
+        .expect(201);
     assert!(!folder.path().join("setup-code").exists());
     anonymous.post("/setup", &body(&code)).await.expect(409);
-    anonymous
+    let first = anonymous
         .sign_in("first@plant.example", "a long pass phrase")
         .await;
+    let session = first.get("/ui/session").await.expect(200).json();
+    assert_eq!(session["organisation"]["name"], "Karaton station");
     assert_eq!(
         anonymous.get("/ui/setup").await.expect(200).json(),
         json!({ "needed": false })

@@ -6,7 +6,7 @@ interface Sample { entity: Entity; id: string; address: string; before: string; 
 
 async function thing(request: APIRequestContext): Promise<Sample> {
   const pump = await makePump(request);
-  await graphql(request, "mutation($input: UpdateThingInput!) { updateThing(input: $input) { revision } }", { id: pump.thing, expectedRevision: 1, metadata: { title: "Booster pump", area: "900 Test" }, note: "renamed after the overhaul" });
+  await graphql(request, "mutation($input: UpdateThingInput!) { updateThing(input: $input) { revision } }", { id: pump.thing, expectedRevision: 1, metadata: { title: "Booster pump" }, note: "renamed after the overhaul" });
   return { entity: "THING", id: pump.thing, address: `/fleet?list=things&name=${pump.name}&open=${pump.thing}`, before: "Test pump", after: "Booster pump" };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { apply, type Book, EMPTY, put } from "../src/alarms/book";
-import { byUrgency, tabOf, tally, worstOf, worstUnacknowledged } from "../src/alarms/order";
+import { byUrgency, sortAgain, tabOf, tally, tallyOf, worstOf, worstUnacknowledged } from "../src/alarms/order";
 import type { Alarm, AlarmChangeEvent, JournalEntry } from "../src/api/types";
 
 function alarm(id: string, patch: Partial<Alarm> = {}): Alarm {
@@ -48,6 +48,30 @@ describe("the book of alarms", () => {
   it("compares revisions beyond 2^53, which come as texts", () => {
     const book = put(EMPTY, alarm("a", { revision: "9007199254740993", state: "ACKNOWLEDGED" }));
     expect(states(put(book, alarm("a", { revision: "9007199254740992" })))).toEqual({ a: "ACKNOWLEDGED" });
+  });
+});
+
+describe("sorting again", () => {
+  // A small generator of its own, so that a failure comes back.
+  const numbers = (seed: number) => () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
+  it("gives what sorting anew gives, after any changes, comings and goings", () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const next = numbers(seed);
+      const some = (name: string) => alarm(name, { priority: (["P1", "P2", "P3", "P4"] as const)[Math.floor(next() * 4)] ?? "P1", state: next() < 0.5 ? "UNACKNOWLEDGED" : "ACKNOWLEDGED", raisedAt: `2026-11-24T09:00:0${Math.floor(next() * 4)}Z` });
+      let now = Array.from({ length: Math.floor(next() * 40) }, (_, index) => some(`a${index}`));
+      let sorted = sortAgain([], now);
+      for (let turn = 0; turn < 5; turn++) {
+        now = now.filter(() => next() < 0.9).map((one) => (next() < 0.2 ? some(one.id) : one));
+        if (next() < 0.7) now = [...now, some(`b${turn}`)];
+        sorted = sortAgain(sorted, now);
+        expect(sorted.map((one) => one.id), `seed ${seed}, turn ${turn}`).toEqual([...now].sort(byUrgency).map((one) => one.id));
+      }
+    }
+  });
+  it("counts one state of the book once, and another anew", () => {
+    const alarms = new Map([["a", alarm("a")]]);
+    expect(tallyOf(alarms)).toBe(tallyOf(alarms));
+    expect(tallyOf(new Map([...alarms, ["b", alarm("b")]])).unacknowledged).toBe(2);
   });
 });
 

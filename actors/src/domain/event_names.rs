@@ -71,7 +71,7 @@ mod tests {
             Err(DecodeError::UnknownSchema { schema: 2, .. })
         ));
         assert!(matches!(
-            Thing::decode("thing.key_revealed", 1, &data),
+            Thing::decode("thing.key_changed", 1, &data),
             Err(DecodeError::Malformed { reason, .. }) if reason.contains("thing.removed")
         ));
         assert!(matches!(

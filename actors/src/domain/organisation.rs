@@ -29,6 +29,14 @@ pub enum Event {
     Renamed { name: String },
 }
 
+/// Refuses what no organisation can be called.
+///
+/// # Errors
+/// [`Rejection`] of the field `name`.
+pub fn check_name(name: &str) -> Result<(), Rejection> {
+    validate::name("name", name)
+}
+
 /// The aggregate of an organisation.
 #[derive(Debug, Clone, Copy)]
 pub struct Organisation;

@@ -73,8 +73,6 @@ pub enum Command {
     ChangeKey {
         key: SealedKey,
     },
-    /// The key was shown to a person: an event, so that the audit time line has it.
-    RecordKeyRevealed,
     Remove,
 }
 
@@ -107,7 +105,6 @@ pub enum Event {
     KeyChanged {
         key: SealedKey,
     },
-    KeyRevealed {},
     Removed {},
 }
 
@@ -176,7 +173,6 @@ event_names!(Thing, Event {
     Updated => "thing.updated",
     RolledBack => "thing.rolled_back",
     KeyChanged => "thing.key_changed",
-    KeyRevealed => "thing.key_revealed",
     Removed => "thing.removed",
 });
 
@@ -242,7 +238,6 @@ impl Aggregate for Thing {
                 }
                 Event::KeyChanged { key }
             }
-            Command::RecordKeyRevealed => Event::KeyRevealed {},
             Command::Remove => Event::Removed {},
         };
         Ok(vec![event])
@@ -267,7 +262,6 @@ impl Aggregate for Thing {
                 state.details.clone_from(details);
             }
             Event::KeyChanged { key } => state.key = Some(key.clone()),
-            Event::KeyRevealed {} => {}
             Event::Removed {} => {
                 state.removed = true;
                 state.key = None;

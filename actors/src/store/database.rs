@@ -15,6 +15,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, Savepoint};
@@ -72,6 +73,7 @@ struct Shared {
     path: PathBuf,
     writer: Writer,
     readers: ReadPool,
+    reads: AtomicU64,
 }
 
 impl Database {
@@ -89,6 +91,7 @@ impl Database {
                 path: path.to_owned(),
                 writer,
                 readers,
+                reads: AtomicU64::new(0),
             }),
         })
     }
@@ -96,6 +99,11 @@ impl Database {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// Read jobs since the file was opened.
+    pub fn reads(&self) -> u64 {
+        self.shared.reads.load(Ordering::Relaxed)
     }
 
     /// Runs `job` in a savepoint on the writer thread and answers once its changes are durable.
@@ -141,6 +149,7 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
+        self.shared.reads.fetch_add(1, Ordering::Relaxed);
         self.shared.readers.run(job).await
     }
 

@@ -1,6 +1,7 @@
 //! Alarms, their journal, their figures.
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Result, SimpleObject};
+use tellee_actors::domain::thing::Tag;
 use tellee_actors::ids::{AlarmId, AlarmRuleId, Position, ThingId};
 use tellee_projections::alarms::{
     AlarmCounts as RowCounts, AlarmCursor, AlarmFilter as RowFilter, AlarmKpis as RowKpis,
@@ -10,12 +11,12 @@ use tellee_projections::telemetry::{Quality as SampleQuality, SeriesFilter};
 
 use super::alarm_rule::AlarmRule;
 use super::channel::{Channel, channel_by_id};
-use super::context::{caller, id, name_of, platform, user_names, who_name};
+use super::context::{id, name_of, platform, rows, user_names, who_name};
 use super::enums::{AlarmCause, AlarmClass, AlarmState, Priority, Quality};
 use super::page::{PageInfo, cursor, first as bounded};
 use super::scalars::{DateTime, Long};
 use super::series::Series;
-use super::thing::{Thing, thing_by_id};
+use super::thing::{Thing, tags_of, thing_by_id};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::platform::Platform;
@@ -84,8 +85,6 @@ pub struct Alarm {
     pub shelved_reason: Option<String>,
     pub out_of_service_reason: Option<String>,
     pub suppressed_by: Option<String>,
-    /// Largest first; shares sum to 1. Of a predictive alarm.
-    pub contributions: Vec<Contribution>,
     pub revision: Long,
     #[graphql(skip)]
     pub row: Box<AlarmRow>,
@@ -94,6 +93,8 @@ pub struct Alarm {
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Contribution {
     pub series: String,
+    /// What an engineer calls the series, where its thing or the device type has a tag with a title for it.
+    pub title: Option<String>,
     pub share: f64,
     pub expected: Option<f64>,
     pub actual: Option<f64>,
@@ -152,15 +153,6 @@ impl From<AlarmRow> for Alarm {
                 .suppressed
                 .as_ref()
                 .map(|suppression| suppression.by.clone()),
-            contributions: activation.map_or_else(Vec::new, |now| {
-                let each = now.contributions.iter().map(|part| Contribution {
-                    series: part.series.clone(),
-                    share: part.share,
-                    expected: part.expected,
-                    actual: part.actual,
-                });
-                each.collect()
-            }),
             revision: Long(row.revision.0),
             row: Box::new(row),
         }
@@ -196,14 +188,26 @@ impl Alarm {
 
     /// Absent for an alarm of a model.
     async fn rule(&self, ctx: &Context<'_>) -> Result<Option<AlarmRule>> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let rule: AlarmRuleId = self.row.source.rule;
-        let row = platform
-            .projections
-            .registry()
-            .alarm_rule(caller.organisation, rule)
-            .await;
-        Ok(row.map_err(ApiError::from)?.map(AlarmRule::from))
+        Ok(rows(ctx)?.load_one(rule).await?.map(AlarmRule::from))
+    }
+
+    /// Largest first; shares sum to 1. Of a predictive alarm.
+    async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>> {
+        let activation = self.row.state.activation.as_ref();
+        let parts = activation.map_or(&[][..], |now| now.contributions.as_slice());
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tags = tags_of(ctx, self.row.source.thing).await?;
+        let contributions = parts.iter().map(|part| Contribution {
+            series: part.series.clone(),
+            title: title(&tags, &part.series),
+            share: part.share,
+            expected: part.expected,
+            actual: part.actual,
+        });
+        Ok(contributions.collect())
     }
 
     /// The e-mail address of who acknowledged the present occurrence.
@@ -228,6 +232,19 @@ impl Alarm {
         });
         Ok(comments.collect())
     }
+}
+
+/// The title of a series. Two signals of a model with the same series are told apart as `<series>#<place>`.
+fn title(tags: &[Tag], series: &str) -> Option<String> {
+    let named = |name: &str| {
+        let tag = tags.iter().find(|tag| tag.series == name)?;
+        (!tag.title.is_empty()).then(|| tag.title.clone())
+    };
+    named(series).or_else(|| {
+        let (name, place) = series.rsplit_once('#')?;
+        place.parse::<u32>().ok()?;
+        named(name)
+    })
 }
 
 #[derive(SimpleObject)]

@@ -1,8 +1,9 @@
 //! Models and their versions.
 
-use async_graphql::{ComplexObject, Context, ID, Json, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, Json, Result, SimpleObject};
 use serde_json::{Map, Value};
 use tellee_actors::domain::model::Definition;
+use tellee_actors::ids::ModelId;
 use tellee_projections::registry::ModelRow;
 use tellee_projections::telemetry::SeriesFilter;
 
@@ -11,6 +12,7 @@ use super::scalars::{DateTime, Long};
 use super::series::Series;
 use super::thing::{Thing, thing_by_id};
 use crate::error::ApiError;
+use crate::platform::{Scoring, ScoringState};
 
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(complex)]
@@ -29,7 +31,55 @@ pub struct Model {
     /// Why the last training failed, until one succeeds.
     pub last_failure: Option<String>,
     #[graphql(skip)]
+    pub model: ModelId,
+    #[graphql(skip)]
     pub definition: Definition,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ModelScoringState {
+    /// The worker does not run, or does not have the model yet.
+    Waiting,
+    Scoring,
+    /// The model cannot score: its files are damaged, or it kills the worker. Another version may.
+    Failed,
+}
+
+/// How a live model scores. All counts are since the start of the server.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct ModelScoring {
+    pub version: u32,
+    pub state: ModelScoringState,
+    /// Why it does not score.
+    pub reason: Option<String>,
+    pub scored: Long,
+    /// Windows that lack a value.
+    pub unknown: Long,
+    /// Samples that came after their window was closed.
+    pub late: Long,
+    /// Samples, windows and scores that got lost under load or failure.
+    pub dropped: Long,
+    /// The end of the window that was scored last.
+    pub last_scored_at: Option<DateTime>,
+}
+
+impl From<Scoring> for ModelScoring {
+    fn from(scoring: Scoring) -> Self {
+        Self {
+            version: scoring.version,
+            state: match scoring.state {
+                ScoringState::Waiting => ModelScoringState::Waiting,
+                ScoringState::Scoring => ModelScoringState::Scoring,
+                ScoringState::Failed => ModelScoringState::Failed,
+            },
+            reason: scoring.reason,
+            scored: Long(scoring.scored),
+            unknown: Long(scoring.unknown),
+            late: Long(scoring.late),
+            dropped: Long(scoring.dropped),
+            last_scored_at: scoring.last_scored_at.map(DateTime),
+        }
+    }
 }
 
 #[derive(Debug, Clone, SimpleObject)]
@@ -104,6 +154,7 @@ impl From<ModelRow> for Model {
             versions: versions.collect(),
             live,
             last_failure: row.last_failure,
+            model: row.id,
             definition: row.definition,
         }
     }
@@ -113,6 +164,14 @@ impl From<ModelRow> for Model {
 impl Model {
     async fn thing(&self, ctx: &Context<'_>) -> Result<Option<Thing>> {
         Ok(thing_by_id(ctx, self.definition.thing).await?)
+    }
+
+    /// Absent while no version is live.
+    async fn scoring(&self, ctx: &Context<'_>) -> Result<Option<ModelScoring>> {
+        Ok(platform(ctx)?
+            .models
+            .scoring(self.model)
+            .map(ModelScoring::from))
     }
 
     /// The series that the score is written to, if there is one yet.

@@ -4,13 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use tellee_actors::ids::{ChannelId, OrganisationId, ThingId, UserId};
+use tellee_actors::ids::{
+    AlarmRuleId, ChannelId, DeviceTypeId, EdgeDeviceId, OrganisationId, ThingId, UserId,
+};
+use tellee_projections::alarms::AlarmRow;
 use tellee_projections::registry::{
-    ChannelFilter, ChannelRow, PAGE_LIMIT, Page, ThingFilter, ThingRow,
+    AlarmRuleRow, ChannelFilter, ChannelRow, DeviceTypeRow, EdgeDeviceRow, ModelRow, PAGE_LIMIT,
+    Page, ThingFilter, ThingRow,
 };
 
 use crate::error::ApiError;
 use crate::platform::Platform;
+
+/// Models of one thing that are listed at most.
+const MODELS: usize = 100;
 
 /// The rows of one organisation. What is of another is not found.
 pub struct Rows {
@@ -86,16 +93,97 @@ impl Loader<UserId> for Rows {
     type Error = ApiError;
 
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, String>, ApiError> {
-        let mut found = HashMap::with_capacity(ids.len());
-        for id in ids {
-            let row = self
-                .platform
-                .projections
-                .registry()
-                .user(self.organisation, *id)
-                .await?;
-            found.extend(row.map(|row| (*id, row.email)));
+        let registry = self.platform.projections.registry();
+        let rows = registry.users_among(self.organisation, ids).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.email)).collect())
+    }
+}
+
+impl Loader<DeviceTypeId> for Rows {
+    type Value = DeviceTypeRow;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        ids: &[DeviceTypeId],
+    ) -> Result<HashMap<DeviceTypeId, DeviceTypeRow>, ApiError> {
+        let registry = self.platform.projections.registry();
+        let rows = registry.device_types_among(self.organisation, ids).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+impl Loader<EdgeDeviceId> for Rows {
+    type Value = EdgeDeviceRow;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        ids: &[EdgeDeviceId],
+    ) -> Result<HashMap<EdgeDeviceId, EdgeDeviceRow>, ApiError> {
+        let registry = self.platform.projections.registry();
+        let rows = registry.edge_devices_among(self.organisation, ids).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+impl Loader<AlarmRuleId> for Rows {
+    type Value = AlarmRuleRow;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        ids: &[AlarmRuleId],
+    ) -> Result<HashMap<AlarmRuleId, AlarmRuleRow>, ApiError> {
+        let registry = self.platform.projections.registry();
+        let rows = registry.alarm_rules_among(self.organisation, ids).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+/// The models of a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ModelsOf(pub ThingId);
+
+impl Loader<ModelsOf> for Rows {
+    type Value = Vec<ModelRow>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ModelsOf]) -> Result<HashMap<ModelsOf, Vec<ModelRow>>, ApiError> {
+        let things: Vec<ThingId> = keys.iter().map(|key| key.0).collect();
+        let registry = self.platform.projections.registry();
+        let rows = registry
+            .models_of_things(self.organisation, &things)
+            .await?;
+        let mut found: HashMap<ModelsOf, Vec<ModelRow>> = HashMap::new();
+        for row in rows {
+            let of_thing = found.entry(ModelsOf(row.definition.thing)).or_default();
+            if of_thing.len() < MODELS {
+                of_thing.push(row);
+            }
         }
         Ok(found)
+    }
+}
+
+/// The highest active alarm of a thing: unacknowledged first, then by priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WorstAlarmOf(pub ThingId);
+
+impl Loader<WorstAlarmOf> for Rows {
+    type Value = AlarmRow;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[WorstAlarmOf],
+    ) -> Result<HashMap<WorstAlarmOf, AlarmRow>, ApiError> {
+        let things = keys.iter().map(|key| key.0).collect();
+        let alarms = self.platform.projections.alarms();
+        let rows = alarms.worst_of(self.organisation, things).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (WorstAlarmOf(row.source.thing), row))
+            .collect())
     }
 }

@@ -75,6 +75,11 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
         Rule::May(Action::ManageUsers),
     ),
     (
+        "OrganisationPayload",
+        &["organisation", "revision"],
+        Rule::May(Action::ManageUsers),
+    ),
+    (
         "ThingPayload",
         &["thing", "revision"],
         Rule::May(Action::Provision),
@@ -147,7 +152,13 @@ const FIELD_RULES: &[(&str, &[&str], Rule)] = &[
     ),
     (
         "Mutation",
-        &["createUser", "changeUserRole", "disableUser", "enableUser"],
+        &[
+            "createUser",
+            "changeUserRole",
+            "disableUser",
+            "enableUser",
+            "renameOrganisation",
+        ],
         Rule::May(Action::ManageUsers),
     ),
     ("Mutation", &["changePassword"], Rule::SignedIn),

@@ -16,7 +16,7 @@ use super::context::{caller, platform};
 use super::enums::{AggregateFunction, LimitKind, Priority, Quality};
 use super::page::{PageInfo, first as bounded};
 use super::scalars::{DateTime, Long, milliseconds};
-use super::thing::{Tag, Thing, thing_by_id};
+use super::thing::{Tag, Thing, tags_of, thing_by_id};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::platform::Platform;
@@ -155,11 +155,9 @@ impl Series {
 
     /// The engineer's description, if the thing or its device type has one for this name.
     async fn tag(&self, ctx: &Context<'_>) -> Result<Option<Tag>> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        Ok(platform
-            .tag_of(caller, self.key.thing, &self.name)
-            .await?
-            .map(Tag::from))
+        let tags = tags_of(ctx, self.key.thing).await?;
+        let tag = tags.into_iter().find(|tag| tag.series == self.name);
+        Ok(tag.map(Tag::from))
     }
 
     /// Limits of the alarm rules that watch it.

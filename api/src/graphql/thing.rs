@@ -4,8 +4,7 @@ use async_graphql::{ComplexObject, Context, ID, Json, Result, SimpleObject};
 use serde_json::{Map, Value};
 use tellee_actors::domain::thing::Tag as DomainTag;
 use tellee_actors::ids::{DeviceTypeId, EdgeDeviceId, ThingId};
-use tellee_projections::alarms::AlarmFilter as RowFilter;
-use tellee_projections::registry::{ModelFilter, Page, ThingRow};
+use tellee_projections::registry::ThingRow;
 
 use super::alarm::{Alarm, AlarmConnection, AlarmFilter, alarms_of};
 use super::channel::{Channel, channels_by_id};
@@ -13,12 +12,10 @@ use super::context::{caller, platform, rows};
 use super::device_type::DeviceType;
 use super::edge_device::EdgeDevice;
 use super::model::Model;
+use super::rows::{ModelsOf, WorstAlarmOf};
 use super::scalars::{DateTime, Long};
 use super::series::{SeriesConnection, series_of};
 use crate::error::ApiError;
-
-/// Models of one thing that are listed at most.
-const MODELS: u32 = 100;
 
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(complex)]
@@ -83,19 +80,15 @@ impl From<DomainTag> for Tag {
 impl Thing {
     /// Its own tags, then those of its device type for series that it does not describe itself.
     async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
-        let mut tags = self.own_tags.clone();
-        if let Some(row) = self.device_type_row(ctx).await? {
-            for tag in row.tags {
-                if !tags.iter().any(|own| own.series == tag.series) {
-                    tags.push(tag);
-                }
-            }
-        }
+        let tags = all_tags(ctx, self.own_tags.clone(), self.type_id).await?;
         Ok(tags.into_iter().map(Tag::from).collect())
     }
 
     async fn device_type(&self, ctx: &Context<'_>) -> Result<Option<DeviceType>> {
-        Ok(self.device_type_row(ctx).await?.map(DeviceType::from))
+        let Some(id) = self.type_id else {
+            return Ok(None);
+        };
+        Ok(rows(ctx)?.load_one(id).await?.map(DeviceType::from))
     }
 
     #[graphql(complexity = "10 * child_complexity + 1")]
@@ -108,14 +101,8 @@ impl Thing {
     }
 
     async fn edge_device(&self, ctx: &Context<'_>) -> Result<Option<EdgeDevice>> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device = EdgeDeviceId(self.thing.0);
-        let row = platform
-            .projections
-            .registry()
-            .edge_device(caller.organisation, device)
-            .await;
-        Ok(row.map_err(ApiError::from)?.map(EdgeDevice::from))
+        Ok(rows(ctx)?.load_one(device).await?.map(EdgeDevice::from))
     }
 
     /// `match` is a part of the name, without regard to case.
@@ -153,20 +140,9 @@ impl Thing {
 
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn models(&self, ctx: &Context<'_>) -> Result<Vec<Model>> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter = ModelFilter {
-            thing: Some(self.thing),
-            ..ModelFilter::default()
-        };
-        let page = Page::offset(0, MODELS);
-        let listing = platform
-            .projections
-            .registry()
-            .models(caller.organisation, filter, page)
-            .await;
-        Ok(listing
-            .map_err(ApiError::from)?
-            .rows
+        let found = rows(ctx)?.load_one(ModelsOf(self.thing)).await?;
+        Ok(found
+            .unwrap_or_default()
             .into_iter()
             .map(Model::from)
             .collect())
@@ -179,39 +155,35 @@ impl Thing {
 
     /// Its highest active alarm: unacknowledged first, then by priority.
     async fn worst_alarm(&self, ctx: &Context<'_>) -> Result<Option<Alarm>> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let filter = RowFilter {
-            thing: Some(self.thing),
-            ..RowFilter::default()
-        };
-        let listing = platform
-            .projections
-            .alarms()
-            .alarms(caller.organisation, filter, None, 1)
-            .await;
-        Ok(listing
-            .map_err(ApiError::from)?
-            .rows
-            .into_iter()
-            .next()
-            .map(Alarm::from))
+        let worst = rows(ctx)?.load_one(WorstAlarmOf(self.thing)).await?;
+        Ok(worst.map(Alarm::from))
     }
 }
 
-impl Thing {
-    async fn device_type_row(
-        &self,
-        ctx: &Context<'_>,
-    ) -> Result<Option<tellee_projections::registry::DeviceTypeRow>, ApiError> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let Some(id) = self.type_id else {
-            return Ok(None);
-        };
-        Ok(platform
-            .projections
-            .registry()
-            .device_type(caller.organisation, id)
-            .await?)
+/// A thing's own tags, then those of its device type for series that it does not describe itself.
+async fn all_tags(
+    ctx: &Context<'_>,
+    mut tags: Vec<DomainTag>,
+    device_type: Option<DeviceTypeId>,
+) -> Result<Vec<DomainTag>, ApiError> {
+    let Some(device_type) = device_type else {
+        return Ok(tags);
+    };
+    if let Some(row) = rows(ctx)?.load_one(device_type).await? {
+        for tag in row.tags {
+            if !tags.iter().any(|own| own.series == tag.series) {
+                tags.push(tag);
+            }
+        }
+    }
+    Ok(tags)
+}
+
+/// The engineer's descriptions of the series of `thing`: the thing's own before those of its device type.
+pub async fn tags_of(ctx: &Context<'_>, thing: ThingId) -> Result<Vec<DomainTag>, ApiError> {
+    match rows(ctx)?.load_one(thing).await? {
+        Some(row) => all_tags(ctx, row.tags, row.device_type).await,
+        None => Ok(Vec::new()),
     }
 }
 

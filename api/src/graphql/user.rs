@@ -10,6 +10,7 @@ use super::scalars::Long;
 pub struct Organisation {
     pub id: ID,
     pub name: String,
+    pub revision: Long,
 }
 
 impl From<OrganisationRow> for Organisation {
@@ -17,6 +18,7 @@ impl From<OrganisationRow> for Organisation {
         Self {
             id: row.id.to_string().into(),
             name: row.name,
+            revision: Long(row.stamps.revision.0),
         }
     }
 }

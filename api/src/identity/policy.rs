@@ -23,7 +23,7 @@ pub enum Action {
     ManageModels,
     /// Write telemetry with a user's token.
     Publish,
-    /// Make users and change their roles.
+    /// Make users and change their roles, name the organisation.
     ManageUsers,
 }
 

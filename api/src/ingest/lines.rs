@@ -58,14 +58,51 @@ impl Ingest {
             times,
             values,
         });
-        self.store.append_samples(Arc::clone(&samples)).await?;
         let kept = Kept {
             table: &table,
             slots: &slots,
             samples: &samples,
         };
+        let newest_allowed = now.saturating_add(self.limits.max_ahead);
+        if samples.times.iter().any(|time| *time > newest_allowed) {
+            self.keep_with_qualities(publisher, channel, &kept).await?;
+            return Ok(slots.len());
+        }
+        self.store.append_samples(Arc::clone(&samples)).await?;
         self.hand_on(publisher, channel, &kept);
         Ok(slots.len())
+    }
+
+    /// Columns carry no qualities. Samples some of which are from a clock that is ahead are kept as messages, in one
+    /// append as well.
+    async fn keep_with_qualities(
+        &self,
+        publisher: Publisher,
+        channel: ChannelId,
+        kept: &Kept<'_>,
+    ) -> Result<(), IngestError> {
+        let mut batches = kept.batches(publisher, channel, &self.limits.lines);
+        let mut ahead = Vec::with_capacity(batches.len());
+        for batch in &mut batches {
+            ahead.push(Arc::make_mut(batch).mark_origin(self.limits.max_ahead));
+        }
+        self.store.append_all(batches.clone()).await?;
+        let forwarder = self.forwarder.load();
+        for (batch, ahead) in batches.iter().zip(ahead) {
+            self.publish_live(batch, ahead);
+            if let Some(forwarder) = forwarder
+                .as_ref()
+                .filter(|forwarder| forwarder.wants(channel))
+                && let Some(payload) = senml_json(batch)
+            {
+                forwarder.forward(&Forward {
+                    batch,
+                    content: ContentType::SenmlJson,
+                    payload: &payload,
+                });
+            }
+        }
+        Ok(())
     }
 
     async fn resolve(

@@ -11,6 +11,7 @@ use tellee_projections::telemetry::{EmbeddedTelemetryStore, MessageBatch};
 
 use super::figures::Figure;
 use super::figures::Kind::{Counter as Up, Gauge as Level};
+use crate::ingest::Ingest;
 use crate::platform::Platform;
 
 pub const NODE: &[Figure<Platform>] = &[
@@ -42,6 +43,13 @@ pub const NODE: &[Figure<Platform>] = &[
         |node| node.live.dropped(),
     ),
 ];
+
+pub const INGEST: &[Figure<Ingest>] = &[Figure(
+    "ingest_samples_ahead",
+    "Samples whose source time was too far ahead of their receipt",
+    Up,
+    Ingest::ahead,
+)];
 
 pub const TELEMETRY: &[Figure<EmbeddedTelemetryStore>] = &[
     Figure("telemetry_series", "Series", Level, |store| {

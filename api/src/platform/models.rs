@@ -25,11 +25,42 @@ pub struct Training {
     pub who: tellee_actors::event::Who,
 }
 
+/// Whether a live model scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoringState {
+    /// The worker does not run, or does not have the model yet.
+    Waiting,
+    Scoring,
+    /// The model cannot score: its files are damaged, or it kills the worker. Another version may.
+    Failed,
+}
+
+/// How a live model scores, since the start of this node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scoring {
+    pub version: u32,
+    pub state: ScoringState,
+    /// Why it does not score.
+    pub reason: Option<String>,
+    pub scored: u64,
+    /// Windows that lack a value.
+    pub unknown: u64,
+    /// Samples that came after their window was closed.
+    pub late: u64,
+    /// Samples, windows and scores that got lost under load or failure.
+    pub dropped: u64,
+    /// The end of the window that was scored last.
+    pub last_scored_at: Option<Timestamp>,
+}
+
 /// What runs models. Stands apart so that the API works on without it.
 #[async_trait]
 pub trait ModelHost: Send + Sync + 'static {
     /// `ABSENT`, `STARTING`, `READY`, `BACKING_OFF` or `BROKEN`, and why.
     fn state(&self) -> (&'static str, Option<String>);
+
+    /// How a model scores; `None` if no version of it is live here.
+    fn scoring(&self, model: ModelId) -> Option<Scoring>;
 
     /// Takes a training. Its outcome becomes an event of the model.
     async fn train(&self, training: Training) -> Result<(), ApiError>;

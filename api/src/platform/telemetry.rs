@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tellee_actors::domain::thing::Tag;
 use tellee_actors::ids::{ChannelId, OrganisationId, ThingId};
 use tellee_actors::time::Timestamp;
 use tellee_projections::telemetry::SeriesFilter;
@@ -10,6 +9,7 @@ use tellee_projections::telemetry::SeriesFilter;
 use super::Platform;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
+use crate::presence::OF_MODELS;
 
 /// A thing is online if a message of it came within this time.
 const ONLINE: Duration = Duration::from_secs(60);
@@ -27,44 +27,25 @@ impl Platform {
             .collect()
     }
 
-    /// The engineer's description of the series `name` of `thing`: the thing's own, else that of its device type.
-    pub async fn tag_of(
-        &self,
-        caller: &Caller,
-        thing: ThingId,
-        name: &str,
-    ) -> Result<Option<Tag>, ApiError> {
-        let registry = self.projections.registry();
-        let Some(row) = registry.thing(caller.organisation, thing).await? else {
-            return Ok(None);
-        };
-        if let Some(tag) = row.tags.into_iter().find(|tag| tag.series == name) {
-            return Ok(Some(tag));
-        }
-        let Some(device_type) = row.device_type else {
-            return Ok(None);
-        };
-        let row = registry
-            .device_type(caller.organisation, device_type)
-            .await?;
-        Ok(row.and_then(|row| row.tags.into_iter().find(|tag| tag.series == name)))
-    }
-
-    /// Receive time of the thing's newest message: what came since the start, else what the store has.
+    /// Receive time of the thing's newest message: what came since the start, else what the store has. The store is
+    /// asked once for each thing.
     pub async fn last_seen(&self, thing: ThingId) -> Result<Option<Timestamp>, ApiError> {
-        if let Some(time) = self.presence.last_seen(thing) {
-            return Ok(Some(time));
+        if let Some(known) = self.presence.last_seen(thing) {
+            return Ok(known);
         }
         let filter = SeriesFilter {
             thing: Some(thing),
             ..SeriesFilter::default()
         };
         let (series, _) = self.telemetry.series(&filter, 0, SERIES_LIMIT).await?;
-        Ok(series
+        let seen = series
             .into_iter()
+            .filter(|info| info.protocol != OF_MODELS)
             .filter_map(|info| info.latest)
             .map(|sample| sample.received_at)
-            .max())
+            .max();
+        self.presence.remember(thing, seen);
+        Ok(seen)
     }
 
     pub async fn is_online(&self, thing: ThingId) -> Result<bool, ApiError> {

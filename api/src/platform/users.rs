@@ -20,6 +20,8 @@ pub struct NewUser {
     pub password: String,
     /// `None`: an organisation of their own.
     pub organisation: Option<OrganisationId>,
+    /// What their own organisation is called; `None`: after their address.
+    pub organisation_name: Option<String>,
     pub role: Role,
     pub platform_administrator: bool,
     pub metadata: Map<String, Value>,
@@ -58,6 +60,7 @@ impl Platform {
         code: &str,
         email: &str,
         password: &str,
+        organisation: Option<String>,
         address: &str,
     ) -> Result<UserId, ApiError> {
         let throttled = format!("setup {address}");
@@ -76,7 +79,9 @@ impl Platform {
                 "the set-up code is wrong",
             ));
         }
-        let user = self.create_first_user(email, password).await?;
+        let user = self
+            .create_first_user(email, password, organisation)
+            .await?;
         if let Err(error) = present.spend() {
             tracing::warn!(%error, "the file of the used set-up code could not be removed");
         }
@@ -84,12 +89,19 @@ impl Platform {
         Ok(user)
     }
 
-    /// The platform administrator, with an organisation of their own.
-    pub async fn create_first_user(&self, email: &str, password: &str) -> Result<UserId, ApiError> {
+    /// The platform administrator, with an organisation of their own, called `organisation` or else after the domain of
+    /// the address.
+    pub async fn create_first_user(
+        &self,
+        email: &str,
+        password: &str,
+        organisation: Option<String>,
+    ) -> Result<UserId, ApiError> {
         let new = NewUser {
             email: email.to_owned(),
             password: password.to_owned(),
             organisation: None,
+            organisation_name: organisation,
             role: Role::Administrator,
             platform_administrator: true,
             metadata: Map::new(),
@@ -130,6 +142,7 @@ impl Platform {
         }
         let new = NewUser {
             organisation: None,
+            organisation_name: None,
             role: Role::Administrator,
             platform_administrator: false,
             ..new
@@ -151,6 +164,14 @@ impl Platform {
     ) -> Result<(UserId, Accepted), ApiError> {
         let email = normal_email(&new.email);
         let id = user_id(&email);
+        let own_name = new
+            .organisation_name
+            .unwrap_or_else(|| organisation_name(&email, new.platform_administrator));
+        if new.organisation.is_none() {
+            // Before the user is made: a user without an organisation could not sign in.
+            organisation::check_name(&own_name)
+                .map_err(|_| ApiError::invalid("organisation", "is no name of an organisation"))?;
+        }
         let password = self.passwords.hash(&new.password).await?;
         let command_id = request.id();
         let organisation = match new.organisation {
@@ -191,8 +212,7 @@ impl Platform {
             .await?;
         let mut last = accepted.position;
         if new.organisation.is_none() {
-            let name = organisation_name(&email, new.platform_administrator);
-            let create = Command::Organisation(organisation::Command::Create { name });
+            let create = Command::Organisation(organisation::Command::Create { name: own_name });
             let step = Request {
                 command_id: Some(command_id.step("organisation")),
                 ..Request::default()
@@ -204,6 +224,24 @@ impl Platform {
         }
         self.seen(last).await?;
         Ok((id, accepted))
+    }
+
+    /// Gives the caller's organisation another name.
+    pub async fn rename_organisation(
+        &self,
+        caller: &Caller,
+        name: String,
+        request: &Request,
+    ) -> Result<Accepted, ApiError> {
+        caller.require(Action::ManageUsers)?;
+        self.ask(
+            caller.who(),
+            caller.organisation,
+            caller.organisation.into(),
+            Command::Organisation(organisation::Command::Rename { name }),
+            request,
+        )
+        .await
     }
 
     /// A token for the user with this e-mail address and password, and when it expires in seconds since 1970.

@@ -19,6 +19,8 @@ pub struct SetupBody {
     code: String,
     email: String,
     password: String,
+    /// What the organisation is called; without it, after the domain of the address.
+    organisation: Option<String>,
 }
 
 pub async fn set_up(
@@ -28,7 +30,13 @@ pub async fn set_up(
 ) -> Result<Response, ApiError> {
     let user = rest
         .platform
-        .set_up(&body.code, &body.email, &body.password, &peer.ip())
+        .set_up(
+            &body.code,
+            &body.email,
+            &body.password,
+            body.organisation,
+            &peer.ip(),
+        )
         .await?;
     Ok(created(&format!("/users/{user}")))
 }

@@ -84,6 +84,7 @@ pub async fn create(
         password: body.password,
         role: body.role.unwrap_or(usual),
         organisation: body.organisation,
+        organisation_name: None,
         platform_administrator: false,
         metadata: body.metadata.unwrap_or_default(),
     };

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tellee_actors::command::{Command, CommandContext};
-use tellee_actors::domain::alarm::{self, Activation, Cause, Source};
+use tellee_actors::domain::alarm::{self, Activation, Cause, Contribution, Source};
 use tellee_actors::domain::alarm_rule::{AlarmClass, LimitKind, Priority};
 use tellee_actors::event::Who;
 use tellee_actors::ids::{
-    AlarmId, AlarmRuleId, ChannelId, CommandId, OrganisationId, Position, ThingId,
+    AlarmId, AlarmRuleId, ChannelId, CommandId, ModelId, OrganisationId, Position, ThingId,
 };
+use tellee_actors::store::database::Database;
 use tellee_actors::store::{DatabaseConfig, EmbeddedEventStore, EventStore};
 use tellee_actors::time::{Clock as _, ManualClock, SharedClock, SystemClock};
 use tellee_api::error::ApiError;
@@ -21,7 +22,7 @@ use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::{Metrics, observe};
 use tellee_api::mqtt::{self, Broker, MqttConfig};
-use tellee_api::platform::{ModelHost, Platform, PlatformSettings, Training};
+use tellee_api::platform::{ModelHost, Platform, PlatformSettings, Scoring, Training};
 use tellee_api::presence::Presence;
 use tellee_api::rest::{self, MessageDoor, Rest};
 use tellee_api::web;
@@ -50,6 +51,10 @@ struct ModelHostDouble;
 impl ModelHost for ModelHostDouble {
     fn state(&self) -> (&'static str, Option<String>) {
         ("ABSENT", Some("a double".to_owned()))
+    }
+
+    fn scoring(&self, _: ModelId) -> Option<Scoring> {
+        None
     }
 
     async fn train(&self, _: Training) -> Result<(), ApiError> {
@@ -86,6 +91,8 @@ pub struct Node {
     pub address: SocketAddr,
     pub platform: Arc<Platform>,
     pub clock: Arc<ManualClock>,
+    /// The file behind the read models, which counts how often it is read.
+    pub database: Database,
     /// Of the first user.
     pub admin: Session,
     stop: CancellationToken,
@@ -108,9 +115,10 @@ impl Node {
                 .unwrap();
         let database = embedded.database().clone();
         let events: Arc<dyn EventStore> = Arc::new(embedded);
-        let projections = Projections::start(Arc::clone(&events), database, Arc::clone(&clock))
-            .await
-            .unwrap();
+        let projections =
+            Projections::start(Arc::clone(&events), database.clone(), Arc::clone(&clock))
+                .await
+                .unwrap();
         let directory = LocalDirectory::new(
             Arc::clone(&events),
             Arc::clone(&clock),
@@ -161,7 +169,7 @@ impl Node {
             claims: tokio::sync::Mutex::default(),
         });
         platform
-            .create_first_user("admin@plant.example", PASSWORD)
+            .create_first_user("admin@plant.example", PASSWORD, None)
             .await
             .unwrap();
 
@@ -169,6 +177,7 @@ impl Node {
         let broker = Broker::new(Arc::clone(&ingest), MqttConfig::default());
         metrics.show_node(&platform);
         metrics.show_telemetry(&telemetry);
+        metrics.show_ingest(&ingest);
         metrics.register(|registry| mqtt::prometheus::register(broker, registry));
         metrics.count_stored(&live);
         let rest = Rest {
@@ -204,6 +213,7 @@ impl Node {
             address,
             platform,
             clock: manual,
+            database,
             admin,
             stop,
             served,
@@ -306,8 +316,50 @@ impl Node {
             quality: 192,
             source_time: self.clock.now(),
             received_at: self.clock.now(),
-            contributions: Vec::new(),
+            contributions: vec![Contribution {
+                series: "vibration".to_owned(),
+                share: 1.0,
+                expected: Some(2.0),
+                actual: Some(9.0),
+            }],
         }
+    }
+
+    /// Raises the alarm of rule number `rule` on `thing` and leaves it standing.
+    pub async fn raise(
+        &self,
+        organisation: OrganisationId,
+        thing: ThingId,
+        channel: ChannelId,
+        rule: u128,
+    ) {
+        let rule = AlarmRuleId(uuid::Uuid::from_u128(rule));
+        let command = alarm::Command::Activate {
+            source: Source {
+                organisation,
+                rule,
+                thing,
+                channel,
+                subtopic: String::new(),
+                series: "vibration".to_owned(),
+            },
+            activation: self.activation(),
+        };
+        let context = CommandContext {
+            command_id: CommandId::generate(),
+            who: Who::System("test".to_owned()),
+            organisation: Some(organisation),
+            expected_revision: None,
+            note: None,
+            timeout: PATIENCE,
+        };
+        let id = AlarmId::of(rule, thing, channel, "", "vibration");
+        let asked = self
+            .platform
+            .directory
+            .ask(id.into(), Command::Alarm(command), context)
+            .await;
+        self.platform.seen(asked.unwrap().position).await.unwrap();
     }
 
     /// Waits until the projections have seen all that happened.

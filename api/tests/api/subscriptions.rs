@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tellee_actors::ids::{ChannelId, OrganisationId, ThingId};
+use tellee_actors::time::Clock as _;
 
 use super::client::Socket;
 use super::node::Node;
@@ -68,6 +69,75 @@ impl Plant {
 
 async fn frame(socket: &mut Socket) -> Value {
     socket.data().await["telemetry"].take()
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_freezes_neither_the_newest_value_nor_live_frames() {
+    let plant = Plant::start().await;
+    let now = || plant.node.clock.now().as_millis() / 1_000;
+    // Alone, before anything else came.
+    plant
+        .publish(json!([{ "n": "a", "t": now() + 3_600, "v": 99 }]))
+        .await;
+    let series = plant.series().await;
+    let newest = async || {
+        let data = plant
+            .node
+            .admin
+            .data(
+                "{ series { nodes { latest { number quality } } } }",
+                json!({}),
+            )
+            .await;
+        data["series"]["nodes"][0]["latest"].clone()
+    };
+    assert_eq!(newest().await, Value::Null);
+    let mut socket = plant.node.admin.socket().await;
+    socket
+        .subscribe("t", TELEMETRY, json!({ "series": series }))
+        .await;
+    assert_eq!(frame(&mut socket).await["v"], json!([]));
+
+    // In one message with a true sample, and nine minutes ahead, which is within the bound.
+    plant
+        .publish(
+            json!([{ "n": "a", "t": now() + 3_600, "v": 98 }, { "n": "a", "t": now(), "v": 1 }]),
+        )
+        .await;
+    assert_eq!(frame(&mut socket).await["v"], json!([1.0]));
+    assert_eq!(newest().await, json!({ "number": 1.0, "quality": "GOOD" }));
+    plant
+        .publish(json!([{ "n": "a", "t": now() + 540, "v": 2 }]))
+        .await;
+    assert_eq!(frame(&mut socket).await["v"], json!([2.0]));
+
+    // All is history, and what lies ahead is uncertain there.
+    let query = "query($id: ID!, $to: DateTime!) { seriesById(id: $id) { points(from: \"2020-01-01T00:00:00Z\", to: $to, \
+                 maxPoints: 100) { v q } } }";
+    let to = "2100-01-01T00:00:00Z";
+    let data = plant
+        .node
+        .admin
+        .data(query, json!({ "id": series[0], "to": to }))
+        .await;
+    let points = &data["seriesById"]["points"];
+    assert_eq!(points["v"], json!([1.0, 2.0, 98.0]));
+    let qualities: Vec<u64> = points["q"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|quality| quality.as_u64().unwrap())
+        .collect();
+    assert!(
+        qualities[..2].iter().all(|quality| *quality >= 192),
+        "{qualities:?}"
+    );
+    assert!((64..192).contains(&qualities[2]), "{qualities:?}");
+    let metrics = plant.node.anonymous().get("/metrics").await.text;
+    assert!(
+        metrics.contains("\ntellee_ingest_samples_ahead_total 2\n"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]

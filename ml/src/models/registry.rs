@@ -1,10 +1,12 @@
 //! The models as the registry of this node shows them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tellee_actors::ids::ModelId;
+use tellee_actors::domain::thing::Tag;
+use tellee_actors::ids::{ModelId, OrganisationId, ThingId};
 use tellee_actors::store::StoreError;
 use tellee_projections::Projections;
 use tellee_projections::registry::{ModelRow, PAGE_LIMIT, Page};
@@ -12,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::{ModelEntry, ModelsError, ModelsView};
+use super::{ModelEntry, ModelsError, ModelsView, StandingAlarm};
 
 /// How soon a change of the registry is seen.
 const LOOK: Duration = Duration::from_millis(500);
@@ -70,7 +72,11 @@ async fn read(projections: &Projections) -> Result<Vec<ModelEntry>, StoreError> 
     loop {
         let page = Page::after(after, PAGE_LIMIT);
         let listing = projections.registry().all_models(page).await?;
-        entries.extend(listing.rows.into_iter().map(entry));
+        let access = projections.access();
+        entries.extend(listing.rows.into_iter().map(|row| {
+            let thing_exists = access.thing(row.definition.thing).is_some();
+            entry(row, thing_exists)
+        }));
         after = listing.end;
         if !listing.has_more || after.is_none() || entries.len() >= MAX_MODELS {
             return Ok(entries);
@@ -78,14 +84,19 @@ async fn read(projections: &Projections) -> Result<Vec<ModelEntry>, StoreError> 
     }
 }
 
-fn entry(row: ModelRow) -> ModelEntry {
+fn entry(row: ModelRow, thing_exists: bool) -> ModelEntry {
     ModelEntry {
         id: row.id,
         organisation: row.organisation,
         definition: row.definition,
         versions: row.versions,
         live: row.live,
+        thing_exists,
     }
+}
+
+fn unreadable(error: &StoreError) -> ModelsError {
+    ModelsError(error.to_string())
 }
 
 #[async_trait]
@@ -93,12 +104,48 @@ impl ModelsView for RegistryModels {
     async fn models(&self) -> Result<Vec<ModelEntry>, ModelsError> {
         read(&self.projections)
             .await
-            .map_err(|error| ModelsError(error.to_string()))
+            .map_err(|error| unreadable(&error))
     }
 
     async fn model(&self, id: ModelId) -> Result<Option<ModelEntry>, ModelsError> {
         let entries = self.models().await?;
         Ok(entries.into_iter().find(|entry| entry.id == id))
+    }
+
+    async fn standing_alarms(&self) -> Result<Vec<StandingAlarm>, ModelsError> {
+        let rows = self.projections.alarms().standing_scores().await;
+        let rows = rows.map_err(|error| unreadable(&error))?;
+        let standing = rows.into_iter().filter_map(|row| {
+            Some(StandingAlarm {
+                id: row.id,
+                organisation: row.organisation,
+                occurrence: row.state.occurrence,
+                raised_by: row.state.activation?.source_time,
+            })
+        });
+        Ok(standing.collect())
+    }
+
+    async fn titles(
+        &self,
+        organisation: OrganisationId,
+        thing: ThingId,
+    ) -> Result<HashMap<String, String>, ModelsError> {
+        let registry = self.projections.registry();
+        let row = registry.thing(organisation, thing).await;
+        let Some(row) = row.map_err(|error| unreadable(&error))? else {
+            return Ok(HashMap::new());
+        };
+        let mut tags: Vec<Tag> = Vec::new();
+        if let Some(device_type) = row.device_type {
+            let found = registry.device_type(organisation, device_type).await;
+            let found = found.map_err(|error| unreadable(&error))?;
+            tags.extend(found.into_iter().flat_map(|found| found.tags));
+        }
+        // The thing's own tags come last and count.
+        tags.extend(row.tags);
+        let titled = tags.into_iter().filter(|tag| !tag.title.is_empty());
+        Ok(titled.map(|tag| (tag.series, tag.title)).collect())
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

@@ -13,9 +13,10 @@ use tellee_actors::domain::{alarm, model};
 use tellee_actors::entity::Directory;
 use tellee_actors::ids::{
     ChannelId, CommandId, EntityId, EntityKind, ModelId, OrganisationId, Position, Revision,
+    ThingId,
 };
 use tellee_actors::time::Timestamp;
-use tellee_ml::{ModelEntry, ModelsError, ModelsView};
+use tellee_ml::{ModelEntry, ModelsError, ModelsView, StandingAlarm};
 use tellee_projections::telemetry::{
     AggregateFunction, Aggregates, Appended, MessageBatch, MessageQuery, Points, Sample,
     SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TelemetryError, TelemetryStore,
@@ -28,6 +29,8 @@ pub struct RecordingDirectory {
     models: Mutex<HashMap<ModelId, ModelEntry>>,
     failures: Mutex<Vec<String>>,
     alarms: Mutex<Vec<(CommandId, alarm::Command)>>,
+    /// Alarms of models that stand, as the read model shows them.
+    standing: Mutex<Vec<StandingAlarm>>,
     /// So many next commands to alarms time out.
     pub alarm_timeouts: AtomicUsize,
     changes: watch::Sender<u64>,
@@ -39,6 +42,7 @@ impl RecordingDirectory {
             models: Mutex::default(),
             failures: Mutex::default(),
             alarms: Mutex::default(),
+            standing: Mutex::default(),
             alarm_timeouts: AtomicUsize::new(0),
             changes: watch::channel(0).0,
         })
@@ -55,6 +59,7 @@ impl RecordingDirectory {
                 definition,
                 versions: vec![],
                 live: None,
+                thing_exists: true,
             },
         );
         self.told();
@@ -63,6 +68,11 @@ impl RecordingDirectory {
 
     pub fn promote(&self, id: ModelId, version: Option<u32>) {
         self.models.lock().get_mut(&id).unwrap().live = version;
+        self.told();
+    }
+
+    pub fn stand(&self, alarm: StandingAlarm) {
+        self.standing.lock().push(alarm);
         self.told();
     }
 
@@ -129,6 +139,21 @@ impl ModelsView for RecordingDirectory {
 
     async fn model(&self, id: ModelId) -> Result<Option<ModelEntry>, ModelsError> {
         Ok(self.models.lock().get(&id).cloned())
+    }
+
+    async fn standing_alarms(&self) -> Result<Vec<StandingAlarm>, ModelsError> {
+        Ok(self.standing.lock().clone())
+    }
+
+    async fn titles(
+        &self,
+        _: OrganisationId,
+        _: ThingId,
+    ) -> Result<HashMap<String, String>, ModelsError> {
+        Ok(HashMap::from([(
+            "flow".to_owned(),
+            "Discharge flow".to_owned(),
+        )]))
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

@@ -104,7 +104,6 @@ impl<'a> Changes<'a> {
                 };
                 self.put_thing(thing, entry.organisation, key, entry.device_type);
             }
-            thing::Event::KeyRevealed {} => {}
             thing::Event::Removed {} => {
                 if let Some(entry) = self.things.remove(&thing) {
                     self.drop_key(thing, entry.key);

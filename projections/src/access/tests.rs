@@ -136,15 +136,20 @@ async fn the_epoch_grows_with_each_change_and_wakes_those_who_wait() {
     let mut changed = access.changed();
     let before = access.epoch();
     let thing = world.thing(plant, "pump", json!({})).await;
-    world
-        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
-        .await;
+    world.caught_up().await;
     assert!(access.epoch() > before);
     changed.changed().await.unwrap();
     assert_eq!(*changed.borrow_and_update(), access.epoch());
     let before = access.epoch();
+    let renamed = thing::Details {
+        name: "pump 2".to_owned(),
+        ..thing::Details::default()
+    };
     world
-        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
+        .happen(
+            thing,
+            DomainEvent::Thing(thing::Event::Updated { details: renamed }),
+        )
         .await;
     assert_eq!(access.epoch(), before, "nothing about access changed");
 }

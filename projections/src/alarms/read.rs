@@ -4,7 +4,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Error, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use tellee_actors::domain::alarm::State;
-use tellee_actors::ids::{AlarmId, OrganisationId, Position};
+use tellee_actors::ids::{AlarmId, OrganisationId, Position, ThingId};
 use tellee_actors::time::Timestamp;
 
 use super::rows::{
@@ -200,6 +200,26 @@ pub(super) fn list(
     Ok(listing)
 }
 
+/// The first alarm of each of `things` in the order of lists.
+pub(super) fn worst_of(
+    connection: &Connection,
+    organisation: OrganisationId,
+    things: &[ThingId],
+) -> Result<Vec<AlarmRow>, Error> {
+    let marks = vec!["?"; things.len()].join(",");
+    let mut values: Vec<SqlValue> = things.iter().map(|thing| blob(thing.0)).collect();
+    values.push(blob(organisation.0));
+    let sql = format!(
+        "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY thing ORDER BY {ORDER}) AS place
+                        FROM alarms WHERE thing IN ({marks}) AND rank < 3 AND organisation = ?)
+         WHERE place = 1"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(&values), alarm_row)?
+        .collect()
+}
+
 /// Every alarm that is not normal: for the snapshot of a feed, which must be whole.
 pub(super) fn all_standing(
     connection: &Connection,
@@ -230,6 +250,22 @@ pub(super) fn standing_rules(
         .prepare_cached("SELECT DISTINCT rule FROM alarms WHERE rank < 3")?
         .query_map([], |row| get_id(row, "rule"))?
         .collect()
+}
+
+/// Alarms of models whose condition is abnormal, of all organisations.
+pub(super) fn standing_scores(connection: &Connection) -> Result<Vec<AlarmRow>, Error> {
+    use tellee_actors::domain::alarm::Cause;
+
+    let rows: Vec<AlarmRow> = connection
+        .prepare_cached("SELECT * FROM alarms WHERE rank < 3 AND class = 'predictive'")?
+        .query_map([], alarm_row)?
+        .collect::<Result<_, _>>()?;
+    // A rule may be of class predictive too; its alarms are the business of the alarm watch.
+    let of_a_model = |row: &AlarmRow| {
+        let cause = row.state.activation.as_ref().map(|now| now.cause);
+        row.state.condition_abnormal && cause == Some(Cause::Score)
+    };
+    Ok(rows.into_iter().filter(of_a_model).collect())
 }
 
 /// Alarms whose shelving ended before `now`, the longest over first.

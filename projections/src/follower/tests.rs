@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 use serde_json::json;
-use tellee_actors::domain::thing;
 use tellee_actors::event::{EventMeta, NewEvent, Who};
 use tellee_actors::ids::{CommandId, EntityId, ThingId};
 use tellee_actors::store::{ExpectedRevision, MemoryEventStore};
@@ -54,9 +53,7 @@ async fn an_event_that_cannot_be_decoded_stops_nobody_and_is_kept_in_sight() {
     )
     .await;
     let thing = world.thing(plant, "pump", json!({})).await;
-    world
-        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
-        .await;
+    world.caught_up().await;
     assert!(
         world
             .projections
@@ -119,9 +116,7 @@ async fn tables_of_another_version_are_made_anew_at_start() {
     let mut world = World::new().await;
     let plant = world.organisation("plant").await;
     let thing = world.thing(plant, "pump", json!({})).await;
-    world
-        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
-        .await;
+    world.caught_up().await;
     let before = dump(&world.database).await;
     world
         .database
@@ -168,24 +163,20 @@ async fn a_batch_that_was_taken_in_before_changes_nothing() {
 async fn a_rebuild_beside_a_running_follower_loses_nothing() {
     let world = World::new().await;
     let plant = world.organisation("plant").await;
-    let thing = world.thing(plant, "pump", json!({})).await;
-    world
-        .happen(thing, DomainEvent::Thing(thing::Event::KeyRevealed {}))
-        .await;
+    world.thing(plant, "pump", json!({})).await;
+    world.caught_up().await;
     let mut seen = Vec::new();
     let store: Arc<dyn EventStore> = Arc::<MemoryEventStore>::clone(&world.store);
     let rebuilt = rebuild(store, &world.database, |progress| seen.push(progress))
         .await
         .unwrap();
-    assert_eq!((rebuilt.events, rebuilt.skipped), (3, 0));
+    assert_eq!((rebuilt.events, rebuilt.skipped), (2, 0));
     assert_eq!(
         seen.last().map(|progress| (progress.done, progress.total)),
-        Some((Position(3), Position(3)))
+        Some((Position(2), Position(2)))
     );
-    let other = world.thing(plant, "other", json!({})).await;
-    world
-        .happen(other, DomainEvent::Thing(thing::Event::KeyRevealed {}))
-        .await;
+    world.thing(plant, "other", json!({})).await;
+    world.caught_up().await;
     let page = Page::offset(0, 10);
     assert_eq!(
         world
@@ -203,10 +194,8 @@ async fn a_rebuild_beside_a_running_follower_loses_nothing() {
 async fn a_full_disk_delays_the_projections_and_loses_nothing() {
     let world = World::new().await;
     let plant = world.organisation("plant").await;
-    let first = world.thing(plant, "first", json!({})).await;
-    world
-        .happen(first, DomainEvent::Thing(thing::Event::KeyRevealed {}))
-        .await;
+    world.thing(plant, "first", json!({})).await;
+    world.caught_up().await;
     world.database.limit_pages(Some(1)).await.unwrap();
     for number in 0..50 {
         let text = "x".repeat(4_000);

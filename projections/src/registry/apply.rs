@@ -177,7 +177,6 @@ impl Tables<'_> {
                 "UPDATE registry_things SET key_hash = ?2, key_sealed = ?3 WHERE id = ?1",
                 params![self.id().as_bytes(), key.hash, key.sealed],
             )?,
-            thing::Event::KeyRevealed {} => {}
             thing::Event::Removed {} => {
                 self.forget_metadata()?;
                 self.execute(

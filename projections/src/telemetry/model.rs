@@ -44,7 +44,8 @@ impl Value {
     }
 }
 
-/// OPC UA's severity in the upper two bits: 192 good, 64 uncertain, 0 bad.
+/// OPC UA's severity in the upper two bits: 192 good, 64 uncertain, 0 bad. The lowest two bits say how the sample came:
+/// 0 live, 1 marked as old by its sender, 2 from a clock that is ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Quality(pub u8);

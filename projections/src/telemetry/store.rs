@@ -108,7 +108,7 @@ pub trait TelemetryStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Sample>, TelemetryError>;
 
-    /// The newest sample by source time of each series.
+    /// The newest sample by source time of each series. One whose quality says that its clock is ahead never is.
     async fn latest(&self, ids: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError>;
 
     /// The line of a series, at most `max_points` points, with first, last and extremes kept.

@@ -131,7 +131,7 @@ impl Step {
             device_type,
             tags: Vec::new(),
         };
-        match self.variant % 6 {
+        match self.variant % 5 {
             0 => thing::Event::Created {
                 organisation: self.wall(),
                 key: sealed(&self.name()),
@@ -145,7 +145,6 @@ impl Step {
             3 => thing::Event::KeyChanged {
                 key: sealed(&self.name()),
             },
-            4 => thing::Event::KeyRevealed {},
             _ => thing::Event::Removed {},
         }
     }

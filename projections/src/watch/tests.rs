@@ -638,6 +638,49 @@ async fn samples_that_no_queue_can_take_are_read_from_the_store_in_their_order()
 }
 
 #[tokio::test]
+async fn what_is_read_from_the_store_later_raises_nothing_if_it_came_marked_as_old_or_from_a_clock_ahead()
+ {
+    let config = AlarmWatchConfig {
+        workers: 1,
+        queue_records: 1,
+        tick: Duration::from_millis(10),
+        ..AlarmWatchConfig::default()
+    };
+    let mut plant = Plant::with(config).await;
+    let rule = plant.rule(definition("pressure", plant.scope())).await;
+    plant.quiet().await;
+    let max_ahead = Duration::from_secs(30);
+    // In one go, so that all but the first are read from the store.
+    let mut batches = Vec::new();
+    for (value, historical, ahead_s) in [(5.0, false, 0), (99.0, true, 0), (99.0, false, 60)] {
+        plant.world.clock.advance(Duration::from_secs(1));
+        let now = plant.world.clock.now();
+        let time = now.saturating_add(Duration::from_secs(ahead_s));
+        let mut batch = MessageBatch {
+            historical,
+            ..MessageBatch::clone(&plant.batch(plant.thing, &[(time, value)]))
+        };
+        batch.mark_origin(max_ahead);
+        let batch = Arc::new(batch);
+        plant.telemetry.append(Arc::clone(&batch)).await.unwrap();
+        batches.push(batch);
+    }
+    for batch in &batches {
+        plant.watch.published(batch);
+    }
+    plant.quiet().await;
+    let status = plant.watch.status();
+    assert_eq!(status.passed_over, 2, "they were not read from the store");
+    assert!(plant.directory.asked().is_empty());
+    // Nor after a restart, when the newest sample of the store is looked at.
+    plant.restart(async |_| {}).await;
+    plant.quiet().await;
+    assert!(plant.directory.asked().is_empty());
+    plant.sample(99.0).await;
+    plant.letter(plant.alarm(rule), Letter::B).await;
+}
+
+#[tokio::test]
 async fn a_stop_delivers_what_was_found() {
     let plant = Plant::new().await;
     let rule = plant.rule(definition("pressure", plant.scope())).await;

@@ -426,7 +426,7 @@ impl Worker {
             received_at: sample.received_at,
             value: sample.value.as_number(),
             good: sample.quality.is_good(),
-            historical: false,
+            historical: !sample.quality.is_live(),
         };
         self.evaluate(reference, evidence, unit).await;
     }

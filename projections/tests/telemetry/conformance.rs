@@ -62,6 +62,7 @@ pub async fn all(store: impl AsyncFn() -> Arc<dyn TelemetryStore>) {
     series_are_found_by_each_part_of_their_key(&*store().await).await;
     messages_come_newest_first_with_their_total(&*store().await).await;
     retention_drops_what_is_older_and_nothing_else(&*store().await).await;
+    a_sample_of_a_clock_that_is_ahead_is_never_the_newest(&*store().await).await;
     many_batches_are_kept_as_one(&*store().await).await;
     resolved_series_take_samples_without_their_names(&*store().await).await;
     bad_samples_keep_the_whole_batch_out(&*store().await).await;
@@ -128,6 +129,31 @@ async fn appended_samples_are_read_back_in_order(store: &dyn TelemetryStore) {
             .records,
         0
     );
+}
+
+async fn a_sample_of_a_clock_that_is_ahead_is_never_the_newest(store: &dyn TelemetryStore) {
+    let ahead = || {
+        let mut ahead = record("state", 9_000, Value::Number(9.0));
+        ahead.quality = ahead.quality.ahead();
+        ahead
+    };
+    store.append(Arc::new(batch(vec![ahead()]))).await.unwrap();
+    let id = only_series(store).await;
+    assert_eq!(store.latest(&[id]).await.unwrap(), [None]);
+    let usual = record("state", 10, Value::Number(1.0));
+    store
+        .append(Arc::new(batch(vec![usual, ahead()])))
+        .await
+        .unwrap();
+    let latest = store.latest(&[id]).await.unwrap();
+    let latest = latest[0].as_ref().unwrap();
+    assert_eq!(
+        (latest.time, latest.quality),
+        (Timestamp(10 * SECOND), Quality::GOOD)
+    );
+    let samples = store.range(id, TimeRange::ALL, 10).await.unwrap();
+    assert_eq!(samples.len(), 2, "it is history all the same");
+    assert_eq!(samples[1].quality, Quality::GOOD.ahead());
 }
 
 async fn a_bad_record_keeps_the_whole_batch_out(store: &dyn TelemetryStore) {

@@ -56,18 +56,26 @@ fn record() -> impl Strategy<Value = Record> {
         value(),
         number(),
         number(),
-        prop_oneof![5 => Just(Quality::GOOD), 1 => Just(Quality::BAD), 1 => Just(Quality::UNCERTAIN)],
+        prop_oneof![
+            5 => Just(Quality::GOOD),
+            1 => Just(Quality::BAD),
+            1 => Just(Quality::UNCERTAIN),
+            1 => Just(Quality::GOOD.historical()),
+            1 => Just(Quality::GOOD.ahead()),
+        ],
     )
-        .prop_map(|(name, unit, time, seq, value, sum, update_time, quality)| Record {
-            name: name.to_owned(),
-            unit: unit.to_owned(),
-            time: Timestamp(time * SECOND),
-            seq,
-            value,
-            sum,
-            update_time,
-            quality,
-        })
+        .prop_map(
+            |(name, unit, time, seq, value, sum, update_time, quality)| Record {
+                name: name.to_owned(),
+                unit: unit.to_owned(),
+                time: Timestamp(time * SECOND),
+                seq,
+                value,
+                sum,
+                update_time,
+                quality,
+            },
+        )
 }
 
 pub fn batch() -> impl Strategy<Value = Arc<MessageBatch>> {

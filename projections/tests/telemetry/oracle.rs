@@ -65,6 +65,7 @@ impl Oracle {
             let rows = self.series.entry(key).or_default();
             let identity = (record.time.0, record.seq);
             let moves = match &rows.latest {
+                _ if record.quality.is_ahead() => false,
                 None => true,
                 Some(latest) => {
                     let known = (latest.sample.time.0, latest.sample.seq);

@@ -63,6 +63,7 @@ async fn no_graphql_mutation_touches_another_organisation() {
         "createDeviceType",
         "createUser",
         "changePassword",
+        "renameOrganisation",
     ];
     for field in fields("type", "Mutation") {
         let answer = call(&stranger, &owned, "mutation", &field).await;

@@ -17,7 +17,7 @@ import { AlarmDrawer } from "./AlarmDrawer";
 import { AlarmTable, HEAD_HEIGHT, ROW_HEIGHT } from "./AlarmTable";
 import { KpiStrip } from "./KpiStrip";
 import { NoAlarms } from "./NoAlarms";
-import { byUrgency, isUnacknowledged, type Tab, tabOf, TABS, tally } from "./order";
+import { isUnacknowledged, sortAgain, type Tab, tabOf, TABS, tallyOf } from "./order";
 import { PhoneAlarms } from "./PhoneAlarms";
 import { ShelveDialog } from "./ShelveDialog";
 import { book } from "./store";
@@ -33,8 +33,12 @@ export default function AlarmsPage() {
   const [text, setText] = useQueryValue("filter", "");
   const [opened, setOpened] = useQueryValue("alarm", "");
   const filter = useRef<HTMLInputElement>(null);
-  const counts = useMemo(() => tally(alarms.values()), [alarms]);
-  const sorted = useMemo(() => [...alarms.values()].filter((alarm) => tabOf(alarm) === tab && (priority === "" || alarm.priority === priority) && contains(alarm, text)).sort(byUrgency), [alarms, tab, priority, text]);
+  const counts = tallyOf(alarms);
+  const before = useRef<readonly Alarm[]>([]);
+  const sorted = useMemo(() => {
+    before.current = sortAgain(before.current, [...alarms.values()].filter((alarm) => tabOf(alarm) === tab && (priority === "" || alarm.priority === priority) && contains(alarm, text)));
+    return before.current;
+  }, [alarms, tab, priority, text]);
   useTitle(counts.unacknowledged > 0 ? `${counts.unacknowledged} ${t("nav.alarms")}` : t("nav.alarms"));
   useKey("F", t("keys.filter"), () => filter.current?.focus());
   // An alarm that returns while it is read stays in the drawer.

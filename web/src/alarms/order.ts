@@ -16,9 +16,41 @@ export function rank(priority: Priority): number {
   return Number(priority.slice(1));
 }
 
+const raisedTimes = new WeakMap<Alarm, number>();
+
+/** An alarm is compared many times, and its time is read once. */
+function raisedMs(alarm: Alarm): number {
+  let at = raisedTimes.get(alarm);
+  if (at === undefined) {
+    at = Date.parse(alarm.raisedAt);
+    raisedTimes.set(alarm, at);
+  }
+  return at;
+}
+
 /** Unacknowledged first, then by priority, then newest. */
 export function byUrgency(a: Alarm, b: Alarm): number {
-  return Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) || rank(a.priority) - rank(b.priority) || Date.parse(b.raisedAt) - Date.parse(a.raisedAt) || a.id.localeCompare(b.id);
+  return Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) || rank(a.priority) - rank(b.priority) || raisedMs(b) - raisedMs(a) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+/**
+ * `now` by urgency, out of `before`, which was so sorted: of ten thousand alarms one has changed, and only that one looks for
+ * its place. An alarm that changes is another object.
+ */
+export function sortAgain(before: readonly Alarm[], now: readonly Alarm[]): Alarm[] {
+  const wanted = new Set(now);
+  const kept = before.filter((alarm) => wanted.delete(alarm));
+  const fresh = [...wanted].sort(byUrgency);
+  const merged: Alarm[] = [];
+  let at = 0;
+  for (const alarm of fresh) {
+    for (let next = kept[at]; next && byUrgency(next, alarm) <= 0; next = kept[at]) {
+      merged.push(next);
+      at += 1;
+    }
+    merged.push(alarm);
+  }
+  return merged.concat(kept.slice(at));
 }
 
 export type Tab = "active" | "predicted" | "faults" | "shelved" | "suppressed" | "outOfService";
@@ -59,6 +91,18 @@ export function tally(alarms: Iterable<Alarm>): Tally {
     result.unacknowledged += 1;
   }
   return result;
+}
+
+const tallies = new WeakMap<ReadonlyMap<string, Alarm>, Tally>();
+
+/** The tally of one state of the book, counted once for all parts of the page that show it. */
+export function tallyOf(alarms: ReadonlyMap<string, Alarm>): Tally {
+  let known = tallies.get(alarms);
+  if (!known) {
+    known = tally(alarms.values());
+    tallies.set(alarms, known);
+  }
+  return known;
 }
 
 /** The alarm of the bar: the highest, then newest unacknowledged one; process alarms come before predicted ones. */

@@ -16,6 +16,8 @@ export const caughtUp = signal<{ at: number; lostForMs: number; changes: number;
 export const SILENCE_MS = 2200;
 const PING_MS = 700;
 const CUT_AGAIN_MS = 6000;
+/** A large snapshot over a slow line is silent for long; cutting it short each time would never let it through. */
+const LONGEST_PATIENCE_MS = 60_000;
 /** Beyond the one second at which a hidden tab runs its timers. */
 const STOOD_STILL_MS = 1500;
 const SESSION_ENDED = new Set([4401, 4403]);
@@ -44,6 +46,7 @@ export function openSocket(): Client {
   if (client) return client;
   heard = Date.now();
   const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`;
+  let patience = CUT_AGAIN_MS;
   const opened = createClient({
     url,
     lazy: false,
@@ -54,7 +57,11 @@ export function openSocket(): Client {
     connectionAckWaitTimeout: 3000,
     onNonLazyError: () => void refreshSession(),
     on: {
-      connected: hear, message: hear, pong: hear,
+      connected: hear, pong: hear,
+      message: (message) => {
+        hear();
+        if (message.type === "next") patience = CUT_AGAIN_MS;
+      },
       // The server ends the socket of an ended session with a code of its own: that is no lost link.
       closed: (event) => {
         if (SESSION_ENDED.has((event as Partial<CloseEvent>).code ?? 0)) void refreshSession();
@@ -73,9 +80,10 @@ export function openSocket(): Client {
     const silent = Date.now() - heard;
     if (silent < SILENCE_MS) return;
     if (link.get().state !== "lost") link.set({ state: "lost", since: serverNow(), heard: serverNow() - silent });
-    if (Date.now() - cutAt < CUT_AGAIN_MS) return;
+    if (Date.now() - cutAt < patience) return;
     // A dead peer never closes the socket itself; cut it, so that the next try starts. A refused one may mean that the session ended.
     cutAt = Date.now();
+    patience = Math.min(patience * 2, LONGEST_PATIENCE_MS);
     opened.terminate();
     void refreshSession();
   }, 200);

@@ -1,6 +1,5 @@
-import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import { tally } from "../alarms/order";
+import { tallyOf } from "../alarms/order";
 import { book } from "../alarms/store";
 import { documents } from "../api/request";
 import { type AlarmKpis, type HistoryEntry, PRIORITIES } from "../api/types";
@@ -77,7 +76,7 @@ export function AlarmTally({ kpis }: { kpis: AlarmKpis | undefined }) {
   const { t } = useTranslation();
   const language = useLanguage();
   const { alarms } = useSignal(book);
-  const counts = useMemo(() => tally(alarms.values()).priorities, [alarms]);
+  const counts = tallyOf(alarms).priorities;
   return (
     <Section title={t("tally.title")}>
       <table className="tally-table">

@@ -1,6 +1,6 @@
-import { useMemo, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { tally } from "../alarms/order";
+import { tallyOf } from "../alarms/order";
 import { book } from "../alarms/store";
 import { lastHeard, link } from "../api/socket";
 import { PRIORITIES } from "../api/types";
@@ -54,7 +54,7 @@ export function Header() {
 export function TallyStrip() {
   const { t } = useTranslation();
   const { alarms } = useSignal(book);
-  const counts = useMemo(() => tally(alarms.values()), [alarms]);
+  const counts = tallyOf(alarms);
   return (
     <Link to="/alarms" className="tally">
       <span className="hidden-text">{tallyWords(counts, t)}</span>
@@ -74,7 +74,7 @@ export function TallyStrip() {
   );
 }
 
-function tallyWords(counts: ReturnType<typeof tally>, t: ReturnType<typeof useTranslation>["t"]): string {
+function tallyWords(counts: ReturnType<typeof tallyOf>, t: ReturnType<typeof useTranslation>["t"]): string {
   const parts = PRIORITIES.map((priority) => t("tally.priority", { digit: priority.slice(1), ...counts.priorities[priority] }));
   return [...parts, t("tally.aside", counts.tabs)].join("; ");
 }

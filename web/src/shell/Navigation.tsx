@@ -1,6 +1,5 @@
-import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import { tally } from "../alarms/order";
+import { tallyOf } from "../alarms/order";
 import { book } from "../alarms/store";
 import { Link, useAddress } from "../lib/router";
 import { changePreferences, preferences } from "../lib/preferences";
@@ -16,7 +15,7 @@ export function Navigation() {
   const { path } = useAddress();
   const { alarms } = useSignal(book);
   const { foldNavigation } = useSignal(preferences);
-  const unacknowledged = useMemo(() => tally(alarms.values()).unacknowledged, [alarms]);
+  const unacknowledged = tallyOf(alarms).unacknowledged;
   return (
     <nav className="navigation" aria-label={t("nav.label")} data-folded={foldNavigation || undefined}>
       {GROUPS.map((group) => (
@@ -52,7 +51,7 @@ export function TabBar() {
   const { t } = useTranslation();
   const { path } = useAddress();
   const { alarms } = useSignal(book);
-  const unacknowledged = useMemo(() => tally(alarms.values()).unacknowledged, [alarms]);
+  const unacknowledged = tallyOf(alarms).unacknowledged;
   return (
     <nav className="tab-bar" aria-label={t("nav.label")}>
       {PLACES.filter((place) => place.path !== "/components").map((place) => (

@@ -116,13 +116,6 @@ fn a_key_changes_when_it_is_another_or_sealed_anew() {
 }
 
 #[test]
-fn each_reading_of_the_key_is_an_event() {
-    given::<Thing>(&[created(), Event::KeyRevealed {}])
-        .when(Command::RecordKeyRevealed)
-        .then(&[Event::KeyRevealed {}]);
-}
-
-#[test]
 fn a_removed_thing_is_not_found_and_keeps_no_key() {
     let state = given::<Thing>(&[created()])
         .when(Command::Remove)
@@ -132,7 +125,6 @@ fn a_removed_thing_is_not_found_and_keeps_no_key() {
     for command in [
         rename("P-102"),
         Command::ChangeKey { key: key(2) },
-        Command::RecordKeyRevealed,
         Command::Remove,
     ] {
         given::<Thing>(&gone).when(command.clone()).then_not_found();
@@ -279,7 +271,6 @@ fn commands() -> impl Strategy<Value = Command> {
         })),
         8 => update,
         2 => (0_u8..3).prop_map(|number| Command::ChangeKey { key: key(number) }),
-        1 => Just(Command::RecordKeyRevealed),
         1 => Just(Command::Remove),
     ]
 }

@@ -1,4 +1,4 @@
-//! Users.
+//! Users and their organisation.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use serde_json::Map;
@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::graphql::context::{caller, id, platform};
 use crate::graphql::enums::Role;
 use crate::graphql::scalars::Long;
-use crate::graphql::user::User;
+use crate::graphql::user::{Organisation, User};
 use crate::platform::{NewUser, Platform};
 
 #[derive(Debug, Clone, InputObject)]
@@ -38,6 +38,20 @@ pub struct ChangePasswordInput {
     pub new_password: String,
 }
 
+#[derive(Debug, Clone, InputObject)]
+pub struct RenameOrganisationInput {
+    pub idempotency_key: String,
+    pub expected_revision: Option<Long>,
+    pub name: String,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, SimpleObject)]
+pub struct OrganisationPayload {
+    pub organisation: Organisation,
+    pub revision: Long,
+}
+
 #[derive(Debug, Clone, SimpleObject)]
 pub struct UserPayload {
     pub user: User,
@@ -57,6 +71,7 @@ impl UserMutations {
             email: input.email,
             password: input.password,
             organisation: Some(caller.organisation),
+            organisation_name: None,
             role: input.role.into(),
             platform_administrator: false,
             metadata: Map::new(),
@@ -104,6 +119,35 @@ impl UserMutations {
             .change_user(caller, user, command, &input.request(caller)?)
             .await?;
         Ok(payload(platform, caller, user, accepted.revision).await?)
+    }
+
+    /// The caller's own organisation.
+    async fn rename_organisation(
+        &self,
+        ctx: &Context<'_>,
+        input: RenameOrganisationInput,
+    ) -> Result<OrganisationPayload> {
+        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+        let asked = request(
+            caller,
+            &input.idempotency_key,
+            input.expected_revision,
+            input.note,
+        )?;
+        let accepted = platform
+            .rename_organisation(caller, input.name, &asked)
+            .await?;
+        let row = platform
+            .projections
+            .registry()
+            .organisation(caller.organisation)
+            .await
+            .map_err(ApiError::from)?;
+        let row = row.ok_or_else(|| ApiError::not_found("such organisation"))?;
+        Ok(OrganisationPayload {
+            organisation: Organisation::from(row),
+            revision: Long(accepted.revision.0),
+        })
     }
 
     /// The caller's own password. All of the caller's sessions end.

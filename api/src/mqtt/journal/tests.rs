@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bytes::Bytes;
+use ::bytes::Bytes;
 use proptest::prelude::*;
 use tellee_actors::ids::ThingId;
 use tellee_actors::time::Timestamp;
@@ -77,7 +77,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
         }
     };
     match kind % 20 {
-        0 | 1 => Entry::Opened {
+        0..=1 => Entry::Opened {
             session,
             owner: Owner {
                 thing: ThingId(Uuid::from_u128(7)),
@@ -96,7 +96,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
             expires_at: at,
         },
         4 => Entry::Ended { session },
-        5 | 6 | 7 => Entry::Subscribed {
+        5..=7 => Entry::Subscribed {
             session,
             filter: filter(number).into(),
             held: Held {
@@ -113,7 +113,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
             session,
             channel: channel(number % 2),
         },
-        10 | 11 | 12 => {
+        10..=12 => {
             let message = message(number);
             let seq = &mut seqs[usize::from(number % 2)];
             *seq += 1;
