@@ -76,6 +76,7 @@ async fn small_messages_pass_while_large_ones_have_the_node_full() {
     for _ in 0..50 {
         assert_eq!(small.publish_acknowledged(&topic, b"[]").await, 0);
     }
+    drop(hoarders);
 }
 
 #[tokio::test]
