@@ -6,6 +6,7 @@ pub mod error;
 mod lines;
 pub mod subtopic;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -67,9 +68,13 @@ pub struct Forward<'a> {
     pub payload: &'a [u8],
 }
 
+/// Ends once what was handed on cannot be lost any more. Only then is the message acknowledged.
+pub type Handed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Hands stored messages on as bytes. Called in the publisher's task: it must neither block nor wait.
 pub trait Forwarder: Send + Sync + 'static {
-    fn forward(&self, message: &Forward<'_>);
+    /// `None` if there is nothing to wait for.
+    fn forward(&self, message: &Forward<'_>) -> Option<Handed>;
 
     /// Whether anybody subscribes to messages of `channel`. False saves the making of a message that nobody gets.
     fn wants(&self, _channel: ChannelId) -> bool {
@@ -202,7 +207,8 @@ impl Ingest {
             batch: &published.batch,
             content,
             payload,
-        });
+        })
+        .await;
         Ok(published)
     }
 
@@ -226,7 +232,8 @@ impl Ingest {
                 batch: &published.batch,
                 content,
                 payload: &payload,
-            });
+            })
+            .await;
         }
         Ok(published)
     }
@@ -367,9 +374,14 @@ impl Ingest {
         );
     }
 
-    fn forward(&self, message: &Forward<'_>) {
-        if let Some(forwarder) = self.forwarder.load().as_ref() {
-            forwarder.forward(message);
+    async fn forward(&self, message: &Forward<'_>) {
+        let handed = self
+            .forwarder
+            .load()
+            .as_ref()
+            .and_then(|forwarder| forwarder.forward(message));
+        if let Some(handed) = handed {
+            handed.await;
         }
     }
 }

@@ -395,12 +395,7 @@ fn a_backup_keeps_rollups() {
 #[test]
 fn room_of_dropped_samples_is_freed_where_other_channels_keep_theirs() {
     let disk = SimulatedDisk::new(1);
-    let engine = Engine::open(
-        Arc::new(disk.clone()),
-        TelemetryConfig::default(),
-        Access::Write,
-    )
-    .unwrap();
+    let engine = Engine::open(Arc::new(disk), TelemetryConfig::default(), Access::Write).unwrap();
     let mut bits = 7_u64;
     let mut values: Vec<Value> = Vec::new();
     for _ in 0..50_000 {

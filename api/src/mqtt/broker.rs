@@ -29,7 +29,7 @@ use super::session::{Held, QueueBudget};
 use super::share::{Budget, Share};
 use super::topic;
 use crate::caller::Caller;
-use crate::ingest::{AccessView, Forward, Forwarder, Ingest, Publisher};
+use crate::ingest::{AccessView, Forward, Forwarder, Handed, Ingest, Publisher};
 use crate::tls::CertifiedThing;
 
 pub(super) use attach::{Attached, Ending, WillFate, Wishes};
@@ -319,10 +319,14 @@ impl Broker {
 struct ToSubscribers(std::sync::Weak<Broker>);
 
 impl Forwarder for ToSubscribers {
-    fn forward(&self, message: &Forward<'_>) {
-        if let Some(broker) = self.0.upgrade() {
-            broker.deliver_forward(message);
+    fn forward(&self, message: &Forward<'_>) -> Option<Handed> {
+        let broker = self.0.upgrade()?;
+        let position = broker.deliver_forward(message);
+        if position == 0 {
+            return None;
         }
+        let journal = Arc::clone(&broker.journal);
+        Some(Box::pin(async move { journal.reached(position).await }))
     }
 
     fn wants(&self, channel: ChannelId) -> bool {

@@ -174,8 +174,8 @@ impl Broker {
         })
     }
 
-    /// A message of another protocol, under the topic that MQTT has for it.
-    pub(super) fn deliver_forward(&self, forward: &Forward<'_>) {
+    /// A message of another protocol, under the topic that MQTT has for it. Answers as [`Broker::deliver`].
+    pub(super) fn deliver_forward(&self, forward: &Forward<'_>) -> Position {
         let batch = forward.batch;
         let mut topic = format!("channels/{}/messages", batch.channel);
         for element in batch
@@ -210,7 +210,7 @@ impl Broker {
             properties: Some(&properties),
             origin: 0,
         };
-        self.deliver(batch.channel, &incoming, batch.received_at, None);
+        self.deliver(batch.channel, &incoming, batch.received_at, None)
     }
 
     /// Offers a message to all that it goes to without the journal. Answers the sessions that read it from the journal,
