@@ -11,7 +11,7 @@ Writes what happened as JSON lines; `check_history.py` says later whether the pr
   stored {from, to, counts: {n: times}}       what the reader gives of numbers from ≤ n < to
   session {by, present, wanted}               a client with a session that stays is back
   watch  {by, qos, from}                      its subscription is acknowledged: it gets all that is sent from number on
-  got    {by, n}                              a follower was given message n, at its own quality of service
+  got    {by, n, qos}                         a follower was given message n; HTTP messages come at QoS 1 at most
   drained {by, n, ok}                         a follower was given the mark n, sent after the fault, or was not in time
   retain {key, n}, retain_ack {key, n}        message n is to be kept for the key; n < 0 clears it
   kept   {counts: {key: n}}                   what a new subscriber is given of them
@@ -210,9 +210,9 @@ class Follower:
         self.wanted = False
         self.marks = {}
 
-    def got(self, _topic, payload, _qos, _duplicate):
+    def got(self, _topic, payload, qos, _duplicate):
         number = json.loads(payload)[0]["v"]
-        self.history.write("got", by=self.name, n=number)
+        self.history.write("got", by=self.name, n=number, qos=qos)
         mark = self.marks.pop(number, None)
         if mark is not None and not mark.done():
             mark.set_result(True)

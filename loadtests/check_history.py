@@ -27,7 +27,7 @@ class History:
         self.watched = {}  # follower -> (qos, first number)
         self.got = {}  # follower -> {number: times}
         self.newest = {}  # (follower, sender) -> number
-        self.resumed = self.given = 0
+        self.resumed = self.given = self.once = 0
         self.keys = {}  # key -> [[number, acknowledged], …] in the order of sending
 
     def wrong(self, sentence):
@@ -76,11 +76,12 @@ class History:
         times = self.got.setdefault(by, {})
         times[number] = times.get(number, 0) + 1
         self.given += 1
+        self.once += entry["qos"] == 2
         if number not in self.via:
             self.wrong(f"{by} was given {number}, which was never sent")
             return
         if times[number] > 1:
-            if self.watched[by][0] == 2:
+            if entry["qos"] == 2:
                 self.wrong(f"{by} was given {number} again at QoS 2")
             return
         stream = (by, self.via[number])
@@ -144,6 +145,7 @@ class History:
             "kills": self.kills, "other faults": self.faults, "sent": len(self.via),
             "acknowledged": len(self.acknowledged), "stored": self.last[2] if self.last else 0, "looks": self.looks,
             "sessions resumed": self.resumed, "given to followers": self.given,
+            "of them at QoS 2": self.once,
             "slowest start": f"{max(self.starts):.2f} s" if self.starts else "none",
             "acknowledged by way": " ".join(f"{way}:{count}" for way, count in sorted(ways.items(), key=str)),
         }

@@ -18,6 +18,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import mosquitto  # noqa: E402
+import mqtt_figures  # noqa: E402
 from server import Rest, Server  # noqa: E402
 
 ROWS = []
@@ -37,58 +39,6 @@ def folder_bytes(path):
             except OSError:
                 pass
     return total
-
-
-def load(generator, address, pid, channel, keys, **options):
-    command = [generator, "--address", "{}:{}".format(*address), "--pid", str(pid), "--channel", channel, "--keys", keys]
-    for name, value in options.items():
-        command += ["--" + name, str(value)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip())
-    return json.loads(done.stdout)
-
-
-def write_keys(path, things):
-    with open(path, "w") as file:
-        for thing, key in things:
-            file.write(f"{thing} {key}\n")
-    return path
-
-
-class Mosquitto:
-    """Debian's broker with a password file and a rule per channel, without persistence: the anchor."""
-
-    def __init__(self, folder, things):
-        self.program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = free.getsockname()
-        passwords, rules = os.path.join(folder, "passwd"), os.path.join(folder, "acl")
-        with open(passwords, "w") as file:
-            file.writelines(f"{thing}:{key}\n" for thing, key in things)
-        subprocess.run(["mosquitto_passwd", "-U", passwords], check=True, capture_output=True)
-        with open(rules, "w") as file:
-            file.writelines(f"user {thing}\ntopic readwrite channels/anchor/messages/#\n" for thing, _ in things)
-        for path in (passwords, rules):
-            os.chmod(path, 0o644)
-        os.chmod(folder, 0o755)
-        config = os.path.join(folder, "mosquitto.conf")
-        with open(config, "w") as file:
-            file.write(f"listener {self.address[1]} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
-                       f"acl_file {rules}\nuser root\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\n")
-        self.process = subprocess.Popen([self.program, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            try:
-                socket.create_connection(self.address, 1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("mosquitto does not start")
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class WebSocket:
@@ -206,6 +156,7 @@ def main():
     arguments.add_argument("--server", required=True)
     arguments.add_argument("--generator", required=True, help="program `mqtt_load`")
     arguments.add_argument("--messages", type=int, default=2000, help="of each of 50 connections")
+    arguments.add_argument("--repeat", type=int, default=3)
     arguments.add_argument("--things", type=int, default=10_000)
     arguments.add_argument("--json")
     args = arguments.parse_args()
@@ -220,27 +171,12 @@ def main():
         time.sleep(5)
         row("resident memory, idle", f"{server.rss_bytes() / 1e6:.1f}", "MB")
         rest = Rest(server)
-        things = rest.things([f"load-{number}" for number in range(50)])
-        channel = rest.channel("load")
-        rest.connect(channel, [thing for thing, _ in things])
-        keys = write_keys(os.path.join(folder, "keys"), things)
-
-        # The anchor first and last would favour nobody; one after the other on an idle machine is what is compared.
-        if shutil.which("mosquitto_passwd") and (shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")):
-            anchor = Mosquitto(folder, things)
-        else:
+        if not mosquitto.available():
             print("mosquitto is not installed: its rows are left out", flush=True)
-        for window in (20, 1):
-            options = {"connections": 50, "messages": args.messages if window > 1 else args.messages // 4, "window": window}
-            ours = load(args.generator, server.mqtt, server.pid, channel, keys, **options)
-            row(f"QoS 1, window {window}, stored before PUBACK: CPU", ours["cpu_us_per_message"], "µs/msg")
-            row(f"QoS 1, window {window}, stored before PUBACK: rate", ours["per_second"], "msg/s")
-            if anchor:
-                theirs = load(args.generator, anchor.address, anchor.process.pid, "anchor", keys, **options)
-                row(f"QoS 1, window {window}, mosquitto, nothing stored: CPU", theirs["cpu_us_per_message"], "µs/msg")
-                row(f"QoS 1, window {window}, mosquitto, nothing stored: rate", theirs["per_second"], "msg/s")
-                row(f"QoS 1, window {window}: CPU against mosquitto",
-                    f"{ours['cpu_us_per_message'] / max(theirs['cpu_us_per_message'], 0.1):.2f}", "ratio")
+        anchor_of = mosquitto.Mosquitto if mosquitto.available() else lambda folder, things: None
+        bench = mqtt_figures.Bench(args.generator, server, rest, anchor_of, folder, row, args.repeat)
+        anchor = bench.anchor
+        mqtt_figures.rows(bench, args.messages)
         row("resident memory after the load", f"{server.rss_bytes() / 1e6:.1f}", "MB")
 
         delays = alarm_latency(server, rest)
@@ -252,7 +188,7 @@ def main():
         row(f"making {args.things} things over REST, in bulk", f"{time.monotonic() - begin:.1f}", "s")
         status, seconds = server.stop()
         row("SIGTERM to end", f"{seconds:.2f}", "s", f"exit status {status}")
-        samples = 50 * (args.messages + args.messages // 4)
+        samples = bench.stored
         telemetry = folder_bytes(os.path.join(data, "telemetry"))
         row("bytes on disk per point after an orderly stop", f"{telemetry / samples:.2f}", "B",
             f"{samples} points of one number each, times 1 ms apart")

@@ -10,5 +10,7 @@ cd "$ROOT"
 . scripts/demo-in-background.sh
 
 start_demo
+# Some tests start a server of their own.
+export TELLEE_PROGRAM="$CARGO_TARGET_DIR/${PROFILE:-debug}/tellee"
 cd web
 npm run --silent e2e -- "$@"

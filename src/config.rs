@@ -3,6 +3,7 @@
 mod keys;
 mod layers;
 mod show;
+mod tls;
 mod units;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use layers::{ConfigError, Flags, load};
 pub use show::show;
+pub use tls::Tls;
 pub use units::{ByteSize, Span};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,7 @@ pub struct Http {
     pub max_body: ByteSize,
     pub max_connections: u32,
     pub allowed_origins: Vec<String>,
+    pub tls: Tls,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +50,7 @@ pub struct Mqtt {
     pub max_packet: ByteSize,
     pub max_connections: u32,
     pub connect_timeout: Span,
+    pub tls: Tls,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,6 +147,7 @@ impl Default for Config {
                 max_body: ByteSize::mebibytes(1),
                 max_connections: 10_000,
                 allowed_origins: Vec::new(),
+                tls: Tls::default(),
             },
             mqtt: Mqtt {
                 listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
@@ -150,6 +155,7 @@ impl Default for Config {
                 max_packet: ByteSize::mebibytes(1),
                 max_connections: 50_000,
                 connect_timeout: Span::seconds(10),
+                tls: Tls::default(),
             },
             identity: Identity {
                 self_registration: false,
@@ -205,15 +211,17 @@ impl Config {
         if !self.http.listen.ip().is_loopback() && !self.http.allow_remote {
             return refuse(
                 "http.listen",
-                "is not a loopback address; put TLS in front and set `http.allow_remote = true`",
+                "is not a loopback address; use `http.tls`, or put TLS in front and set `http.allow_remote = true`",
             );
         }
         if !self.mqtt.listen.ip().is_loopback() && !self.mqtt.allow_remote {
             return refuse(
                 "mqtt.listen",
-                "is not a loopback address; put TLS in front and set `mqtt.allow_remote = true`",
+                "is not a loopback address; use `mqtt.tls`, or put TLS in front and set `mqtt.allow_remote = true`",
             );
         }
+        self.http.tls.validate("http")?;
+        self.mqtt.tls.validate("mqtt")?;
         if self.stores.events != EventsProvider::Embedded {
             return refuse(
                 "stores.events",

@@ -6,6 +6,7 @@ mod first_user;
 mod listeners;
 mod logging;
 mod models;
+mod reload;
 mod retention;
 mod stores;
 
@@ -13,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tellee_actors::time::{SharedClock, SystemClock};
-use tellee_api::http::{self, HttpLimits};
+use tellee_api::http::{self, Doors, HttpLimits};
 use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::observe;
 use tellee_api::mqtt::{self, Broker, MqttConfig};
 use tellee_api::platform::{Platform, PlatformSettings};
 use tellee_api::presence::Presence;
-use tellee_api::rest::{self, Metrics, Rest};
+use tellee_api::rest::{self, MessageDoor, Metrics, Rest};
 use tellee_api::{graphql, web};
 use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 use tellee_ml::MlService;
@@ -30,7 +31,7 @@ use tellee_projections::watch::{AlarmWatch, AlarmWatchConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use listeners::Listeners;
+pub use listeners::{Listeners, SecureListener};
 pub use logging::init_logging;
 pub use stores::{Stores, open_events, open_telemetry};
 
@@ -174,6 +175,7 @@ impl Node {
             ingest,
             metrics: Arc::clone(&metrics),
         };
+        let messages = MessageDoor::new(rest.clone(), limits.max_body);
         let routes = rest::router(rest)
             .merge(graphql::router(
                 Arc::clone(&platform),
@@ -181,8 +183,35 @@ impl Node {
             ))
             .merge(mqtt::websocket::routes(Arc::clone(&broker)))
             .merge(web::router());
-        let routes = observe(http::finish(routes, &limits), &metrics);
-        tasks.spawn(http::serve(listeners.http, routes, limits, stop.clone()));
+        let doors = Doors {
+            routes: observe(http::finish(routes, &limits), &metrics),
+            messages: Some(Arc::new(messages)),
+        };
+        reload::follow(listeners.tls(), &tasks, &stop)?;
+        if let Some(https) = listeners.https {
+            let (tls, doors) = (Some(https.tls), doors.clone());
+            tasks.spawn(http::serve(
+                https.listener,
+                tls,
+                doors,
+                limits,
+                stop.clone(),
+            ));
+        }
+        tasks.spawn(http::serve(
+            listeners.http,
+            None,
+            doors,
+            limits,
+            stop.clone(),
+        ));
+        if let Some(mqtts) = listeners.mqtts {
+            tasks.spawn(mqtt::serve_tls(
+                Arc::clone(&broker),
+                mqtts.listener,
+                mqtts.tls,
+            ));
+        }
         tasks.spawn(mqtt::serve(Arc::clone(&broker), listeners.mqtt));
         tasks.spawn(retention::run(
             stores.telemetry(),
@@ -247,6 +276,7 @@ pub fn mqtt_config(config: &Config) -> MqttConfig {
         max_packet_bytes: u32::try_from(config.mqtt.max_packet.bytes()).unwrap_or(u32::MAX),
         handshake_timeout_seconds: config.mqtt.connect_timeout.duration().as_secs().max(1),
         connection_bytes_in_flight: config.ingest.connection_budget.as_usize(),
+        node_bytes_in_flight: config.ingest.node_budget.as_usize(),
         ..MqttConfig::default()
     }
 }

@@ -8,9 +8,13 @@ export default defineConfig({
   testDir: "e2e",
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  // The tests share one server and its alarms.
-  workers: 1,
   fullyParallel: false,
+  // One line of tests on the shared server and its alarms. Beside it the one that has servers of its own and mostly waits.
+  workers: 2,
+  projects: [
+    { name: "plant", testIgnore: /setup\.spec/, workers: 1 },
+    { name: "own server", testMatch: /setup\.spec/, workers: 1 },
+  ],
   retries: 0,
   reporter: [["list"]],
   outputDir: "test-results",

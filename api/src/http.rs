@@ -5,9 +5,9 @@ mod serve;
 mod silent;
 mod socket;
 
-pub(crate) use finish::declared_length;
 pub use finish::finish;
-pub use serve::{Port, serve};
+pub(crate) use finish::{declared_length, secure};
+pub use serve::{Doors, Port, serve};
 
 /// Bounds of the port.
 #[derive(Debug, Clone, Copy)]

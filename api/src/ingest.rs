@@ -6,6 +6,7 @@ pub mod error;
 mod lines;
 pub mod subtopic;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -67,9 +68,13 @@ pub struct Forward<'a> {
     pub payload: &'a [u8],
 }
 
+/// Ends once what was handed on cannot be lost any more. Only then is the message acknowledged.
+pub type Handed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Hands stored messages on as bytes. Called in the publisher's task: it must neither block nor wait.
 pub trait Forwarder: Send + Sync + 'static {
-    fn forward(&self, message: &Forward<'_>);
+    /// `None` if there is nothing to wait for.
+    fn forward(&self, message: &Forward<'_>) -> Option<Handed>;
 
     /// Whether anybody subscribes to messages of `channel`. False saves the making of a message that nobody gets.
     fn wants(&self, _channel: ChannelId) -> bool {
@@ -202,7 +207,8 @@ impl Ingest {
             batch: &published.batch,
             content,
             payload,
-        });
+        })
+        .await;
         Ok(published)
     }
 
@@ -226,7 +232,8 @@ impl Ingest {
                 batch: &published.batch,
                 content,
                 payload: &payload,
-            });
+            })
+            .await;
         }
         Ok(published)
     }
@@ -248,10 +255,39 @@ impl Ingest {
         historical: bool,
         received_at: Option<Timestamp>,
     ) -> Result<Published, IngestError> {
+        let batch = self.read(
+            publisher,
+            channel,
+            subtopic,
+            content,
+            payload,
+            protocol,
+            historical,
+            received_at,
+        )?;
+        self.append(batch, payload.len()).await
+    }
+
+    /// The first half of [`Ingest::store`]: authorises and reads a message. Nothing is kept yet.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn read(
+        &self,
+        publisher: Publisher,
+        channel: ChannelId,
+        subtopic: String,
+        content: ContentType,
+        payload: &[u8],
+        protocol: &'static str,
+        historical: bool,
+        received_at: Option<Timestamp>,
+    ) -> Result<MessageBatch, IngestError> {
         self.authorise(publisher.thing, channel)?;
         let received_at = received_at.unwrap_or_else(|| self.clock.now());
         let records = content::records(content, payload, received_at, &self.limits.message)?;
-        let batch = MessageBatch {
+        Ok(MessageBatch {
             channel,
             thing: publisher.thing,
             subtopic: Arc::from(subtopic),
@@ -259,8 +295,7 @@ impl Ingest {
             received_at,
             historical,
             records,
-        };
-        self.append(batch, payload.len()).await
+        })
     }
 
     fn authorise(&self, thing: ThingId, channel: ChannelId) -> Result<(), IngestError> {
@@ -279,13 +314,21 @@ impl Ingest {
         if let Ok(permit) = self.budget.try_acquire_many(weight) {
             return Ok(permit);
         }
-        tokio::time::timeout(self.limits.admission_wait, self.budget.acquire_many(weight))
-            .await
-            .map_err(|_| IngestError::Overloaded)?
-            .map_err(|_| IngestError::Stopping)
+        // Rare and large: every message in flight would carry it.
+        Box::pin(tokio::time::timeout(
+            self.limits.admission_wait,
+            self.budget.acquire_many(weight),
+        ))
+        .await
+        .map_err(|_| IngestError::Overloaded)?
+        .map_err(|_| IngestError::Stopping)
     }
 
-    async fn append(
+    /// The second half of [`Ingest::store`]: what [`Ingest::read`] made is on disk when this returns `Ok`.
+    ///
+    /// # Errors
+    /// As [`Ingest::publish`].
+    pub(crate) async fn append(
         &self,
         mut batch: MessageBatch,
         payload_bytes: usize,
@@ -331,9 +374,14 @@ impl Ingest {
         );
     }
 
-    fn forward(&self, message: &Forward<'_>) {
-        if let Some(forwarder) = self.forwarder.load().as_ref() {
-            forwarder.forward(message);
+    async fn forward(&self, message: &Forward<'_>) {
+        let handed = self
+            .forwarder
+            .load()
+            .as_ref()
+            .and_then(|forwarder| forwarder.forward(message));
+        if let Some(handed) = handed {
+            handed.await;
         }
     }
 }

@@ -13,4 +13,5 @@ pub mod mqtt;
 pub mod platform;
 pub mod presence;
 pub mod rest;
+pub mod tls;
 pub mod web;

@@ -16,7 +16,7 @@ use tellee_projections::telemetry::EmbeddedTelemetryStore;
 use self::figures::Figures;
 use self::houses::{INGEST, NODE, Stored, TELEMETRY};
 use self::http::Requests;
-pub use self::http::observe;
+pub use self::http::{RouteMeter, observe};
 use crate::ingest::Ingest;
 use crate::platform::Platform;
 

@@ -3,6 +3,10 @@
 // Helpers of tests fail like tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "mqtt/budgets.rs"]
+mod budgets;
+#[path = "mqtt/certificates.rs"]
+mod certificates;
 #[path = "mqtt/conformance.rs"]
 mod conformance;
 #[path = "mqtt/delivery.rs"]
@@ -17,11 +21,17 @@ mod ingest;
 mod peers;
 #[path = "mqtt/raw.rs"]
 mod raw;
+#[path = "mqtt/regressions.rs"]
+mod regressions;
 #[path = "mqtt/restart.rs"]
 mod restart;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
+#[path = "mqtt/statements.rs"]
+mod statements;
 #[path = "mqtt/support.rs"]
 mod support;
+#[path = "mqtt/tls.rs"]
+mod tls;
 #[path = "mqtt/websocket.rs"]
 mod websocket;

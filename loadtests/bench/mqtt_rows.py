@@ -62,7 +62,8 @@ class Ours:
         self.server = Server(arguments.server, os.path.join(folder, "data"), os.path.join(folder, "log"))
         self.pid = self.server.pid
         self.rest = Rest(self.server)
-        self.things = self.rest.things([f"load-{number}" for number in range(50)])
+        # One thing has at most 64 sessions.
+        self.things = self.rest.things([f"load-{number}" for number in range(200)])
         self.channel = self.rest.channel("load")
         self.rest.connect(self.channel, [thing for thing, _ in self.things])
         self.address = "{}:{}".format(*self.server.mqtt)

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 
+from .process import peak_rss_bytes
 from .stores import InfluxDB, PostgreSQL, Tellee, VictoriaMetrics
 
 ANCHOR = VictoriaMetrics.name
@@ -60,6 +61,7 @@ def measure(store, table, sizes):
           must="< 2", goal="< 0.5")
 
     if store.name != PostgreSQL.name:
+        table.put("peak resident memory of all the above", "MB", store.name, round(peak_rss_bytes(store.pid) / 1e6, 1))
         store.finish()
         store.stop()
         table.put("bytes per point, two decimals, after an orderly stop", "B", store.name,

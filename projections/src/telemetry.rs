@@ -17,6 +17,7 @@ mod merge;
 pub mod model;
 mod origin;
 mod query;
+mod rollup;
 mod samples;
 mod state;
 pub mod store;
@@ -25,7 +26,7 @@ mod validate;
 
 pub use check::{Report, check, check_disk};
 pub use config::TelemetryConfig;
-pub use damage::Damage;
+pub use damage::{Damage, Hit};
 pub use embedded::EmbeddedTelemetryStore;
 pub use engine::{Access, Engine, StoreFigures};
 pub use export::{Rows, write_csv};

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{ServeArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
-use crate::node::{Listeners, Node, VERSION, init_logging, node_name};
+use crate::node::{Listeners, Node, SecureListener, VERSION, init_logging, node_name};
 
 /// The one line on stdout.
 #[derive(Serialize)]
@@ -16,6 +16,10 @@ struct Ready<'text> {
     node: &'text str,
     http: String,
     mqtt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    https: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mqtts: Option<String>,
 }
 
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -27,12 +31,17 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         let folder = DataFolder::open(&config.data_dir)?;
         let listeners = Listeners::bind(&config).await?;
         let node = node_name(&config);
+        let secure = |port: &Option<SecureListener>| {
+            port.as_ref().map(|port| port.address.to_string())
+        };
         let ready = Ready {
             event: "ready",
             version: VERSION,
             node: &node,
             http: listeners.http_address.to_string(),
             mqtt: listeners.mqtt_address.to_string(),
+            https: secure(&listeners.https),
+            mqtts: secure(&listeners.mqtts),
         };
         let ready = serde_json::to_string(&ready)
             .map_err(|error| Failure::other("the ready line cannot be written", &error))?;

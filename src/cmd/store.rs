@@ -1,14 +1,19 @@
 //! `tellee store`: look into the telemetry files.
 
-use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+mod parquet;
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use tellee_actors::time::{SharedClock, SystemClock, Timestamp};
 use tellee_api::mqtt::journal;
-use tellee_projections::telemetry::{SeriesFilter, TimeRange, check, write_csv};
+use tellee_projections::telemetry::{
+    Damage, Hit, Report, Rows, SeriesFilter, SeriesKey, TimeRange, check, write_csv,
+};
 
+use self::parquet::{ExportError, write_parquet};
 use super::{ConfigArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
@@ -18,8 +23,14 @@ use crate::node::open_telemetry;
 pub enum StoreCommand {
     /// Read every block and every log record, and say what is damaged. The server must not run.
     Check(ConfigArgs),
-    /// Write samples as CSV. The server must not run.
+    /// Write samples as CSV or Parquet. The server must not run.
     Export(ExportArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+    Parquet,
 }
 
 #[derive(Debug, Args)]
@@ -41,6 +52,9 @@ pub struct ExportArgs {
     /// To this time, exclusive: seconds since 1970.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     to: Option<f64>,
+    /// How to write them; without it as the name of the file ends, else CSV.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// File to write; stdout without it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -58,14 +72,16 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
     let folder = DataFolder::open(&config.data_dir)?;
     let report = check(&folder.telemetry()).map_err(|error| Failure::telemetry(&error))?;
     println!(
-        "{} series, {} samples, {} blocks in {} files ({} bytes), log {} bytes",
+        "{} series, {} samples, {} blocks and {} rollups in {} files ({} bytes), log {} bytes",
         report.series,
         report.samples,
         report.blocks,
+        report.rollups,
         report.block_files,
         report.block_bytes,
         report.log_bytes
     );
+    print_damages(&report);
     let mqtt = journal::check(&folder.mqtt()).map_err(|error| Failure::journal(&error))?;
     println!(
         "MQTT: {} sessions, {} messages that wait, {} retained ({} bytes)",
@@ -77,18 +93,78 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
             damage.file, damage.offset, damage.reason
         );
     }
-    for damage in &report.damages {
-        println!(
-            "damaged: `{}` at byte {}: {}",
-            damage.file, damage.offset, damage.reason
-        );
-    }
     if report.is_whole() && mqtt.is_whole() {
         return Ok(());
     }
     Err(Failure::DataFolder(
         "the stores are damaged in the places above; all else can be read".to_owned(),
     ))
+}
+
+fn print_damages(report: &Report) {
+    for (damage, hit) in report.damages.iter().zip(&report.hits) {
+        println!(
+            "damaged: `{}` at byte {}: {}",
+            damage.file, damage.offset, damage.reason
+        );
+        if let Some(Hit::Block {
+            series,
+            samples,
+            first,
+            last,
+        }) = hit
+        {
+            println!(
+                "  unreadable: {samples} samples of {} from {} to {} s",
+                name_of(series),
+                seconds_of(*first),
+                seconds_of(*last)
+            );
+        }
+        if let Some(Hit::Rollup { series }) = hit {
+            println!("  a rollup of {}", name_of(series));
+        }
+        println!("  {}", advice(damage, hit.as_ref()));
+    }
+    if report.unlisted_damages > 0 {
+        println!("and {} more damaged places", report.unlisted_damages);
+    }
+}
+
+fn name_of(series: &SeriesKey) -> String {
+    let SeriesKey {
+        channel,
+        thing,
+        subtopic,
+        name,
+    } = series;
+    if subtopic.is_empty() {
+        return format!("`{name}` of thing `{thing}` in channel `{channel}`");
+    }
+    format!("`{name}` of thing `{thing}` in channel `{channel}`, subtopic `{subtopic}`")
+}
+
+fn seconds_of(time: Timestamp) -> f64 {
+    time.0 as f64 / 1e9
+}
+
+/// What to do about it.
+fn advice(damage: &Damage, hit: Option<&Hit>) -> &'static str {
+    match hit {
+        Some(Hit::Rollup { .. }) => {
+            "nothing is lost: answers come from the samples, and the rollup is made anew when files are merged"
+        }
+        Some(Hit::Block { .. }) => {
+            "send these samples again, or take them from a backup; they fill the gap whatever their age"
+        }
+        None if damage.file.starts_with("log-") => {
+            "acknowledged samples are lost: take them from a backup, or from the spool of the edge device"
+        }
+        None if damage.file.starts_with("blocks-") => {
+            "if a header or an index was hit, nothing is lost: it is made anew when files are merged"
+        }
+        None => "another copy was used; the file is written anew by the next flush",
+    }
 }
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
@@ -124,22 +200,40 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         let rows = store
             .export(&filter, range)
             .map_err(|error| Failure::telemetry(&error))?;
+        let format = args
+            .format
+            .unwrap_or_else(|| format_of(args.output.as_deref()));
         let failed = |error: std::io::Error| Failure::other("the export cannot be written", &error);
         let written = match &args.output {
             Some(path) => {
                 let file = std::fs::File::create(path).map_err(failed)?;
                 let mut writer = BufWriter::new(file);
-                let written =
-                    write_csv(rows, &mut writer).map_err(|error| Failure::telemetry(&error))?;
+                let written = write(rows, format, &mut writer)?;
                 writer.flush().map_err(failed)?;
                 written
             }
-            None => write_csv(rows, &mut std::io::stdout().lock())
-                .map_err(|error| Failure::telemetry(&error))?,
+            None => write(rows, format, std::io::stdout())?,
         };
         eprintln!("{written} samples");
         Ok(())
     })
+}
+
+fn format_of(path: Option<&Path>) -> Format {
+    match path.and_then(Path::extension) {
+        Some(extension) if extension == "parquet" => Format::Parquet,
+        _ => Format::Csv,
+    }
+}
+
+fn write(rows: Rows, format: Format, to: impl Write + Send) -> Result<u64, Failure> {
+    match format {
+        Format::Csv => write_csv(rows, to).map_err(|error| Failure::telemetry(&error)),
+        Format::Parquet => write_parquet(rows, to).map_err(|error| match error {
+            ExportError::Store(error) => Failure::telemetry(&error),
+            other => Failure::Other(other.to_string()),
+        }),
+    }
 }
 
 fn seconds(given: Option<f64>, flag: &str) -> Result<Option<Timestamp>, Failure> {

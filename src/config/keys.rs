@@ -21,7 +21,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "http.allow_remote",
-        "Allow an address that is not loopback. Put TLS in front first.",
+        "Allow `listen` an address that is not loopback, without TLS. Put TLS in front first.",
     ),
     key("http.max_body", "Largest request body."),
     key(
@@ -33,18 +33,60 @@ pub const KEYS: &[Key] = &[
         "Origins, besides our own, whose pages may open the GraphQL WebSocket.",
     ),
     key(
+        "http.tls.listen",
+        "Address of HTTP over TLS, as in `0.0.0.0:8443`; any address is allowed. Empty: none. Port 0 takes a free one.",
+    ),
+    key(
+        "http.tls.certificate",
+        "PEM file of the server's certificate and those up to the root. Taken anew when it changes, and on SIGHUP.",
+    ),
+    key("http.tls.key", "PEM file of the certificate's private key."),
+    key(
+        "http.tls.client_ca",
+        "PEM file of the authorities whose client certificates are taken. Empty: none are asked for.",
+    ),
+    key(
+        "http.tls.client_revocations",
+        "PEM file of revocation lists of those authorities.",
+    ),
+    key(
+        "http.tls.require_client_certificate",
+        "Refuse clients without a certificate.",
+    ),
+    key(
         "mqtt.listen",
         "Address of MQTT 3.1.1 and 5 over TCP. Port 0 takes a free one. Also `--mqtt`.",
     ),
     key(
         "mqtt.allow_remote",
-        "Allow an address that is not loopback. Put TLS in front first.",
+        "Allow `listen` an address that is not loopback, without TLS. Put TLS in front first.",
     ),
     key("mqtt.max_packet", "Largest MQTT packet."),
     key("mqtt.max_connections", "Open MQTT connections at most."),
     key(
         "mqtt.connect_timeout",
         "How long a socket may stay silent before its CONNECT.",
+    ),
+    key(
+        "mqtt.tls.listen",
+        "Address of MQTT over TLS, as in `0.0.0.0:8883`; any address is allowed. Empty: none. Port 0 takes a free one.",
+    ),
+    key(
+        "mqtt.tls.certificate",
+        "PEM file of the server's certificate and those up to the root. Taken anew when it changes, and on SIGHUP.",
+    ),
+    key("mqtt.tls.key", "PEM file of the certificate's private key."),
+    key(
+        "mqtt.tls.client_ca",
+        "PEM file of the authorities whose client certificates are taken. Empty: none are asked for.",
+    ),
+    key(
+        "mqtt.tls.client_revocations",
+        "PEM file of revocation lists of those authorities.",
+    ),
+    key(
+        "mqtt.tls.require_client_certificate",
+        "Refuse clients without a certificate.",
     ),
     key(
         "identity.self_registration",

@@ -1,17 +1,33 @@
-//! The two ports, bound before anything else is opened.
+//! The ports, bound before anything else is opened.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use tellee_api::tls::TlsServer;
 use tokio::net::TcpListener;
 
-use crate::config::Config;
+use crate::config::{Config, Tls};
 use crate::failure::Failure;
+
+/// What HTTP over TLS offers (RFC 7301).
+const HTTP_PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+/// MQTT clients ask for many names or for none.
+const MQTT_PROTOCOLS: &[&[u8]] = &[];
 
 pub struct Listeners {
     pub http: TcpListener,
     pub mqtt: TcpListener,
     pub http_address: SocketAddr,
     pub mqtt_address: SocketAddr,
+    pub https: Option<SecureListener>,
+    pub mqtts: Option<SecureListener>,
+}
+
+/// A port that speaks TLS.
+pub struct SecureListener {
+    pub listener: TcpListener,
+    pub address: SocketAddr,
+    pub tls: Arc<TlsServer>,
 }
 
 impl Listeners {
@@ -23,8 +39,37 @@ impl Listeners {
             mqtt,
             http_address,
             mqtt_address,
+            https: bind_tls("HTTP", "http.tls", &config.http.tls, HTTP_PROTOCOLS).await?,
+            mqtts: bind_tls("MQTT", "mqtt.tls", &config.mqtt.tls, MQTT_PROTOCOLS).await?,
         })
     }
+
+    /// TLS of all ports that speak it.
+    pub fn tls(&self) -> Vec<Arc<TlsServer>> {
+        let secure = [&self.https, &self.mqtts];
+        let tls = secure.into_iter().flatten();
+        tls.map(|secure| Arc::clone(&secure.tls)).collect()
+    }
+}
+
+async fn bind_tls(
+    what: &str,
+    section: &str,
+    config: &Tls,
+    protocols: &'static [&'static [u8]],
+) -> Result<Option<SecureListener>, Failure> {
+    let Some((address, files)) = config.files() else {
+        return Ok(None);
+    };
+    let tls = TlsServer::open(files, protocols)
+        .map_err(|error| Failure::Usage(format!("`{section}`: {error}")))?;
+    let key = format!("`{section}.listen`");
+    let (listener, address) = bind(&format!("{what} over TLS"), &key, address).await?;
+    Ok(Some(SecureListener {
+        listener,
+        address,
+        tls,
+    }))
 }
 
 async fn bind(

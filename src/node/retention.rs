@@ -10,6 +10,8 @@ use tellee_projections::telemetry::TelemetryStore;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(3600);
+/// So that a node that never runs for an hour drops old samples too.
+const FIRST: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 const fn age(class: RetentionClass) -> Option<Duration> {
@@ -22,18 +24,20 @@ const fn age(class: RetentionClass) -> Option<Duration> {
     }
 }
 
-/// Looks at every channel once an hour, until `stop`.
+/// Looks at every channel soon after the start and then once an hour, until `stop`.
 pub async fn run(
     telemetry: Arc<dyn TelemetryStore>,
     projections: Projections,
     clock: SharedClock,
     stop: CancellationToken,
 ) {
+    let mut wait = FIRST;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(wait) => {}
         }
+        wait = EVERY;
         for channel in projections.access().channels() {
             let Some(age) = age(channel.retention) else {
                 continue;

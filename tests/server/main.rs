@@ -17,4 +17,5 @@ mod simulator_faults;
 mod start;
 mod story;
 mod subscriptions;
+mod tls;
 mod walls;

@@ -57,7 +57,7 @@ impl Worker {
         );
         let target = Path::new(env!("CARGO_BIN_EXE_tellee")).ancestors().nth(2);
         let here = target
-            .unwrap_or(Path::new("."))
+            .unwrap_or_else(|| Path::new("."))
             .join("release")
             .join(WORKER);
         let cached = cache.join("target/release").join(WORKER);

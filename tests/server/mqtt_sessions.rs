@@ -243,6 +243,7 @@ async fn wills_of_clients_that_do_not_return_after_a_kill_are_published_once() {
         clients.push(Mqtt::join(server.mqtt, name, &thing, &joining).await);
     }
     let server = Server::start(&server.kill());
+    drop(clients);
     let (_returned, present) = Mqtt::join(server.mqtt, "returns", &thing, &LASTING).await;
     assert!(present);
     let (mut watcher, _) = Mqtt::join(server.mqtt, "w", &thing, &LASTING).await;

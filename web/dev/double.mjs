@@ -25,6 +25,8 @@ function record(alarm, kind, text = null, who = "system") {
   for (const wake of watchers) wake();
   return entry;
 }
+// A flood for measuring: ALARMS=10000.
+for (let i = 0; i < Number(process.env.ALARMS ?? 0); i++) alarms.push(makeAlarm(`thing-${1 + (i % 7)}`, ["vibration-de", "flow", "surge-margin", "speed", "motor-current"][i % 5], `Flood alarm ${i}`, `P${1 + (i % 4)}`, i % 3 ? "UNACKNOWLEDGED" : "ACKNOWLEDGED", 10 + (i % 900)));
 for (const alarm of alarms) {
   record(alarm, "activated").at = alarm.raisedAt;
   if (alarm.state.startsWith("ACK")) record(alarm, "acknowledged", null, "a.serikova").at = alarm.raisedAt + 40_000;
@@ -88,6 +90,8 @@ function change(id, patch, kind, text) {
 }
 const acknowledged = { UNACKNOWLEDGED: "ACKNOWLEDGED", RETURNED_UNACKNOWLEDGED: "NORMAL", LATCHED_UNACKNOWLEDGED: "LATCHED_ACKNOWLEDGED" };
 
+const users = [["a.serikova", "ADMINISTRATOR"], ["b.kim", "OPERATOR"], ["d.omarov", "ENGINEER"], ["m.akhmetov", "SUPERVISOR"]].map(([name, role], i) => ({ id: `u-${i}`, email: `${name}@kaspiy.example`, role, disabled: i === 3, revision: i + 1 }));
+
 const rootValue = {
   me: () => ({ id: "u", email: "a.serikova@kaspiy.example", role: "ADMINISTRATOR", organisation: { id: "o", name: "Karaton station" }, platformAdministrator: false }),
   server: () => ({ version: "0.1.0", node: "karaton-1", time: iso(Date.now()), ml: { state: "READY", reason: null } }),
@@ -95,6 +99,7 @@ const rootValue = {
   thing: ({ id }) => thingView(things.find((thing) => thing.id === id)) ?? null,
   channels: () => page([channelView()]),
   edgeDevices: () => page([edgeView(1), edgeView(2), edgeView(7), edgeView(8, { upToDate: false, fetchedRevision: 17 }), edgeView(5, { online: false, lastSeen: iso(START - 800_000), upToDate: false, fetchedRevision: 16 }), edgeView(4, { online: false, bootstraps: 0, lastSeen: null, lastBootstrap: null, fetchedRevision: null, upToDate: false, revision: 1 }), edgeView(6, { online: false, state: "INACTIVE", bootstraps: 0, lastSeen: null, fetchedRevision: null, upToDate: false, revision: 1, content: "" })]),
+  users: () => page(users), createUser: ({ input }) => { const user = { id: `u-${users.length}`, email: input.email, role: input.role, disabled: false, revision: 1 }; users.push(user); return { user, revision: 1 }; },
   unknownDevices: () => page([["00:1E:C0:8A:44:19", 720_000, 44, "192.0.2.61"], ["tellee-edge-7f31a2", 10_800_000, 9, "192.0.2.64"]].map(([externalId, ago, attempts, address]) => ({ externalId, firstSeen: iso(START - ago), lastSeen: iso(START - 20_000), attempts, address }))),
   deviceTypes: () => page([]),
   series: ({ thing }) => page(series.filter((one) => !thing || one.thing === thing).map(seriesView)),

@@ -30,7 +30,7 @@ test("the alarm list is worked by keys alone", async ({ page }) => {
   await page.goto("/ui/");
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
   await page.keyboard.press("2");
-  const table = page.getByRole("table", { name: "Alarms" });
+  const table = page.getByRole("grid", { name: "Alarms" });
   await expect(table).toBeVisible();
   await page.keyboard.press("f");
   await page.keyboard.type(mark);
@@ -86,12 +86,14 @@ test("shelving by keys takes reason and end, and the shelved list has the alarm"
   await tabToRows(page);
   await page.keyboard.press("s");
   const dialog = page.getByRole("dialog", { name: `Shelve: ${pump.message}` });
-  await expect(dialog.getByLabel("Reason")).toBeFocused();
-  await page.keyboard.press("ArrowDown");
+  await expect(dialog.getByRole("button", { name: /Reason/ })).toBeFocused();
+  for (const key of ["Enter", "ArrowDown", "Enter"]) await page.keyboard.press(key);
+  await expect(dialog.getByRole("button", { name: /Reason/ })).toContainText("Nuisance");
   await page.keyboard.press("Tab");
   await page.keyboard.type("gauge is being changed");
   await page.keyboard.press("Tab");
-  await page.keyboard.press("ArrowDown");
+  await expect(dialog.getByRole("button", { name: /^.*For$/ })).toBeFocused();
+  for (const key of ["Enter", "ArrowDown", "Enter"]) await page.keyboard.press(key);
   // Letters typed in the form were no keys of the page behind it.
   await expect(dialog).toBeVisible();
   for (let stops = 0; stops < 6 && !(await dialog.getByRole("button", { name: "Shelve" }).evaluate((button) => button === document.activeElement)); stops++) await page.keyboard.press("Tab");

@@ -29,7 +29,7 @@ test("who saves a thing second sees both revisions, and overwrites nothing", asy
   await expect(theirs).toHaveCount(0);
 
   // The list below the form has meanwhile read the newer revision; the form must still know what it was opened on.
-  await expect(page.getByRole("table", { name: "Things", includeHidden: true }).getByRole("row", { name: new RegExp(`${pump.name} theirs`), includeHidden: true })).toContainText("r2", { timeout: 20_000 });
+  await expect(page.getByRole("grid", { name: "Things", includeHidden: true }).getByRole("row", { name: new RegExp(`${pump.name} theirs`), includeHidden: true })).toContainText("r2", { timeout: 20_000 });
   await expect(mine.getByRole("textbox", { name: "Name" })).toHaveValue(`${pump.name} mine`);
   await mine.getByRole("button", { name: /^Save as r/ }).click();
   const conflict = mine.getByRole("alert").filter({ hasText: "Somebody saved first" });

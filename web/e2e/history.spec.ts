@@ -6,7 +6,7 @@ interface Sample { entity: Entity; id: string; address: string; before: string; 
 
 async function thing(request: APIRequestContext): Promise<Sample> {
   const pump = await makePump(request);
-  await graphql(request, "mutation($input: UpdateThingInput!) { updateThing(input: $input) { revision } }", { id: pump.thing, expectedRevision: 1, metadata: { title: "Booster pump", area: "900 Test" }, note: "renamed after the overhaul" });
+  await graphql(request, "mutation($input: UpdateThingInput!) { updateThing(input: $input) { revision } }", { id: pump.thing, expectedRevision: 1, metadata: { title: "Booster pump" }, note: "renamed after the overhaul" });
   return { entity: "THING", id: pump.thing, address: `/fleet?list=things&name=${pump.name}&open=${pump.thing}`, before: "Test pump", after: "Booster pump" };
 }
 
@@ -35,8 +35,10 @@ async function alarmRule(request: APIRequestContext): Promise<Sample> {
 const SAMPLES: [string, (request: APIRequestContext) => Promise<Sample>][] = [["a thing", thing], ["a channel", channel], ["a bootstrap config", bootstrapConfig], ["an alarm rule", alarmRule]];
 
 async function compare(page: Page, from: number, to: number): Promise<void> {
-  await page.getByRole("combobox", { name: "Compare from revision" }).selectOption(String(from));
-  await page.getByRole("combobox", { name: "Compare to revision" }).selectOption(String(to));
+  for (const [label, revision] of [["Compare from revision", from], ["Compare to revision", to]] as const) {
+    await page.getByRole("button", { name: new RegExp(label) }).click();
+    await page.getByRole("option", { name: `r${revision}`, exact: true }).click();
+  }
 }
 
 for (const [name, make] of SAMPLES) {

@@ -64,7 +64,7 @@ export async function makePump(request: APIRequestContext, mark = freshMark()): 
   const name = `P-${mark}`;
   const channel = await makeChannel(request, `channel-${mark}`);
   const thing = await makeThing(request, {
-    name, channels: [channel], metadata: { title: "Test pump", area: "900 Test" }, tags: [{ series: "vibration", title: "Vibration, drive end", unit: "mm/s", low: 0, high: 9, decimals: 2, expectedIntervalMs: 1000 }],
+    name, channels: [channel], metadata: { title: "Test pump", area: `Test ${mark}` }, tags: [{ series: "vibration", title: "Vibration, drive end", unit: "mm/s", low: 0, high: 9, decimals: 2, expectedIntervalMs: 1000 }],
   });
   const message = `Vibration high ${mark}`;
   const definition = {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { apply, type Book, EMPTY, put } from "../src/alarms/book";
-import { byUrgency, tabOf, tally, worstOf, worstUnacknowledged } from "../src/alarms/order";
+import { apply as applyAll, type Book, EMPTY, put } from "../src/alarms/book";
+import { alarmsOf, between, byUrgency, sortAgain, tabOf, tally, tallyOf, worstOf, worstUnacknowledged } from "../src/alarms/order";
+import { titled, titleOf } from "../src/alarms/titles";
 import type { Alarm, AlarmChangeEvent, JournalEntry } from "../src/api/types";
 
 function alarm(id: string, patch: Partial<Alarm> = {}): Alarm {
@@ -13,6 +14,7 @@ function alarm(id: string, patch: Partial<Alarm> = {}): Alarm {
 const entry = { kind: "activated" } as JournalEntry;
 const snapshot = (cursor: string, alarms: Alarm[]): AlarmChangeEvent => ({ cursor, kind: "SNAPSHOT", alarms, change: null, alarm: null });
 const changed = (cursor: string, one: Alarm): AlarmChangeEvent => ({ cursor, kind: "CHANGE", alarms: null, change: entry, alarm: one });
+const apply = (book: Book, ...events: AlarmChangeEvent[]) => applyAll(book, events);
 const states = (book: Book) => Object.fromEntries([...book.alarms].map(([id, one]) => [id, one.state]));
 
 describe("the book of alarms", () => {
@@ -26,7 +28,7 @@ describe("the book of alarms", () => {
     const second = apply(first, changed("8", alarm("a", { state: "ACKNOWLEDGED", revision: 2 })));
     const third = apply(second, changed("9", alarm("c", { priority: "P1" })));
     expect(states(third)).toEqual({ a: "ACKNOWLEDGED", c: "UNACKNOWLEDGED" });
-    expect(third).toMatchObject({ cursor: "9", changes: 2 });
+    expect(third).toMatchObject({ cursor: "9", heard: [entry] });
   });
   it("takes an alarm off the list when it is normal, and remembers it among the last five", () => {
     let book = apply(EMPTY, snapshot("0", []));
@@ -45,9 +47,41 @@ describe("the book of alarms", () => {
     expect(states(book)).toEqual({ b: "UNACKNOWLEDGED" });
     expect(book.cursor).toBe("900");
   });
+  it("is the same after many events at once as after each by itself, and has heard all of them", () => {
+    const events = [snapshot("1", [alarm("a"), alarm("b")]), changed("2", alarm("a", { state: "NORMAL", revision: 2 })), changed("3", alarm("c")), changed("4", alarm("c", { state: "ACKNOWLEDGED", revision: 2 }))];
+    const once = apply(EMPTY, ...events);
+    const each = events.reduce((book, event) => apply(book, event), EMPTY);
+    expect(states(once)).toEqual(states(each));
+    expect(once).toMatchObject({ cursor: each.cursor, returned: each.returned });
+    expect(once.heard).toHaveLength(3);
+  });
   it("compares revisions beyond 2^53, which come as texts", () => {
     const book = put(EMPTY, alarm("a", { revision: "9007199254740993", state: "ACKNOWLEDGED" }));
     expect(states(put(book, alarm("a", { revision: "9007199254740992" })))).toEqual({ a: "ACKNOWLEDGED" });
+  });
+});
+
+describe("sorting again", () => {
+  // A small generator of its own, so that a failure comes back.
+  const numbers = (seed: number) => () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
+  it("gives what sorting anew gives, after any changes, comings and goings", () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const next = numbers(seed);
+      const some = (name: string) => alarm(name, { priority: (["P1", "P2", "P3", "P4"] as const)[Math.floor(next() * 4)] ?? "P1", state: next() < 0.5 ? "UNACKNOWLEDGED" : "ACKNOWLEDGED", raisedAt: `2026-11-24T09:00:0${Math.floor(next() * 4)}Z` });
+      let now = Array.from({ length: Math.floor(next() * 40) }, (_, index) => some(`a${index}`));
+      let sorted = sortAgain([], now);
+      for (let turn = 0; turn < 5; turn++) {
+        now = now.filter(() => next() < 0.9).map((one) => (next() < 0.2 ? some(one.id) : one));
+        if (next() < 0.7) now = [...now, some(`b${turn}`)];
+        sorted = sortAgain(sorted, now);
+        expect(sorted.map((one) => one.id), `seed ${seed}, turn ${turn}`).toEqual([...now].sort(byUrgency).map((one) => one.id));
+      }
+    }
+  });
+  it("counts one state of the book once, and another anew", () => {
+    const alarms = new Map([["a", alarm("a")]]);
+    expect(tallyOf(alarms)).toBe(tallyOf(alarms));
+    expect(tallyOf(new Map([...alarms, ["b", alarm("b")]])).unacknowledged).toBe(2);
   });
 });
 
@@ -78,5 +112,37 @@ describe("order and tally", () => {
   it("has a list for each state and class, and none for normal", () => {
     expect(tabOf(alarm("a", { state: "SUPPRESSED", class: "PREDICTIVE" }))).toBe("suppressed");
     expect(tabOf(alarm("a", { state: "NORMAL" }))).toBeNull();
+  });
+});
+
+describe("one count and one index for each state of the book", () => {
+  const alarms = new Map([alarm("a"), alarm("b", { thing: { id: "t2", name: "P-102", metadata: {} } }), alarm("c")].map((one) => [one.id, one]));
+  it("is made once, however many ask", () => {
+    expect(tallyOf(alarms)).toBe(tallyOf(alarms));
+    expect(tallyOf(alarms)).toEqual(tally(alarms.values()));
+    expect(alarmsOf(alarms, "t1").map((one) => one.id)).toEqual(["a", "c"]);
+    expect(alarmsOf(alarms, "t9")).toEqual([]);
+  });
+});
+
+describe("a selection with Shift", () => {
+  const rows = ["a", "b", "c", "d"].map((id) => ({ id }));
+  it("reaches from where it began to the focus, either way, and shrinks again", () => {
+    expect(between(rows, "b", "d")).toEqual(["b", "c", "d"]);
+    expect(between(rows, "b", "c")).toEqual(["b", "c"]);
+    expect(between(rows, "b", "a")).toEqual(["a", "b"]);
+    expect(between(rows, null, "c")).toEqual(["c"]);
+    expect(between(rows, "gone", "c")).toEqual(["c"]);
+  });
+});
+
+describe("names in a text of a model", () => {
+  const known = new Map([["t1", new Map([["vibration_de", "Vibration, drive end"]])]]);
+  it("are the titles of the tags, where the thing has them", () => {
+    expect(titled("most of all `vibration_de`", "t1", known)).toBe("most of all Vibration, drive end");
+    expect(titled("most of all `flow`", "t1", known)).toBe("most of all flow");
+    expect(titled("most of all `vibration_de`", "t2", known)).toBe("most of all `vibration_de`");
+    expect(titleOf("vibration_de", "t1", known)).toBe("Vibration, drive end");
+    expect(titleOf("flow", "t1", known)).toBe("flow");
   });
 });

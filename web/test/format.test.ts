@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { markFor } from "../src/parts/NumberField";
 import { formatAge, formatNumber, formatSpan, formatStamp, invisibleTail, timeTicks, zoneOffset, writeUnit } from "../src/lib/format";
 
 const NOW = Date.UTC(2026, 10, 24, 9, 32, 8);
@@ -89,4 +90,11 @@ it("units of SenML are written as people write them, others as they are", () => 
   expect(writeUnit("m3/h")).toBe("m³/h");
   expect(writeUnit("/")).toBe("");
   expect(writeUnit("mm/s")).toBe("mm/s");
+});
+
+describe("a decimal mark that is typed", () => {
+  it("is the mark of the language, whichever of the two it was", () => {
+    expect([markFor(".", ","), markFor(",", ","), markFor(",", "."), markFor(".", ".")]).toEqual([",", null, ".", null]);
+    expect([markFor("4", ","), markFor(null, ","), markFor("1,5", ".")]).toEqual([null, null, null]);
+  });
 });

@@ -24,7 +24,7 @@ pub fn finish(routes: Router, limits: &HttpLimits) -> Router {
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(limits.max_body))
         .layer(from_fn_with_state(limits.max_body, refuse_large))
-        .layer(map_response(secure))
+        .layer(map_response(secured))
 }
 
 /// `OPTIONS` lists the methods in `Allow`; any other that the path does not take is refused with the same header.
@@ -81,8 +81,13 @@ async fn drain(mut body: Body) {
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
-async fn secure(mut response: Response) -> Response {
-    let headers = response.headers_mut();
+async fn secured(mut response: Response) -> Response {
+    secure(response.headers_mut());
+    response
+}
+
+/// The headers that every answer carries.
+pub fn secure(headers: &mut HeaderMap) {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -104,5 +109,4 @@ async fn secure(mut response: Response) -> Response {
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    response
 }

@@ -8,18 +8,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::HttpLimits;
-use super::silent::Silent;
+use super::silent::{Place, Silent};
 use super::socket::Socket;
+use crate::rest::MessageDoor;
+use crate::tls::{CertifiedThing, TlsServer};
 
 /// How long a connection may take to send the head of a request, the first one and each further one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -33,12 +36,32 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Port {
     /// Cancelled when the port stops. Who keeps a WebSocket closes it then.
     pub stop: CancellationToken,
+    /// The client speaks TLS with this server itself.
+    pub over_tls: bool,
 }
 
-/// Serves until `stop`, then lets requests that were taken finish, for at most 5 s.
+/// Where requests go: to the routes, and those that may take it by the shorter way of messages.
+#[derive(Clone)]
+pub struct Doors {
+    pub routes: Router,
+    pub messages: Option<Arc<MessageDoor>>,
+}
+
+impl From<Router> for Doors {
+    fn from(routes: Router) -> Self {
+        Self {
+            routes,
+            messages: None,
+        }
+    }
+}
+
+/// Serves until `stop`, then lets requests that were taken finish, for at most 5 s. With `tls`, over TLS; the
+/// handshake is a matter of its own connection.
 pub async fn serve(
     listener: TcpListener,
-    routes: Router,
+    tls: Option<Arc<TlsServer>>,
+    doors: Doors,
     limits: HttpLimits,
     stop: CancellationToken,
 ) {
@@ -71,15 +94,16 @@ pub async fn serve(
         };
         let connection = Connection {
             peer,
-            routes: routes.clone(),
+            doors: doors.clone(),
             stop: stop.clone(),
             silent: silent.clone(),
         };
+        let tls = tls.clone();
         let end = end.clone();
         tokio::spawn(async move {
             tokio::select! {
                 () = end.cancelled() => {}
-                () = connection.serve(socket) => {}
+                () = connection.serve(socket, tls) => {}
             }
         });
     }
@@ -105,37 +129,87 @@ async fn take_place(places: &Arc<Semaphore>, silent: &Silent) -> Option<OwnedSem
     Arc::clone(places).acquire_owned().await.ok()
 }
 
+enum Way {
+    Messages(Arc<MessageDoor>),
+    Routes(Router, Port),
+}
+
 struct Connection {
     peer: SocketAddr,
-    routes: Router,
+    doors: Doors,
     stop: CancellationToken,
     silent: Silent,
 }
 
 impl Connection {
-    async fn serve(self, socket: Socket) {
-        let Self {
-            peer,
-            routes,
-            stop,
-            silent,
-        } = self;
-        no_delay(&socket.stream, peer);
-        let place = Arc::new(silent.enter());
+    async fn serve(self, socket: Socket, tls: Option<Arc<TlsServer>>) {
+        no_delay(&socket.stream, self.peer);
+        let place = self.silent.enter();
+        let Some(tls) = tls else {
+            return self.serve_http(socket, false, None, place).await;
+        };
         let evicted = place.evicted();
-        let port = Port { stop: stop.clone() };
+        let handshake = tokio::select! {
+            handshake = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(socket)) => handshake,
+            () = evicted.cancelled() => return,
+            () = self.stop.cancelled() => return,
+        };
+        match handshake {
+            Ok(Ok(stream)) => {
+                let certified = TlsServer::certified_thing(&stream);
+                Box::pin(self.serve_http(stream, true, certified, place)).await;
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, peer = %self.peer, "a TLS handshake failed");
+            }
+            Err(_) => tracing::debug!(peer = %self.peer, "a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_http<S>(
+        self,
+        stream: S,
+        over_tls: bool,
+        certified: Option<CertifiedThing>,
+        place: Place,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            peer, doors, stop, ..
+        } = self;
+        let evicted = place.evicted();
+        let port = Port {
+            stop: stop.clone(),
+            over_tls,
+        };
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             place.heard();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(port.clone());
-            let routes = routes.clone();
-            async move { Ok::<_, Infallible>(answer(routes, request).await) }
+            let door = doors.messages.as_ref();
+            let way = match door.filter(|door| door.takes(&request)) {
+                Some(door) => Way::Messages(Arc::clone(door)),
+                None => Way::Routes(doors.routes.clone(), port.clone()),
+            };
+            async move {
+                let response = match way {
+                    Way::Messages(door) => door.answer(request).await,
+                    // Boxed: a connection need not keep room for it.
+                    Way::Routes(routes, port) => {
+                        Box::pin(answer(
+                            routes,
+                            (ConnectInfo(peer), port, certified),
+                            request,
+                        ))
+                        .await
+                    }
+                };
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
         let ended = tokio::select! {
@@ -158,8 +232,24 @@ fn no_delay(stream: &TcpStream, peer: SocketAddr) {
     }
 }
 
-async fn answer(mut routes: Router, request: Request<Body>) -> Response {
+async fn answer(
+    mut routes: Router,
+    (peer, port, certified): (ConnectInfo<SocketAddr>, Port, Option<CertifiedThing>),
+    request: Request<Incoming>,
+) -> Response {
     use tower_service::Service as _;
+    let mut request = request.map(Body::new);
+    if port.over_tls {
+        // As a proxy in front would say it: cookies are for TLS only then.
+        let https = HeaderValue::from_static("https");
+        request.headers_mut().insert("x-forwarded-proto", https);
+    }
+    let extensions = request.extensions_mut();
+    extensions.insert(peer);
+    extensions.insert(port);
+    if let Some(certified) = certified {
+        extensions.insert(certified);
+    }
     match routes.as_service::<Body>().call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

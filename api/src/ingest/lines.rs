@@ -10,7 +10,7 @@ use tellee_projections::telemetry::{
     MessageBatch, Quality, Record, SampleBatch, SampleValues, SeriesKey, Value,
 };
 
-use super::{ContentType, Forward, Ingest, IngestError, Publisher, senml_json};
+use super::{ContentType, Forward, Handed, Ingest, IngestError, Publisher, senml_json};
 use crate::line_protocol::{Lines, Precision, Reading, SeriesName, SeriesTable, read};
 
 /// The protocol that such samples are kept under.
@@ -69,7 +69,9 @@ impl Ingest {
             return Ok(slots.len());
         }
         self.store.append_samples(Arc::clone(&samples)).await?;
-        self.hand_on(publisher, channel, &kept);
+        if let Some(handed) = self.hand_on(publisher, channel, &kept) {
+            handed.await;
+        }
         Ok(slots.len())
     }
 
@@ -87,22 +89,34 @@ impl Ingest {
             ahead.push(Arc::make_mut(batch).mark_origin(self.limits.max_ahead));
         }
         self.store.append_all(batches.clone()).await?;
-        let forwarder = self.forwarder.load();
         for (batch, ahead) in batches.iter().zip(ahead) {
             self.publish_live(batch, ahead);
-            if let Some(forwarder) = forwarder
-                .as_ref()
-                .filter(|forwarder| forwarder.wants(channel))
-                && let Some(payload) = senml_json(batch)
-            {
-                forwarder.forward(&Forward {
-                    batch,
-                    content: ContentType::SenmlJson,
-                    payload: &payload,
-                });
-            }
+        }
+        if let Some(handed) = self.hand_on_raw(channel, &batches) {
+            handed.await;
         }
         Ok(())
+    }
+
+    /// Tells subscribers of raw messages. What was handed on last says that all before it is safe too.
+    fn hand_on_raw(&self, channel: ChannelId, batches: &[Arc<MessageBatch>]) -> Option<Handed> {
+        let forwarder = self.forwarder.load();
+        let forwarder = forwarder
+            .as_ref()
+            .filter(|forwarder| forwarder.wants(channel))?;
+        let mut last = None;
+        for batch in batches {
+            let Some(payload) = senml_json(batch) else {
+                continue;
+            };
+            let handed = forwarder.forward(&Forward {
+                batch,
+                content: ContentType::SenmlJson,
+                payload: &payload,
+            });
+            last = handed.or(last);
+        }
+        last
     }
 
     async fn resolve(
@@ -132,11 +146,12 @@ impl Ingest {
     }
 
     /// Tells sinks, subscriptions and subscribers of raw messages, and makes batches for those that want them.
-    fn hand_on(&self, publisher: Publisher, channel: ChannelId, kept: &Kept<'_>) {
-        let forwarder = self.forwarder.load();
-        let forwarder = forwarder
+    fn hand_on(&self, publisher: Publisher, channel: ChannelId, kept: &Kept<'_>) -> Option<Handed> {
+        let wanted = self
+            .forwarder
+            .load()
             .as_ref()
-            .filter(|forwarder| forwarder.wants(channel));
+            .is_some_and(|forwarder| forwarder.wants(channel));
         let samples = KeptSamples {
             channel,
             thing: publisher.thing,
@@ -146,23 +161,10 @@ impl Ingest {
             records: kept.slots.len(),
             names: kept,
         };
-        let batches = self
-            .live
-            .publish_samples(&samples, forwarder.is_some(), || {
-                kept.batches(publisher, channel, &self.limits.lines)
-            });
-        let (Some(forwarder), Some(batches)) = (forwarder, batches) else {
-            return;
-        };
-        for batch in &batches {
-            if let Some(payload) = senml_json(batch) {
-                forwarder.forward(&Forward {
-                    batch,
-                    content: ContentType::SenmlJson,
-                    payload: &payload,
-                });
-            }
-        }
+        let batches = self.live.publish_samples(&samples, wanted, || {
+            kept.batches(publisher, channel, &self.limits.lines)
+        });
+        self.hand_on_raw(channel, &batches?)
     }
 }
 

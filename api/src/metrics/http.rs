@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -45,6 +45,71 @@ impl Requests {
 /// Counts the requests of `routes`, which are finished: what comes after it is not counted.
 pub fn observe(routes: Router, metrics: &Metrics) -> Router {
     routes.layer(from_fn_with_state(metrics.requests.clone(), count))
+}
+
+/// Counts the requests of one route whose usual answer is known, without a look-up for that.
+#[derive(Debug, Clone)]
+pub struct RouteMeter {
+    requests: Requests,
+    method: &'static str,
+    route: &'static str,
+    usual: StatusCode,
+    usually: Counter,
+}
+
+/// One request of a [`RouteMeter`].
+pub struct Counting<'meter> {
+    meter: &'meter RouteMeter,
+    _in_flight: InFlight,
+}
+
+impl RouteMeter {
+    pub fn begin(&self) -> Counting<'_> {
+        self.requests.in_flight.inc();
+        Counting {
+            meter: self,
+            _in_flight: InFlight(self.requests.in_flight.clone()),
+        }
+    }
+}
+
+impl Counting<'_> {
+    pub fn end(self, status: StatusCode) {
+        let meter = self.meter;
+        if status == meter.usual {
+            meter.usually.inc();
+            return;
+        }
+        let kind = Kind {
+            method: meter.method,
+            route: meter.route.to_owned(),
+            status: status.as_u16(),
+        };
+        meter.requests.answered.get_or_create(&kind).inc();
+    }
+}
+
+impl Metrics {
+    /// For the requests of `route` that do not come by the router.
+    pub fn route_meter(
+        &self,
+        method: &'static str,
+        route: &'static str,
+        usual: StatusCode,
+    ) -> RouteMeter {
+        let kind = Kind {
+            method,
+            route: route.to_owned(),
+            status: usual.as_u16(),
+        };
+        RouteMeter {
+            usually: self.requests.answered.get_or_create(&kind).clone(),
+            requests: self.requests.clone(),
+            method,
+            route,
+            usual,
+        }
+    }
 }
 
 /// Given back also where a client goes before its answer.

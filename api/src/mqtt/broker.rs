@@ -7,9 +7,9 @@ mod resumption;
 mod upkeep;
 mod wills;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -20,13 +20,17 @@ use tokio_util::sync::CancellationToken;
 use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
 use super::config::MqttConfig;
 use super::fanout::{Fanout, Subscription, TreeFanout};
+use super::gate::Gate;
 use super::journal::{Entry, Journal, Position};
 use super::metrics::Metrics;
 use super::registry::{End, Registry, SessionHandle};
+use super::seat::Seats;
 use super::session::{Held, QueueBudget};
+use super::share::{Budget, Share};
 use super::topic;
 use crate::caller::Caller;
-use crate::ingest::{AccessView, Forward, Forwarder, Ingest, Publisher};
+use crate::ingest::{AccessView, Forward, Forwarder, Handed, Ingest, Publisher};
+use crate::tls::CertifiedThing;
 
 pub(super) use attach::{Attached, Ending, WillFate, Wishes};
 pub(super) use deliver::Incoming;
@@ -43,8 +47,9 @@ pub struct Broker {
     journal: Arc<Journal>,
     queue_budget: Arc<QueueBudget>,
     next_session: AtomicU64,
-    handshakes: Mutex<BTreeMap<u64, CancellationToken>>,
-    next_handshake: AtomicU64,
+    gate: Arc<Gate>,
+    in_flight: Arc<Budget>,
+    seats: Arc<Seats>,
     metrics: Metrics,
     upkept: AtomicBool,
     shutdown: CancellationToken,
@@ -71,6 +76,8 @@ impl Broker {
     /// The same, with the sessions, retained messages and wills of `journal`.
     pub fn open(ingest: Arc<Ingest>, config: MqttConfig, journal: Arc<Journal>) -> Arc<Self> {
         let next_session = journal.read(|state| state.last_session()) + 1;
+        let shutdown = CancellationToken::new();
+        let patience = Duration::from_secs(config.handshake_timeout_seconds);
         let broker = Arc::new(Self {
             access: Arc::clone(ingest.access()),
             users: OnceLock::new(),
@@ -79,11 +86,12 @@ impl Broker {
             journal,
             queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
             next_session: AtomicU64::new(next_session),
-            handshakes: Mutex::default(),
-            next_handshake: AtomicU64::new(0),
+            gate: Gate::new(config.max_connections, config.max_connections_per_address),
+            in_flight: Budget::new(config.node_bytes_in_flight),
+            seats: Seats::new(config.max_handshakes, patience, shutdown.clone()),
             metrics: Metrics::default(),
             upkept: AtomicBool::new(false),
-            shutdown: CancellationToken::new(),
+            shutdown,
             config,
             ingest,
         });
@@ -107,6 +115,15 @@ impl Broker {
         self.queue_budget.used()
     }
 
+    /// Bytes that were read of clients and are not in the store, beyond the first 8 KiB of each connection.
+    pub fn in_flight_bytes(&self) -> usize {
+        self.in_flight.used()
+    }
+
+    pub(super) fn share(&self) -> Share {
+        self.in_flight.share()
+    }
+
     /// Where what outlives connections is kept.
     pub const fn journal(&self) -> &Arc<Journal> {
         &self.journal
@@ -126,22 +143,12 @@ impl Broker {
         }
     }
 
-    /// A place among the clients that have not signed in yet. If all are taken, the oldest has to go.
-    pub(super) fn begin_handshake(&self) -> (u64, CancellationToken) {
-        let id = self.next_handshake.fetch_add(1, Ordering::Relaxed);
-        let given_up = self.shutdown.child_token();
-        let mut handshakes = self.handshakes.lock();
-        handshakes.insert(id, given_up.clone());
-        if handshakes.len() > self.config.max_handshakes
-            && let Some((_, oldest)) = handshakes.pop_first()
-        {
-            oldest.cancel();
-        }
-        (id, given_up)
+    pub(super) const fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
-    pub(super) fn finish_handshake(&self, id: u64) {
-        self.handshakes.lock().remove(&id);
+    pub(super) const fn seats(&self) -> &Arc<Seats> {
+        &self.seats
     }
 
     pub(super) const fn shutdown(&self) -> &CancellationToken {
@@ -152,20 +159,38 @@ impl Broker {
         &self.ingest
     }
 
-    /// The thing that signs in: user name is its id, password its key. Or a user.
+    /// The thing that signs in: user name is its id, password its key. Or a user. A certificate stands for the key; what
+    /// is given beside it must belong to the same thing.
     pub(super) fn sign_in(
         &self,
+        certified: Option<CertifiedThing>,
         user_name: Option<&str>,
         password: Option<&[u8]>,
     ) -> Option<SignedIn> {
-        if let (Some(email), Some(token)) = (user_name, password)
-            && email.contains('@')
-        {
-            return self.sign_in_user(email, token);
+        let Some(CertifiedThing(thing)) = certified else {
+            return self.sign_in_by_password(user_name?, password?);
+        };
+        let named = user_name.map(str::parse::<ThingId>).transpose().ok()?;
+        if named.is_some_and(|named| named != thing) {
+            return None;
         }
-        let key_hash: [u8; 32] = Sha256::digest(password?).into();
+        if let Some(password) = password {
+            return self.sign_in_by_password(&thing.to_string(), password);
+        }
+        Some(SignedIn {
+            publisher: self.access.thing(thing)?.into(),
+            key_hash: None,
+            user: None,
+        })
+    }
+
+    fn sign_in_by_password(&self, user_name: &str, password: &[u8]) -> Option<SignedIn> {
+        if user_name.contains('@') {
+            return self.sign_in_user(user_name, password);
+        }
+        let key_hash: [u8; 32] = Sha256::digest(password).into();
         let access = self.access.thing_by_key_hash(&key_hash)?;
-        let named: ThingId = user_name?.parse().ok()?;
+        let named: ThingId = user_name.parse().ok()?;
         let same: bool = named.0.as_bytes().ct_eq(access.thing.0.as_bytes()).into();
         same.then(|| SignedIn {
             publisher: access.into(),
@@ -294,10 +319,14 @@ impl Broker {
 struct ToSubscribers(std::sync::Weak<Broker>);
 
 impl Forwarder for ToSubscribers {
-    fn forward(&self, message: &Forward<'_>) {
-        if let Some(broker) = self.0.upgrade() {
-            broker.deliver_forward(message);
+    fn forward(&self, message: &Forward<'_>) -> Option<Handed> {
+        let broker = self.0.upgrade()?;
+        let position = broker.deliver_forward(message);
+        if position == 0 {
+            return None;
         }
+        let journal = Arc::clone(&broker.journal);
+        Some(Box::pin(async move { journal.reached(position).await }))
     }
 
     fn wants(&self, channel: ChannelId) -> bool {

@@ -32,6 +32,9 @@ pub struct MqttConfig {
     pub topic_alias_maximum: u16,
     /// Payload bytes of one connection on their way into the store. Beyond it the server stops reading.
     pub connection_bytes_in_flight: usize,
+    /// Bytes of all connections that were read and are not in the store, beyond the first 8 KiB of each. Beyond it the
+    /// server stops reading.
+    pub node_bytes_in_flight: usize,
     /// Bytes that wait for one subscriber. Beyond it QoS 0 is dropped, and at QoS 1 and 2 the session ends.
     pub session_queue_bytes: usize,
     /// Messages that wait for one subscriber.
@@ -68,6 +71,7 @@ impl Default for MqttConfig {
             inflight_maximum: 256,
             topic_alias_maximum: 32,
             connection_bytes_in_flight: 1024 * 1024,
+            node_bytes_in_flight: 64 * 1024 * 1024,
             session_queue_bytes: 4 * 1024 * 1024,
             session_queue_messages: 10_000,
             node_queue_bytes: 256 * 1024 * 1024,

@@ -10,8 +10,10 @@ use super::codec::{
     ConnAck, Connect, Frame, Outgoing, Properties, Reason, Version, Will, answer_version,
     decode_connect, encode, take_frame,
 };
+use super::seat::Seat;
 use super::session::ClientLimits;
 use super::wire::Wire;
+use crate::tls::CertifiedThing;
 
 /// CONNECT comes from clients that nobody knows yet: it may be this large, whatever larger packets are taken later.
 const MAX_CONNECT_BYTES: usize = 128 * 1024;
@@ -34,18 +36,17 @@ pub(super) struct Established {
 }
 
 /// Lets a client in. The answer is in the output either way; `None`: the connection is to be closed after it.
-pub(super) async fn handshake<S>(broker: &Arc<Broker>, wire: &mut Wire<S>) -> Option<Established>
+pub(super) async fn handshake<S>(
+    broker: &Arc<Broker>,
+    wire: &mut Wire<S>,
+    seat: Seat,
+    certified: Option<CertifiedThing>,
+) -> Option<Established>
 where
-    S: AsyncRead + AsyncWrite + Send,
+    S: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let (id, given_up) = broker.begin_handshake();
-    let patience = Duration::from_secs(broker.config().handshake_timeout_seconds);
-    let frame = tokio::select! {
-        frame = first_frame(wire) => frame,
-        () = given_up.cancelled() => None,
-        () = tokio::time::sleep(patience) => None,
-    };
-    broker.finish_handshake(id);
+    let frame = seat.within(first_frame(wire)).await.flatten();
+    drop(seat);
     let Some(frame) = frame else {
         broker.metrics().handshakes_given_up.one_more();
         return None;
@@ -66,7 +67,7 @@ where
         }
     };
     let version = connect.version;
-    match establish(broker, *connect, wire).await {
+    match establish(broker, *connect, certified, wire).await {
         Ok(established) => Some(established),
         Err(reason) => {
             if version == Version::V5 || reason.connect_return_code().is_some() {
@@ -77,22 +78,17 @@ where
     }
 }
 
-async fn first_frame<S: AsyncRead + AsyncWrite>(wire: &mut Wire<S>) -> Option<Frame> {
+async fn first_frame<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>) -> Option<Frame> {
     loop {
-        let limit = if wire
-            .reader
-            .input
-            .first()
-            .is_none_or(|first| first >> 4 == 1)
-        {
+        let limit = if wire.input.first().is_none_or(|first| first >> 4 == 1) {
             MAX_CONNECT_BYTES
         } else {
             0
         };
-        if let Some(frame) = take_frame(&mut wire.reader.input, limit).ok()? {
+        if let Some(frame) = take_frame(&mut wire.input, limit).ok()? {
             return Some(frame);
         }
-        if wire.reader.read().await.ok()? == 0 {
+        if wire.read().await.ok()? == 0 {
             return None;
         }
     }
@@ -104,16 +100,13 @@ fn refuse<S>(wire: &mut Wire<S>, version: Version, reason: Reason) {
         reason,
         properties: Properties::default(),
     };
-    encode(
-        &Outgoing::ConnAck(&connack),
-        version,
-        &mut wire.writer.output,
-    );
+    encode(&Outgoing::ConnAck(&connack), version, &mut wire.output);
 }
 
 async fn establish<S>(
     broker: &Arc<Broker>,
     connect: Connect,
+    certified: Option<CertifiedThing>,
     wire: &mut Wire<S>,
 ) -> Result<Established, Reason> {
     let config = broker.config();
@@ -123,7 +116,11 @@ async fn establish<S>(
         return Err(Reason::BAD_AUTHENTICATION_METHOD);
     }
     let client = broker
-        .sign_in(connect.user_name.as_deref(), connect.password.as_deref())
+        .sign_in(
+            certified,
+            connect.user_name.as_deref(),
+            connect.password.as_deref(),
+        )
         .inspect_none(|| broker.metrics().authentication_failures.one_more())
         .ok_or(Reason::NOT_AUTHORISED)?;
     if connect
@@ -177,11 +174,7 @@ async fn establish<S>(
             ..Properties::default()
         },
     };
-    encode(
-        &Outgoing::ConnAck(&connack),
-        version,
-        &mut wire.writer.output,
-    );
+    encode(&Outgoing::ConnAck(&connack), version, &mut wire.output);
     Ok(Established {
         attached,
         client,

@@ -1,65 +1,48 @@
-//! The TCP listener.
+//! The TCP listeners, plain and TLS.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
-use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 use super::broker::Broker;
-use super::serve::serve_stream;
+use super::gate::Place;
+use super::serve::{serve_seated, serve_stream};
+use crate::tls::TlsServer;
 
 /// How long to wait after the system refused a socket (too many open files) before asking again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Open sockets by address.
-#[derive(Default)]
-struct Addresses {
-    open: Mutex<HashMap<IpAddr, usize>>,
-}
-
-impl Addresses {
-    fn enter(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Place> {
-        let mut open = self.open.lock();
-        let count = open.entry(address).or_insert(0);
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Place {
-            addresses: Arc::clone(self),
-            address,
-        })
-    }
-}
-
-struct Place {
-    addresses: Arc<Addresses>,
-    address: IpAddr,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.addresses.open.lock();
-        let Some(count) = open.get_mut(&self.address) else {
-            return;
-        };
-        *count -= 1;
-        if *count == 0 {
-            open.remove(&self.address);
-        }
-    }
-}
-
 /// Accepts clients until the broker is stopped, then waits until the last connection has ended. The accept loop never
 /// waits for a client. Upkeep of sessions runs beside it.
 pub async fn serve(broker: Arc<Broker>, listener: TcpListener) {
+    accept(broker, listener, |broker, stream, place| async move {
+        serve_stream(broker, stream).await;
+        drop(place);
+    })
+    .await;
+}
+
+/// As [`serve`], over TLS. Each handshake is a matter of its own connection.
+pub async fn serve_tls(broker: Arc<Broker>, listener: TcpListener, tls: Arc<TlsServer>) {
+    accept(broker, listener, move |broker, stream, place| {
+        let tls = Arc::clone(&tls);
+        async move {
+            serve_tls_stream(broker, stream, &tls).await;
+            drop(place);
+        }
+    })
+    .await;
+}
+
+async fn accept<F, C>(broker: Arc<Broker>, listener: TcpListener, serve_one: F)
+where
+    F: Fn(Arc<Broker>, TcpStream, Place) -> C,
+    C: Future<Output = ()> + Send + 'static,
+{
     let connections = TaskTracker::new();
     connections.spawn(Arc::clone(&broker).upkeep());
-    let addresses = Arc::new(Addresses::default());
     loop {
         let accepted = tokio::select! {
             () = broker.shutdown().cancelled() => break,
@@ -74,22 +57,34 @@ pub async fn serve(broker: Arc<Broker>, listener: TcpListener) {
             }
         };
         broker.metrics().connections_accepted.one_more();
-        let has_room = connections.len() < broker.config().max_connections;
-        let most = broker.config().max_connections_per_address;
-        let Some(place) = addresses.enter(address.ip(), most).filter(|_| has_room) else {
+        let Some(place) = broker.gate().enter(address.ip()) else {
             broker.metrics().connections_refused.one_more();
             continue;
         };
-        connections.spawn(serve_socket(Arc::clone(&broker), stream, place));
+        // Acknowledgements are small and awaited.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a socket keeps its delay");
+        }
+        connections.spawn(serve_one(Arc::clone(&broker), stream, place));
     }
     connections.close();
     connections.wait().await;
 }
 
-async fn serve_socket(broker: Arc<Broker>, stream: TcpStream, _place: Place) {
-    // Acknowledgements are small and awaited.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a socket keeps its delay");
-    }
-    serve_stream(broker, stream).await;
+async fn serve_tls_stream(broker: Arc<Broker>, stream: TcpStream, tls: &TlsServer) {
+    let seat = broker.seats().take();
+    let stream = match seat.within(tls.accept(stream)).await {
+        Some(Ok(stream)) => stream,
+        Some(Err(error)) => {
+            broker.metrics().tls_handshakes_failed.one_more();
+            tracing::debug!(%error, "a TLS handshake failed");
+            return;
+        }
+        None => {
+            broker.metrics().handshakes_given_up.one_more();
+            return;
+        }
+    };
+    let certified = TlsServer::certified_thing(&stream);
+    serve_seated(broker, stream, seat, certified).await;
 }

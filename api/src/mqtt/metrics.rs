@@ -34,6 +34,7 @@ pub struct Metrics {
     pub connections_accepted: Count,
     pub connections_refused: Count,
     pub handshakes_given_up: Count,
+    pub tls_handshakes_failed: Count,
     pub authentication_failures: Count,
     /// Messages from clients, by QoS.
     pub received: [Count; 3],

@@ -51,6 +51,12 @@ impl Collector for Counters {
         )?;
         gauge(
             &mut encoder,
+            "mqtt_in_flight_bytes",
+            "Bytes read of clients and not stored, beyond the first 8 KiB of each connection",
+            i64::try_from(self.0.in_flight_bytes()).unwrap_or(i64::MAX),
+        )?;
+        gauge(
+            &mut encoder,
             "mqtt_retained_messages",
             "Retained messages",
             retained,
@@ -104,6 +110,7 @@ impl Collector for Counters {
         let refused = [
             ("connection", metrics.connections_refused.get()),
             ("handshake", metrics.handshakes_given_up.get()),
+            ("tls_handshake", metrics.tls_handshakes_failed.get()),
             ("authentication", metrics.authentication_failures.get()),
             ("publish", metrics.publishes_refused.get()),
             ("subscribe", metrics.subscribes_refused.get()),

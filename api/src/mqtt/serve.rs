@@ -23,22 +23,36 @@ use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
 use super::journal::{Entry, Position, Sending};
 use super::outbox::Outbox;
+use super::seat::Seat;
 use super::session::{Delivery, Next, Skipped, Take, header};
 use super::settle::{Outcome, Refusal, Settled, Taking, settle};
-use super::wire::{Wire, Writer};
+use super::share::Share;
+use super::wire::{OUTPUT_HIGH_WATER, Turn, Wire};
+use crate::tls::CertifiedThing;
 
-/// Deliveries wait in the session, and packets in the socket, while this much is still to be written.
-const OUTPUT_HIGH_WATER: usize = 64 * 1024;
 /// How long a connection that ends may take to settle what it has taken.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves one client over `stream` until it leaves or has to. For TCP, TLS and WebSocket alike.
 pub async fn serve_stream<S>(broker: Arc<Broker>, stream: S)
 where
-    S: AsyncRead + AsyncWrite + Send,
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let seat = broker.seats().take();
+    serve_seated(broker, stream, seat, None).await;
+}
+
+/// As [`serve_stream`], of a client that has used some of its time already, and may have proved to be a thing.
+pub(super) async fn serve_seated<S>(
+    broker: Arc<Broker>,
+    stream: S,
+    seat: Seat,
+    certified: Option<CertifiedThing>,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let mut wire = Wire::new(stream);
-    let Some(established) = handshake(&broker, &mut wire).await else {
+    let Some(established) = handshake(&broker, &mut wire, seat, certified).await else {
         wire.close().await;
         return;
     };
@@ -66,6 +80,16 @@ impl From<DecodeError> for End {
     }
 }
 
+/// How far the deliveries of a session have come.
+enum Delivered {
+    /// Nothing more until something is offered or acknowledged.
+    All,
+    /// The output is full.
+    Some,
+    /// The connection has to end.
+    End(Reason),
+}
+
 struct Link {
     broker: Arc<Broker>,
     established: Established,
@@ -73,6 +97,10 @@ struct Link {
     /// Topics that the client knows by an alias of ours.
     aliases: HashMap<Arc<str>, u16>,
     bytes_in_flight: usize,
+    /// Of the bytes that the node may hold.
+    share: Share,
+    /// Since when the node has had no room for what this client sends.
+    starved_since: Option<Instant>,
     last_heard: Instant,
     outbox: Outbox,
 }
@@ -86,12 +114,15 @@ impl Link {
             config.topic_alias_maximum,
             established.session_expiry == 0,
         );
+        let share = broker.share();
         Self {
             broker,
             established,
             connection,
             aliases: HashMap::new(),
             bytes_in_flight: 0,
+            share,
+            starved_since: None,
             last_heard: Instant::now(),
             outbox: Outbox::default(),
         }
@@ -101,23 +132,17 @@ impl Link {
         self.established.version
     }
 
-    fn encode<S>(&mut self, packet: &Outgoing<'_>, writer: &mut Writer<S>) {
-        self.encode_after(0, packet, writer);
+    fn encode(&mut self, packet: &Outgoing<'_>, output: &mut BytesMut) {
+        self.encode_after(0, packet, output);
     }
 
     /// The client gets the packet once the journal is durable up to `position`.
-    fn encode_after<S>(
-        &mut self,
-        position: Position,
-        packet: &Outgoing<'_>,
-        writer: &mut Writer<S>,
-    ) {
+    fn encode_after(&mut self, position: Position, packet: &Outgoing<'_>, output: &mut BytesMut) {
         let (version, journal) = (self.version(), self.broker.journal());
         let durable = || journal.durable();
-        self.outbox
-            .put(position, durable, &mut writer.output, |output| {
-                encode(packet, version, output);
-            });
+        self.outbox.put(position, durable, output, |output| {
+            encode(packet, version, output);
+        });
     }
 
     /// What the journal has to know of the session; nothing where it ends with its connection.
@@ -166,21 +191,25 @@ impl Link {
     }
 
     /// Runs the connection to its end. All that was taken is settled when it returns.
-    async fn run<S: AsyncRead + AsyncWrite>(&mut self, wire: &mut Wire<S>) -> End {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> End {
         let broker = Arc::clone(&self.broker);
         let handle = Arc::clone(&self.established.attached.handle);
         let window = usize::from(broker.config().receive_maximum);
         let packet_limit = broker.config().max_packet_bytes as usize;
         let mut taken = FuturesOrdered::new();
+        // Whether something may wait in the session. At first: what an earlier connection left.
+        let mut look = true;
+        let woken = handle.wake.notified();
+        tokio::pin!(woken);
         let idle = tokio::time::sleep_until(self.idle_deadline());
         tokio::pin!(idle);
         let end = 'connection: loop {
             if self.outbox.awaits().is_some() {
                 let durable = broker.journal().durable();
-                self.outbox.release(durable, &mut wire.writer.output);
+                self.outbox.release(durable, &mut wire.output);
             }
-            while self.may_take(taken.len(), window, &wire.writer) {
-                let frame = match take_frame(&mut wire.reader.input, packet_limit) {
+            while self.may_take(taken.len(), window, &wire.output) {
+                let frame = match take_frame(&mut wire.input, packet_limit) {
                     Ok(Some(frame)) => frame,
                     Ok(None) => break,
                     Err(error) => break 'connection self.protocol_error(error),
@@ -202,39 +231,60 @@ impl Link {
                         ));
                     }
                     Ok(Step::Disconnect(disconnect)) => break 'connection End::Left(disconnect),
-                    Ok(step) => self.answer(step, &mut wire.writer),
+                    Ok(step) => {
+                        self.answer(step, &mut wire.output);
+                        look = true;
+                    }
                     Err(error) => break 'connection self.protocol_error(error),
                 }
             }
-            if let Some(reason) = self.deliver(&mut wire.writer) {
-                break End::Ordered(reason);
+            // A session that lasts reads on from the journal, which tells nobody how far it has come.
+            if look || handle.journaled {
+                match self.deliver(&mut wire.output) {
+                    Delivered::All => look = false,
+                    Delivered::Some => look = true,
+                    Delivered::End(reason) => break End::Ordered(reason),
+                }
             }
-            let may_read = self.may_take(taken.len(), window, &wire.writer);
+            let held = wire.input.len() + self.bytes_in_flight;
+            let has_room = self.share.fit(held);
+            if has_room {
+                self.starved_since = None;
+            }
+            let may_read = has_room && self.may_take(taken.len(), window, &wire.output);
             let awaited = self.awaited();
             tokio::select! {
                 biased;
-                () = handle.wake.notified() => {}
-                () = broker.journal().reached(awaited.unwrap_or(0)), if awaited.is_some() => {}
+                () = woken.as_mut() => {
+                    woken.set(handle.wake.notified());
+                    look = true;
+                }
+                () = broker.journal().reached(awaited.unwrap_or(0)), if awaited.is_some() => look = true,
                 Some(settled) = taken.next(), if !taken.is_empty() => {
                     // One commit settles many messages: their acknowledgements go out together.
                     let mut next = Some(settled);
                     while let Some(settled) = next {
-                        if let Some(end) = self.settled(settled, &mut wire.writer) {
+                        if let Some(end) = self.settled(settled, &mut wire.output) {
                             break 'connection end;
                         }
                         next = taken.next().now_or_never().flatten();
                     }
                 }
-                read = wire.reader.read(), if may_read => match read {
-                    Ok(0) | Err(_) => break End::Lost,
-                    Ok(_) => self.last_heard = Instant::now(),
+                turn = wire.turn(may_read) => match turn {
+                    Ok(Turn::Read) => self.last_heard = Instant::now(),
+                    Ok(Turn::Written) => {}
+                    Ok(Turn::End) | Err(_) => break End::Lost,
                 },
-                written = wire.writer.write(), if wire.writer.has_work() => {
-                    if written.is_err() {
-                        break End::Lost;
+                in_time = self.wait_for_room(held), if !has_room => {
+                    if !in_time {
+                        break End::Ordered(Reason::QUOTA_EXCEEDED);
                     }
                 }
                 () = &mut idle => {
+                    if !may_read && wire.output.len() < OUTPUT_HIGH_WATER {
+                        // The store is slow: it is not the client that is silent, it is not listened to.
+                        self.last_heard = Instant::now();
+                    }
                     let deadline = self.idle_deadline();
                     if deadline <= Instant::now() {
                         break End::Ordered(Reason::KEEP_ALIVE_TIMEOUT);
@@ -246,26 +296,26 @@ impl Link {
         // What was taken is stored and handed on even if its sender is gone: only then is the session free.
         let rest = async {
             while let Some(settled) = taken.next().await {
-                let _ = self.settled(settled, &mut wire.writer);
+                let _ = self.settled(settled, &mut wire.output);
             }
             if let Some(position) = self.outbox.awaits_last() {
                 broker.journal().reached(position).await;
-                self.outbox.release(position, &mut wire.writer.output);
+                self.outbox.release(position, &mut wire.output);
             }
         };
         if tokio::time::timeout(SETTLE_PATIENCE, rest).await.is_err() {
             tracing::warn!(client_id = %handle.client_id, "messages were not settled in time at the end of a connection");
         }
         if let End::Ordered(reason) = &end {
-            self.encode(&Outgoing::Disconnect(*reason, None), &mut wire.writer);
+            self.encode(&Outgoing::Disconnect(*reason, None), &mut wire.output);
         }
         end
     }
 
-    fn may_take<S>(&self, taken: usize, window: usize, writer: &Writer<S>) -> bool {
+    fn may_take(&self, taken: usize, window: usize, output: &BytesMut) -> bool {
         taken < window
             && self.bytes_in_flight < self.broker.config().connection_bytes_in_flight
-            && writer.output.len() + self.outbox.bytes() < OUTPUT_HIGH_WATER
+            && output.len() + self.outbox.bytes() < OUTPUT_HIGH_WATER
             && self.broker.journal().has_room()
     }
 
@@ -275,6 +325,17 @@ impl Link {
         self.outbox
             .awaits()
             .or_else(|| (!journal.has_room()).then(|| journal.durable() + 1))
+    }
+
+    /// Waits until the node has room for `held` bytes of this client. False: it took too long. Without that end
+    /// clients that each hold half a packet could wait for each other for ever.
+    async fn wait_for_room(&mut self, held: usize) -> bool {
+        let patience = Duration::from_secs(self.broker.config().overload_patience_seconds);
+        let since = *self.starved_since.get_or_insert_with(Instant::now);
+        let room = self.share.wait(held);
+        tokio::time::timeout_at(since + patience, room)
+            .await
+            .is_ok()
     }
 
     fn idle_deadline(&self) -> Instant {
@@ -298,7 +359,7 @@ impl Link {
     }
 
     /// All packets that are answered at once.
-    fn answer<S>(&mut self, step: Step, writer: &mut Writer<S>) {
+    fn answer(&mut self, step: Step, output: &mut BytesMut) {
         let handle = Arc::clone(&self.established.attached.handle);
         match step {
             // An acknowledgement of what is not in flight changes nothing.
@@ -323,7 +384,7 @@ impl Link {
                             packet_id: ack.packet_id,
                         });
                         let position = self.append(received.filter(|_| !release.reason.is_error()));
-                        self.encode_after(position, &Outgoing::PubRel(release), writer);
+                        self.encode_after(position, &Outgoing::PubRel(release), output);
                     }
                 }
             }
@@ -349,7 +410,7 @@ impl Link {
                         packet_id: ack.packet_id,
                         reason,
                     }),
-                    writer,
+                    output,
                 );
             }
             Step::Subscribe(subscribe) => {
@@ -358,7 +419,7 @@ impl Link {
                     packet_id: subscribe.packet_id,
                     reasons,
                 };
-                self.encode_after(position, &Outgoing::SubAck(&suback), writer);
+                self.encode_after(position, &Outgoing::SubAck(&suback), output);
             }
             Step::Unsubscribe(unsubscribe) => {
                 let (reasons, position) = self.broker.unsubscribe(&handle, &unsubscribe);
@@ -366,9 +427,9 @@ impl Link {
                     packet_id: unsubscribe.packet_id,
                     reasons,
                 };
-                self.encode_after(position, &Outgoing::UnsubAck(&unsuback), writer);
+                self.encode_after(position, &Outgoing::UnsubAck(&unsuback), output);
             }
-            Step::Ping => self.encode(&Outgoing::PingResp, writer),
+            Step::Ping => self.encode(&Outgoing::PingResp, output),
             // Taken care of by the loop.
             Step::Publish(_) | Step::Disconnect(_) => {}
         }
@@ -383,7 +444,7 @@ impl Link {
     }
 
     /// Hands on what was stored and acknowledges it.
-    fn settled<S>(&mut self, settled: Settled, writer: &mut Writer<S>) -> Option<End> {
+    fn settled(&mut self, settled: Settled, output: &mut BytesMut) -> Option<End> {
         let Settled { publish, outcome } = settled;
         let origin = self.established.attached.handle.id;
         self.bytes_in_flight = self.bytes_in_flight.saturating_sub(publish.payload.len());
@@ -416,17 +477,17 @@ impl Link {
             Outcome::Refused(refusal) => Some(refusal),
         };
         if let Some(refusal) = refusal {
-            return self.refused(&publish, &refusal, writer);
+            return self.refused(&publish, &refusal, output);
         }
         let ack = Ack::success(publish.packet_id);
         match publish.qos {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => {
                 self.connection.settled();
-                self.encode_after(position, &Outgoing::PubAck(ack, None), writer);
+                self.encode_after(position, &Outgoing::PubAck(ack, None), output);
             }
             QoS::ExactlyOnce => {
-                self.encode_after(position, &Outgoing::PubRec(ack, None), writer);
+                self.encode_after(position, &Outgoing::PubRec(ack, None), output);
             }
         }
         None
@@ -445,11 +506,11 @@ impl Link {
         })
     }
 
-    fn refused<S>(
+    fn refused(
         &mut self,
         publish: &Publish,
         refusal: &Refusal,
-        writer: &mut Writer<S>,
+        output: &mut BytesMut,
     ) -> Option<End> {
         let metrics = self.broker.metrics();
         if refusal.retryable && publish.qos == QoS::AtMostOnce {
@@ -481,19 +542,19 @@ impl Link {
         let text = Some(refusal.text.as_str()).filter(|_| self.established.wants_texts);
         match publish.qos {
             QoS::AtMostOnce => return None,
-            QoS::AtLeastOnce => self.encode(&Outgoing::PubAck(ack, text), writer),
-            QoS::ExactlyOnce => self.encode(&Outgoing::PubRec(ack, text), writer),
+            QoS::AtLeastOnce => self.encode(&Outgoing::PubAck(ack, text), output),
+            QoS::ExactlyOnce => self.encode(&Outgoing::PubRec(ack, text), output),
         }
         self.connection.settled();
         None
     }
 
-    /// Writes what waits in the session. Answers why the connection has to end, if it has to.
-    fn deliver<S>(&mut self, writer: &mut Writer<S>) -> Option<Reason> {
+    /// Writes what waits in the session.
+    fn deliver(&mut self, into: &mut BytesMut) -> Delivered {
         let handle = Arc::clone(&self.established.attached.handle);
         let mut state = handle.state.lock();
         if let Some(reason) = state.connected.as_ref().and_then(|connected| connected.end) {
-            return Some(reason);
+            return Delivered::End(reason);
         }
         self.broker.withdraw(&handle, &mut state);
         let now = self.broker.ingest().clock().now();
@@ -506,16 +567,20 @@ impl Link {
         let mut output = if aside {
             BytesMut::new()
         } else {
-            std::mem::take(&mut writer.output)
+            std::mem::take(into)
         };
-        let room = OUTPUT_HIGH_WATER.saturating_sub(self.outbox.bytes() + writer.output.len());
+        let room = OUTPUT_HIGH_WATER.saturating_sub(self.outbox.bytes() + into.len());
+        let mut delivered = Delivered::Some;
         while output.len() < room {
             let mut next = state.session.next(now);
             if next.is_none() {
                 broker.read_ahead(&handle, &mut state);
                 next = state.session.next(now);
             }
-            let Some(next) = next else { break };
+            let Some(next) = next else {
+                delivered = Delivered::All;
+                break;
+            };
             match next {
                 Next::Publish {
                     packet_id,
@@ -560,8 +625,8 @@ impl Link {
             }
         }
         if !aside {
-            writer.output = output;
-            return None;
+            *into = output;
+            return delivered;
         }
         // The client must not know an identifier that the journal does not.
         let position = if noted.is_empty() {
@@ -571,12 +636,11 @@ impl Link {
         };
         if !output.is_empty() {
             let durable = || broker.journal().durable();
-            self.outbox
-                .put(position, durable, &mut writer.output, |out| {
-                    out.unsplit(output);
-                });
+            self.outbox.put(position, durable, into, |out| {
+                out.unsplit(output);
+            });
         }
-        None
+        delivered
     }
 
     /// Whether the client knows the topic's alias already, and the alias. The first topics get one each.

@@ -3,9 +3,11 @@
 //! Outlives its connection if the client asked for that. Then what has to reach the client at QoS 1 and 2 is read from
 //! the journal a little ahead of the sending ([`Session::read_ahead`]) instead of waiting here.
 
+mod budget;
+mod taking;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
@@ -16,38 +18,10 @@ use super::fanout::Subscription;
 use super::journal::{Ahead, SessionRecord, Source};
 use super::message::Message;
 
-/// Bytes that wait for all sessions of a node.
-#[derive(Debug)]
-pub struct QueueBudget {
-    used: AtomicUsize,
-    limit: usize,
-}
+pub use budget::QueueBudget;
+pub use taking::{Take, Taken};
 
-impl QueueBudget {
-    pub const fn new(limit: usize) -> Self {
-        Self {
-            used: AtomicUsize::new(0),
-            limit,
-        }
-    }
-
-    pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes <= self.limit {
-            return true;
-        }
-        self.give_back(bytes);
-        false
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
+use taking::Takings;
 
 /// Bounds of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,34 +109,6 @@ pub struct Inflight {
     pub delivery: Delivery,
 }
 
-/// A QoS 2 message of the client that is not released yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
-    /// When it came first. Stored again after a crash, it gets the same time and so is the same sample.
-    pub received_at: Timestamp,
-    /// It is stored and handed on.
-    pub settled: bool,
-}
-
-/// What to do about a QoS 2 message from the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Take {
-    New,
-    /// It was taken before, but nobody knows whether it was stored.
-    Again {
-        received_at: Timestamp,
-    },
-    /// It is on its way into the store, or only awaits its release.
-    Duplicate,
-}
-
-#[derive(Debug)]
-struct Taking {
-    taken: Taken,
-    /// The present connection stores it.
-    running: bool,
-}
-
 /// A subscription as the session holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
@@ -187,7 +133,7 @@ pub struct Session {
     /// How many of `inflight` have been sent in the present connection.
     sent: usize,
     last_packet_id: u16,
-    taken: HashMap<u16, Taking>,
+    taken: Takings,
 }
 
 impl Session {
@@ -203,7 +149,7 @@ impl Session {
             inflight: VecDeque::new(),
             sent: 0,
             last_packet_id: 0,
-            taken: HashMap::new(),
+            taken: Takings::default(),
         }
     }
 
@@ -226,17 +172,7 @@ impl Session {
             .collect();
         session.inflight = record.inflight.clone();
         session.last_packet_id = record.last_packet_id;
-        session.taken = record
-            .taken
-            .iter()
-            .map(|(packet_id, taken)| {
-                let taking = Taking {
-                    taken: *taken,
-                    running: false,
-                };
-                (*packet_id, taking)
-            })
-            .collect();
+        session.taken = Takings::restored(&record.taken);
         session
     }
 
@@ -244,9 +180,7 @@ impl Session {
     pub fn resume(&mut self, client: ClientLimits) {
         self.client = client;
         self.sent = 0;
-        for taking in self.taken.values_mut() {
-            taking.running = false;
-        }
+        self.taken.resume();
     }
 
     /// How many messages to read ahead from the journal.
@@ -480,36 +414,17 @@ impl Session {
 
     /// A QoS 2 message from the client.
     pub fn take(&mut self, packet_id: u16, now: Timestamp) -> Take {
-        let Some(taking) = self.taken.get_mut(&packet_id) else {
-            let taken = Taken {
-                received_at: now,
-                settled: false,
-            };
-            let taking = Taking {
-                taken,
-                running: true,
-            };
-            self.taken.insert(packet_id, taking);
-            return Take::New;
-        };
-        if taking.taken.settled || std::mem::replace(&mut taking.running, true) {
-            return Take::Duplicate;
-        }
-        Take::Again {
-            received_at: taking.taken.received_at,
-        }
+        self.taken.take(packet_id, now)
     }
 
     /// It is stored and handed on.
     pub fn settled(&mut self, packet_id: u16) {
-        if let Some(taking) = self.taken.get_mut(&packet_id) {
-            taking.taken.settled = true;
-        }
+        self.taken.settled(packet_id);
     }
 
     /// The message was refused, or the client releases it. Answers whether it was taken.
     pub fn release(&mut self, packet_id: u16) -> bool {
-        self.taken.remove(&packet_id).is_some()
+        self.taken.release(packet_id)
     }
 
     pub fn waiting(&self) -> usize {

@@ -1,21 +1,24 @@
 //! MQTT over WebSocket (MQTT 5, 6): binary messages are one byte stream, whatever their bounds.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum::Router;
-use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::extract::{ConnectInfo, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use axum::{Extension, Router};
 use bytes::{Buf, Bytes};
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::broker::Broker;
-use super::serve::serve_stream;
+use super::serve::serve_seated;
+use crate::tls::CertifiedThing;
 
 /// Bytes that the WebSocket layer may hold back for a client that does not read.
 const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;
@@ -27,7 +30,20 @@ pub fn routes(broker: Arc<Broker>) -> Router {
         .with_state(broker)
 }
 
-async fn upgrade(State(broker): State<Arc<Broker>>, upgrade: WebSocketUpgrade) -> Response {
+async fn upgrade(
+    State(broker): State<Arc<Broker>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    certified: Option<Extension<CertifiedThing>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.0.ip());
+    broker.metrics().connections_accepted.one_more();
+    let Some(place) = broker.gate().enter(address) else {
+        broker.metrics().connections_refused.one_more();
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let seat = broker.seats().take();
+    let certified = certified.map(|certified| certified.0);
     let most = broker.config().max_packet_bytes as usize;
     upgrade
         .protocols(["mqtt"])
@@ -35,14 +51,10 @@ async fn upgrade(State(broker): State<Arc<Broker>>, upgrade: WebSocketUpgrade) -
         .max_frame_size(most)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES + most)
-        .on_upgrade(|socket| {
-            serve_stream(
-                broker,
-                WebSocketStream {
-                    socket,
-                    rest: Bytes::new(),
-                },
-            )
+        .on_upgrade(move |socket| async move {
+            let rest = Bytes::new();
+            serve_seated(broker, WebSocketStream { socket, rest }, seat, certified).await;
+            drop(place);
         })
 }
 

@@ -57,11 +57,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bytes of a body within the limit of the router, which must come within 30 s.
 pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
-    let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
-    let read = read.map_err(|_| {
-        let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
-        ApiError::new(ErrorCode::BodyTooSlow, reason)
-    })?;
+    let read = in_body_time(Bytes::from_request(request, &())).await?;
     read.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             ApiError::new(
@@ -71,6 +67,14 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
         } else {
             ApiError::invalid("body", "ended early or is malformed")
         }
+    })
+}
+
+/// What `read` comes to, if it does within 30 s.
+pub(super) async fn in_body_time<T>(read: impl Future<Output = T>) -> Result<T, ApiError> {
+    tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| {
+        let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+        ApiError::new(ErrorCode::BodyTooSlow, reason)
     })
 }
 

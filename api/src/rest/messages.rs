@@ -1,6 +1,7 @@
 //! `/channels/<id>/messages`: publish and read.
 
 mod aggregation;
+mod door;
 mod query;
 mod view;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use tellee_actors::ids::ChannelId;
 
 use self::aggregation::{aggregate, aggregation};
+pub use self::door::MessageDoor;
 use self::query::message_query;
 use self::view::{MessageView, old_shape};
 use super::Rest;
@@ -50,10 +52,24 @@ async fn publish_to(
     uri: &Uri,
     request: HttpRequest,
 ) -> Result<StatusCode, ApiError> {
+    let admitted = admit(&rest, channel, headers, uri)?;
+    let payload: Bytes = read_body(request).await?;
+    keep(&rest, &admitted, subtopic, &payload).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// A message that may come, before its body is read.
+struct Admitted {
+    publisher: Publisher,
+    channel: ChannelId,
+    content: ContentType,
+}
+
+fn admit(rest: &Rest, channel: &str, headers: &HeaderMap, uri: &Uri) -> Result<Admitted, ApiError> {
     let Credential::Thing(key) = credential(headers, uri)? else {
         return Err(ApiError::unauthenticated());
     };
-    let publisher = thing_of(&rest, &key)?;
+    let publisher = thing_of(rest, &key)?;
     // A channel that is none is as foreign as one of somebody else's.
     let channel: ChannelId = channel.parse().map_err(|_| {
         ApiError::new(
@@ -80,17 +96,34 @@ async fn publish_to(
             "the thing is not connected to this channel",
         ));
     }
-    let payload: Bytes = read_body(request).await?;
     let publisher = Publisher {
         thing: publisher.thing,
         organisation: publisher.organisation,
     };
+    Ok(Admitted {
+        publisher,
+        channel,
+        content,
+    })
+}
+
+async fn keep(
+    rest: &Rest,
+    admitted: &Admitted,
+    subtopic: &str,
+    payload: &[u8],
+) -> Result<(), ApiError> {
+    let Admitted {
+        publisher,
+        channel,
+        content,
+    } = *admitted;
     rest.ingest
         .publish(
-            publisher, channel, subtopic, content, &payload, "http", false,
+            publisher, channel, subtopic, content, payload, "http", false,
         )
         .await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(())
 }
 
 #[derive(Debug, Serialize)]

@@ -128,7 +128,7 @@ fn cookie(token: &str, lifetime_s: i64, secure: bool) -> String {
     )
 }
 
-/// A proxy in front says so; without one the browser speaks plain HTTP on loopback.
+/// A proxy in front says so, or our own TLS port; else the browser speaks plain HTTP on loopback.
 fn forwarded_over_tls(headers: &HeaderMap) -> bool {
     headers
         .get("x-forwarded-proto")

@@ -265,7 +265,7 @@ async fn who_may_not_write_is_told_so_in_both_shapes() {
             403,
         ),
         (format!("/write?db={thing}"), format!("Token {key}"), 403),
-        (format!("/write?db=nothing"), format!("Token {key}"), 403),
+        ("/write?db=nothing".to_owned(), format!("Token {key}"), 403),
         (String::from("/write"), format!("Token {key}"), 400),
         (
             format!("/write?db={channel}&precision=d"),

@@ -17,14 +17,14 @@ use tellee_actors::store::{DatabaseConfig, EmbeddedEventStore, EventStore};
 use tellee_actors::time::{Clock as _, ManualClock, SharedClock, SystemClock};
 use tellee_api::error::ApiError;
 use tellee_api::graphql::{self, SocketLimits};
-use tellee_api::http::{self, HttpLimits};
+use tellee_api::http::{self, Doors, HttpLimits};
 use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::{Metrics, observe};
 use tellee_api::mqtt::{self, Broker, MqttConfig};
 use tellee_api::platform::{ModelHost, Platform, PlatformSettings, Scoring, Training};
 use tellee_api::presence::Presence;
-use tellee_api::rest::{self, Rest};
+use tellee_api::rest::{self, MessageDoor, Rest};
 use tellee_api::web;
 use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 use tellee_projections::Projections;
@@ -186,6 +186,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
         };
         let origins = vec!["https://desk.example".to_owned()];
+        let messages = MessageDoor::new(rest.clone(), settings.limits.max_body);
         let routes = rest::router(rest)
             .merge(graphql::router_with(
                 Arc::clone(&platform),
@@ -193,11 +194,20 @@ impl Node {
                 settings.sockets,
             ))
             .merge(web::router());
-        let routes = observe(http::finish(routes, &settings.limits), &metrics);
+        let doors = Doors {
+            routes: observe(http::finish(routes, &settings.limits), &metrics),
+            messages: Some(Arc::new(messages)),
+        };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(http::serve(listener, routes, settings.limits, stop.clone()));
+        let served = tokio::spawn(http::serve(
+            listener,
+            None,
+            doors,
+            settings.limits,
+            stop.clone(),
+        ));
         let admin = Session::sign_in(address, "admin@plant.example").await;
         Self {
             address,

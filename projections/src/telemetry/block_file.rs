@@ -1,32 +1,36 @@
 //! A block file: blocks of many series, each in a checked frame, and an index with their summaries at the end.
 //!
 //! Header, twice: magic (8 bytes), format (u32), number (u64), order (u64), CRC (u32). Frames: length (u32), CRC (u32)
-//! over place, length and block. Then the index, compressed, and the trailer: place, length, length before
-//! compression and CRC of the index, and the trailer's own CRC. Where the index is damaged, it is made anew from
-//! the blocks.
+//! over place, length and block or chunk of a rollup. Then the index, compressed, and the trailer: place, length,
+//! length before compression and CRC of the index, and the trailer's own CRC. Where the index is damaged, it is made
+//! anew from the blocks, and the rollups rest until the file is merged.
 
 mod index;
+mod rollups;
+mod write;
 
 use std::io;
 use std::sync::Arc;
 
 use super::codec::CodecError;
-use super::codec::block;
 use super::codec::bytes::Reader;
+use super::codec::{block, rollup};
 use super::damage::DamageLog;
 use super::disk::{Disk, DiskFile, failed};
 use super::model::SeriesId;
+use super::rollup::Level;
 use super::store::TelemetryError;
 use super::summary::Summary;
 
+pub use write::BlockFileWriter;
+
 const MAGIC: &[u8; 8] = b"telleblk";
-const FORMAT: u32 = 1;
+/// 1 had no rollups.
+const FORMAT: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 8 + 4;
 const START: u64 = 2 * HEADER as u64;
 const FRAME_HEADER: usize = 8;
 const TRAILER: usize = 8 + 8 + 8 + 4 + 4;
-/// The writer hands bytes to the disk in pieces of this size.
-const WRITE_SIZE: usize = 1 << 20;
 
 pub fn file_name(number: u64) -> String {
     format!("blocks-{number:016x}")
@@ -43,6 +47,20 @@ pub struct BlockEntry {
     pub summary: Summary,
 }
 
+/// A chunk of a rollup within its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RollupEntry {
+    pub series: SeriesId,
+    pub level: Level,
+    /// Of the frame.
+    pub offset: u64,
+    /// Of the chunk, without the frame.
+    pub length: u32,
+    /// The start of the first row and of the last.
+    pub first: i64,
+    pub last: i64,
+}
+
 /// An open block file. It stays readable after its name is gone.
 pub struct BlockFile {
     pub number: u64,
@@ -52,6 +70,10 @@ pub struct BlockFile {
     name: String,
     file: Arc<dyn DiskFile>,
     damages: Arc<DamageLog>,
+    /// In order of series, level and time.
+    rollups: Vec<RollupEntry>,
+    /// Bytes of all blocks, without what is around them.
+    pub block_bytes: u64,
 }
 
 impl std::fmt::Debug for BlockFile {
@@ -69,6 +91,10 @@ fn checksum(offset: u64, block: &[u8]) -> u32 {
     head[..8].copy_from_slice(&offset.to_le_bytes());
     head[8..].copy_from_slice(&(block.len() as u32).to_le_bytes());
     crc32c::crc32c_append(crc32c::crc32c(&head), block)
+}
+
+fn bytes_of(entries: &[BlockEntry]) -> u64 {
+    entries.iter().map(|entry| u64::from(entry.length)).sum()
 }
 
 fn header(number: u64, order: u64) -> Vec<u8> {
@@ -118,13 +144,15 @@ impl BlockFile {
         let cannot = |error: io::Error| failed(&format!("cannot read `{name}`"), &error);
         let file = disk.open(&name).map_err(cannot)?;
         let length = file.length().map_err(cannot)?;
-        let opened = Self {
+        let mut opened = Self {
             number,
             order,
             length,
             name: name.clone(),
             file,
             damages: Arc::clone(damages),
+            rollups: Vec::new(),
+            block_bytes: 0,
         };
 
         let mut head = vec![0; START as usize];
@@ -150,7 +178,10 @@ impl BlockFile {
         }
 
         let entries = match opened.read_index() {
-            Ok(entries) => entries,
+            Ok((entries, rollups)) => {
+                opened.rollups = rollups::sorted(rollups);
+                entries
+            }
             Err(error) => {
                 damages.report(
                     &name,
@@ -160,6 +191,7 @@ impl BlockFile {
                 opened.rebuild_index()
             }
         };
+        opened.block_bytes = bytes_of(&entries);
         Ok((Arc::new(opened), entries))
     }
 
@@ -167,7 +199,7 @@ impl BlockFile {
         &self.name
     }
 
-    fn read_index(&self) -> Result<Vec<BlockEntry>, CodecError> {
+    fn read_index(&self) -> Result<index::Index, CodecError> {
         let at = self
             .length
             .checked_sub(TRAILER as u64)
@@ -203,7 +235,15 @@ impl BlockFile {
         let mut entries = Vec::new();
         let mut offset = START;
         while let Some(length) = self.length_at(offset) {
-            if let Some(bytes) = self.check(offset, length)
+            let whole = self.check(offset, length);
+            let is_rollup = whole
+                .as_ref()
+                .is_some_and(|bytes| bytes.first() == Some(&rollup::FORMAT));
+            if is_rollup {
+                offset += FRAME_HEADER as u64 + u64::from(length);
+                continue;
+            }
+            if let Some(bytes) = whole
                 && let Ok(columns) = block::decode(&bytes, block::Depth::All)
                 && let Ok(heading) = block::decode_heading(&bytes)
             {
@@ -248,14 +288,19 @@ impl BlockFile {
         whole.then_some(bytes)
     }
 
-    /// The block at `entry`, or `None` if it is damaged, which is then reported.
-    pub fn read(&self, offset: u64, length: u32) -> Result<Option<Vec<u8>>, TelemetryError> {
+    /// The contents of the frame at `offset`, or `None` if they are damaged, which is then reported.
+    pub fn read(
+        &self,
+        offset: u64,
+        length: u32,
+        what: &str,
+    ) -> Result<Option<Vec<u8>>, TelemetryError> {
         let mut frame = vec![0; FRAME_HEADER + length as usize];
         match self.file.read_exact_at(&mut frame, offset) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.damages
-                    .report(&self.name, offset, "the file ends within a block");
+                    .report(&self.name, offset, format!("the file ends within {what}"));
                 return Ok(None);
             }
             Err(error) => return Err(failed(&format!("cannot read `{}`", self.name), &error)),
@@ -263,7 +308,7 @@ impl BlockFile {
         let whole = frame[..4] == length.to_le_bytes()
             && frame[4..FRAME_HEADER] == checksum(offset, &frame[FRAME_HEADER..]).to_le_bytes();
         if !whole {
-            self.report_block(offset, "a block has a wrong checksum");
+            self.report_block(offset, &format!("{what} has a wrong checksum"));
             return Ok(None);
         }
         frame.drain(..FRAME_HEADER);
@@ -279,105 +324,5 @@ impl BlockFile {
 
     pub fn report_block(&self, offset: u64, reason: &str) {
         self.damages.report(&self.name, offset, reason);
-    }
-}
-
-/// Writes one block file.
-pub struct BlockFileWriter {
-    number: u64,
-    order: u64,
-    name: String,
-    file: Arc<dyn DiskFile>,
-    /// Not yet handed to the disk; starts at `written`.
-    buffer: Vec<u8>,
-    written: u64,
-    entries: Vec<BlockEntry>,
-}
-
-impl BlockFileWriter {
-    pub fn create(disk: &dyn Disk, number: u64, order: u64) -> Result<Self, TelemetryError> {
-        let name = file_name(number);
-        let file = disk
-            .create(&name)
-            .map_err(|error| failed(&format!("cannot make `{name}`"), &error))?;
-        Ok(Self {
-            number,
-            order,
-            name,
-            file,
-            buffer: header(number, order),
-            written: 0,
-            entries: Vec::new(),
-        })
-    }
-
-    /// Blocks of a series must come in order of time, and series in order of their numbers.
-    pub fn add(
-        &mut self,
-        series: SeriesId,
-        block: &[u8],
-        summary: Summary,
-    ) -> Result<(), TelemetryError> {
-        let offset = self.written + self.buffer.len() as u64;
-        let length = block.len() as u32;
-        self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer
-            .extend_from_slice(&checksum(offset, block).to_le_bytes());
-        self.buffer.extend_from_slice(block);
-        self.entries.push(BlockEntry {
-            series,
-            offset,
-            length,
-            summary,
-        });
-        if self.buffer.len() >= WRITE_SIZE {
-            self.write_out()?;
-        }
-        Ok(())
-    }
-
-    fn write_out(&mut self) -> Result<(), TelemetryError> {
-        let name = &self.name;
-        self.file
-            .write_all_at(&self.buffer, self.written)
-            .map_err(|error| failed(&format!("cannot write `{name}`"), &error))?;
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    /// Writes the index and waits until the contents are durable. The name is not, before the folder is synced.
-    pub fn finish(
-        mut self,
-        damages: &Arc<DamageLog>,
-    ) -> Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError> {
-        let plain = index::encode(&self.entries);
-        let compressed = zstd::bulk::compress(&plain, 1)
-            .map_err(|error| failed("cannot compress an index", &error))?;
-        let offset = self.written + self.buffer.len() as u64;
-        self.buffer.extend_from_slice(&compressed);
-        let trailer_start = self.buffer.len();
-        self.buffer.extend_from_slice(&offset.to_le_bytes());
-        self.buffer
-            .extend_from_slice(&(compressed.len() as u64).to_le_bytes());
-        self.buffer
-            .extend_from_slice(&(plain.len() as u64).to_le_bytes());
-        self.buffer
-            .extend_from_slice(&crc32c::crc32c(&compressed).to_le_bytes());
-        let crc = crc32c::crc32c(&self.buffer[trailer_start..]);
-        self.buffer.extend_from_slice(&crc.to_le_bytes());
-        self.write_out()?;
-        self.file
-            .sync()
-            .map_err(|error| failed(&format!("cannot sync `{}`", self.name), &error))?;
-        let file = BlockFile {
-            number: self.number,
-            order: self.order,
-            length: self.written,
-            name: self.name,
-            file: self.file,
-            damages: Arc::clone(damages),
-        };
-        Ok((Arc::new(file), self.entries))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::config::TelemetryConfig;
-use super::damage::Damage;
+use super::damage::{Damage, Hit};
 use super::disk::{Disk, RealDisk, failed};
 use super::engine::{Access, Engine};
 use super::store::TelemetryError;
@@ -17,10 +17,14 @@ pub struct Report {
     pub series: usize,
     pub samples: u64,
     pub blocks: u64,
+    /// Chunks of rollups.
+    pub rollups: u64,
     pub block_files: usize,
     pub block_bytes: u64,
     pub log_bytes: u64,
     pub damages: Vec<Damage>,
+    /// For each of `damages` what was hit there, where that is known.
+    pub hits: Vec<Option<Hit>>,
     /// Damaged places beyond those that the list has room for.
     pub unlisted_damages: u64,
 }
@@ -49,15 +53,19 @@ pub fn check(folder: &Path) -> Result<Report, TelemetryError> {
 pub fn check_disk(disk: Arc<dyn Disk>) -> Result<Report, TelemetryError> {
     let engine = Engine::open(disk, TelemetryConfig::default(), Access::Look)?;
     let (blocks, samples) = engine.read_everything()?;
+    let rollups = engine.read_all_rollups()?;
     let figures = engine.figures();
+    let damages = engine.damages();
     Ok(Report {
         series: figures.series,
         samples,
         blocks,
+        rollups,
         block_files: figures.block_files,
         block_bytes: figures.block_bytes,
         log_bytes: figures.log_bytes,
-        damages: engine.damages(),
+        hits: engine.hits(&damages),
+        damages,
         unlisted_damages: engine.unlisted_damages(),
     })
 }

@@ -4,6 +4,7 @@ pub mod block;
 pub mod bytes;
 pub mod integers;
 pub mod numbers;
+pub mod rollup;
 pub mod texts;
 
 /// Why bytes could not be decoded.

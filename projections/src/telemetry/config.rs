@@ -21,6 +21,10 @@ pub struct TelemetryConfig {
     pub block_samples: usize,
     /// Samples of one series in a block after compaction.
     pub compacted_block_samples: usize,
+    /// Samples that a series must have in one block file to get a rollup there.
+    pub rollup_samples: usize,
+    /// A rollup is kept where its rows stand for so many samples each, on average.
+    pub rollup_density: usize,
     /// Block files are not compacted beyond this size.
     pub max_block_file_bytes: u64,
     /// Series that the store takes; the next one is refused.
@@ -40,6 +44,8 @@ impl Default for TelemetryConfig {
             flush_after_seconds: 1800,
             block_samples: 4096,
             compacted_block_samples: 8192,
+            rollup_samples: 512,
+            rollup_density: 8,
             max_block_file_bytes: 512 << 20,
             max_series: 1_000_000,
             concurrent_queries: 8,

@@ -3,6 +3,9 @@
 use hashbrown::HashSet;
 use parking_lot::Mutex;
 use serde::Serialize;
+use tellee_actors::time::Timestamp;
+
+use super::model::SeriesKey;
 
 /// One damaged place of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -11,6 +14,21 @@ pub struct Damage {
     /// Where it starts, in bytes from the start of the file.
     pub offset: u64,
     pub reason: String,
+}
+
+/// What lay at a damaged place of a block file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Hit {
+    /// These samples cannot be read, unless another part of the store has them too.
+    Block {
+        series: SeriesKey,
+        samples: u32,
+        /// Of the first sample and of the last.
+        first: Timestamp,
+        last: Timestamp,
+    },
+    /// Nothing is lost: answers come from the samples, and the next merge makes the rollup anew.
+    Rollup { series: SeriesKey },
 }
 
 /// The list keeps the first of them and counts the rest.

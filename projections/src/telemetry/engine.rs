@@ -1,6 +1,6 @@
 //! The store without its threads: commits, flushes, compacts and answers on the thread that calls.
 //!
-//! Locks are taken in this order: `maintenance`, `log`, `state`. Only `state` is ever taken by readers, and nobody
+//! Locks are taken in this order: `maintenance`, `commits`, `state`. Only `state` is ever taken by readers, and nobody
 //! waits for the disk while holding it.
 
 mod backup;
@@ -21,14 +21,14 @@ use tellee_actors::time::Timestamp;
 use super::config::TelemetryConfig;
 use super::damage::{Damage, DamageLog};
 use super::disk::Disk;
-use super::log::writer::LogWriter;
+use super::log::{Log, Remover};
 use super::manifest::Manifest;
 use super::state::State;
 
 pub use recover::Access;
 
-struct Log {
-    writer: LogWriter,
+struct Commits {
+    log: Box<dyn Log>,
     /// Kept between commits, so that none allocates.
     frame: Vec<u8>,
     places: Vec<u32>,
@@ -49,7 +49,8 @@ pub struct Engine {
     config: TelemetryConfig,
     damages: Arc<DamageLog>,
     maintenance: Mutex<Maintenance>,
-    log: Mutex<Log>,
+    commits: Mutex<Commits>,
+    remove_segments: Remover,
     state: RwLock<State>,
     /// Bytes of log that a restart would replay.
     log_bytes: AtomicU64,
@@ -103,7 +104,8 @@ impl Engine {
     /// Whether memory is so full that writers must wait for the flush under way.
     pub fn must_wait(&self) -> bool {
         let state = self.state.read();
-        state.active_bytes > self.config.memory_bytes.saturating_mul(2)
+        let memory = self.config.memory_bytes;
+        state.active_bytes > memory.saturating_add(memory / 2)
             || self.log_bytes.load(Ordering::Relaxed) > self.config.log_bytes.saturating_mul(4)
     }
 

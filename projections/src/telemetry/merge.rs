@@ -20,6 +20,8 @@ use super::summary::Summary;
 #[derive(Debug)]
 pub struct Cluster {
     parts: Vec<ViewPart>,
+    /// The least and the greatest time.
+    pub min_time: i64,
     pub max_time: i64,
 }
 
@@ -37,26 +39,27 @@ pub fn clusters(view: View) -> Vec<Cluster> {
 
     let mut clusters: Vec<Cluster> = Vec::with_capacity(placed.len());
     let mut members: Vec<(usize, ViewPart)> = Vec::new();
-    let mut end = i64::MIN;
-    let close = |members: &mut Vec<(usize, ViewPart)>, end: i64, clusters: &mut Vec<Cluster>| {
+    let (mut start, mut end) = (i64::MIN, i64::MIN);
+    let close = |members: &mut Vec<(usize, ViewPart)>, start, end, clusters: &mut Vec<Cluster>| {
         if members.is_empty() {
             return;
         }
         members.sort_by_key(|(index, _)| *index);
         clusters.push(Cluster {
             parts: members.drain(..).map(|(_, part)| part).collect(),
+            min_time: start,
             max_time: end,
         });
     };
     for (from, to, index, part) in placed {
         if from > end || members.is_empty() {
-            close(&mut members, end, &mut clusters);
-            end = to;
+            close(&mut members, start, end, &mut clusters);
+            (start, end) = (from, to);
         }
         members.push((index, part));
         end = end.max(to);
     }
-    close(&mut members, end, &mut clusters);
+    close(&mut members, start, end, &mut clusters);
     clusters
 }
 
@@ -130,7 +133,7 @@ pub fn load_part(part: &Part, depth: Depth) -> Result<Option<Arc<Columns>>, Tele
             length,
             ..
         } => {
-            let Some(bytes) = file.read(*offset, *length)? else {
+            let Some(bytes) = file.read(*offset, *length, "a block")? else {
                 return Ok(None);
             };
             match block::decode(&bytes, depth) {

@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod messages;
 pub mod points;
+mod walk;
 
 use super::codec::block::Depth;
 use super::merge::clusters;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 
-use self::head::Head;
+use self::head::{Head, Newest};
 use self::names::{Names, Source};
 use self::origins::Origins;
 use super::block_file::{BlockEntry, BlockFile};
@@ -310,8 +310,9 @@ impl State {
     /// The newest sample of the series `id`, as the catalog knew it.
     pub fn set_latest(&mut self, id: SeriesId, latest: Option<Latest>) {
         let place = u32::try_from(id.0.wrapping_sub(1)).unwrap_or(u32::MAX);
+        let newest = latest.map_or(Newest::None, |latest| Newest::of(latest, &mut self.origins));
         if let Some(series) = self.get_mut(place) {
-            series.latest = latest.map(Box::new);
+            series.newest = newest;
         }
     }
 
@@ -450,20 +451,35 @@ impl State {
         found
     }
 
-    /// Files that no series has a block in any more.
-    pub fn empty_files(&self) -> Vec<u64> {
-        let mut used = hashbrown::HashSet::new();
+    /// Bytes of the blocks of each file that its series still have, by number.
+    fn used_bytes(&self) -> HashMap<u64, u64> {
+        let mut used = HashMap::new();
         for (_, series) in self.all() {
             for part in &series.blocks {
-                if let Part::Disk { file, .. } = part {
-                    used.insert(file.number);
+                if let Part::Disk { file, length, .. } = part {
+                    *used.entry(file.number).or_insert(0) += u64::from(*length);
                 }
             }
         }
+        used
+    }
+
+    /// Files that no series has a block in any more.
+    pub fn empty_files(&self) -> Vec<u64> {
+        let used = self.used_bytes();
         self.files
             .iter()
             .map(|file| file.number)
-            .filter(|number| !used.contains(number))
+            .filter(|number| !used.contains_key(number))
             .collect()
+    }
+
+    /// A file of at least `least` bytes that holds more of what was dropped than of what is still needed.
+    pub fn mostly_dropped_file(&self, least: u64) -> Option<&Arc<BlockFile>> {
+        let used = self.used_bytes();
+        self.files.iter().find(|file| {
+            let used = used.get(&file.number).copied().unwrap_or(0);
+            file.length >= least && used < file.block_bytes / 2
+        })
     }
 }

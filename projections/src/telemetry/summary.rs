@@ -17,6 +17,9 @@ pub struct Statistics {
     pub last: f64,
 }
 
+/// Numbers that are added at a time.
+const LANES: usize = 4;
+
 impl Statistics {
     pub const EMPTY: Self = Self {
         count: 0,
@@ -30,45 +33,56 @@ impl Statistics {
 
     /// Of `numbers` in order of time.
     pub fn of(numbers: &[f64]) -> Self {
+        let mut statistics = Self::without_squares(numbers);
+        if statistics.count == 0 {
+            return statistics;
+        }
+        let mean = statistics.mean();
+        let square = |number: f64| (number - mean) * (number - mean);
+        let mut squares = [0.0_f64; LANES];
+        let (chunks, rest) = numbers.as_chunks::<LANES>();
+        for &number in rest {
+            squares[0] += square(number);
+        }
+        for chunk in chunks {
+            for lane in 0..LANES {
+                squares[lane] += square(chunk[lane]);
+            }
+        }
+        statistics.squares = (squares[0] + squares[1]) + (squares[2] + squares[3]);
+        statistics
+    }
+
+    /// As [`Self::of`], but for the squares, which are 0.
+    pub fn without_squares(numbers: &[f64]) -> Self {
         let (Some(&first), Some(&last)) = (numbers.first(), numbers.last()) else {
             return Self::EMPTY;
         };
-        // Four lanes break the chain of dependent additions.
-        let mut sums = [0.0_f64; 4];
-        let mut min = first;
-        let mut max = first;
-        let chunks = numbers.chunks_exact(4);
-        for &number in chunks.remainder() {
+        // Lanes break the chain of dependent operations.
+        let mut sums = [0.0_f64; LANES];
+        let mut least = [first; LANES];
+        let mut greatest = [first; LANES];
+        let lesser = |left: f64, right: f64| if right < left { right } else { left };
+        let greater = |left: f64, right: f64| if right > left { right } else { left };
+        let (chunks, rest) = numbers.as_chunks::<LANES>();
+        for &number in rest {
             sums[0] += number;
+            least[0] = lesser(least[0], number);
+            greatest[0] = greater(greatest[0], number);
         }
         for chunk in chunks {
-            for lane in 0..4 {
+            for lane in 0..LANES {
                 sums[lane] += chunk[lane];
+                least[lane] = lesser(least[lane], chunk[lane]);
+                greatest[lane] = greater(greatest[lane], chunk[lane]);
             }
         }
-        for &number in numbers {
-            min = if number < min { number } else { min };
-            max = if number > max { number } else { max };
-        }
-        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-        let mean = sum / numbers.len() as f64;
-        let mut squares = [0.0_f64; 4];
-        let chunks = numbers.chunks_exact(4);
-        for &number in chunks.remainder() {
-            squares[0] += (number - mean) * (number - mean);
-        }
-        for chunk in chunks {
-            for lane in 0..4 {
-                squares[lane] += (chunk[lane] - mean) * (chunk[lane] - mean);
-            }
-        }
-        let squares = (squares[0] + squares[1]) + (squares[2] + squares[3]);
         Self {
             count: numbers.len() as u64,
-            sum,
-            squares,
-            min,
-            max,
+            sum: (sums[0] + sums[1]) + (sums[2] + sums[3]),
+            squares: 0.0,
+            min: least.into_iter().fold(first, lesser),
+            max: greatest.into_iter().fold(first, greater),
             first,
             last,
         }

@@ -71,8 +71,8 @@ function seriesOf(alarm: Alarm): Series {
 export function Journal({ alarm }: { alarm: Alarm }) {
   const { t } = useTranslation();
   const language = useLanguage();
-  // The revision in the key: each change of the alarm is a new line of its journal.
-  const query = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(`${documents.journal} # r${alarm.revision}`, { alarm: alarm.id, first: 20 });
+  // Each change of the alarm is a new line of its journal.
+  const query = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(documents.journal, { alarm: alarm.id, first: 20 }, { turn: String(alarm.revision) });
   return (
     <Section title={t("alarm.history")} note={t("alarm.occurrence", { count: Number(alarm.occurrence) })}>
       <Asked query={query} what={t("alarm.history")}>
@@ -82,7 +82,7 @@ export function Journal({ alarm }: { alarm: Alarm }) {
               <li key={entry.cursor}>
                 <span className="quiet">{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</span>
                 <b>{t(`journal.${entry.kind}`)}</b>
-                <span>{[entry.value === null || entry.kind !== "activated" ? null : `${formatNumber(entry.value, alarmDecimals(alarm), language)} ${writeUnit(entry.unit)}`, entry.who, entry.text].filter(Boolean).join(", ")}</span>
+                <span>{[entry.value === null || entry.kind !== "activated" ? null : `${formatNumber(entry.value, alarmDecimals(alarm), language)} ${writeUnit(entry.unit)}`.trim(), entry.who, entry.text].filter(Boolean).join(", ")}</span>
               </li>
             ))}
           </ul>

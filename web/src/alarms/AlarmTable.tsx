@@ -9,8 +9,8 @@ import { HatchSwatch } from "../parts/Hatch";
 import { Indicator } from "../parts/Indicator";
 import { LiveIndicator } from "../parts/LiveValue";
 import { scaleOf } from "../parts/scale";
-import { isUnacknowledged } from "./order";
-import { useRowWindow } from "./useRowWindow";
+import { isUnacknowledged, raisedMs } from "./order";
+import type { RowWindow } from "./useRowWindow";
 import { alarmDecimals, alarmName, stateWords } from "./words";
 
 export const ROW_HEIGHT = { dense: 30, standard: 38, touch: 44 } as const;
@@ -20,11 +20,15 @@ interface Props {
   rows: readonly Alarm[];
   scroller: RefObject<HTMLDivElement | null>;
   rowHeight: number;
+  view: RowWindow;
   selected: ReadonlySet<string>;
   opened: string | null;
   focused: string | null;
   onFocus: (id: string) => void;
+  /** The focus walks on without selecting: the next selection begins anew. */
+  onWalk: () => void;
   onToggle: (id: string) => void;
+  /** Selects from the row where the selection began to this one. */
   onExtend: (id: string) => void;
   onOpen: (id: string) => void;
 }
@@ -33,7 +37,8 @@ export function AlarmTable(props: Props) {
   const { t } = useTranslation();
   const { rows, scroller, rowHeight } = props;
   const now = useNow(1000);
-  const view = useRowWindow(rows.length, rowHeight, scroller, HEAD_HEIGHT);
+  const { drawn, before, after } = props.view;
+  const page = Math.max(1, props.view.seen.last - props.view.seen.first - 1);
   const tabStop = rows.some((row) => row.id === props.focused) ? props.focused : rows[0]?.id;
   const step = (event: KeyboardEvent, index: number, extend: boolean) => {
     const next = rows[index];
@@ -45,14 +50,17 @@ export function AlarmTable(props: Props) {
       if (top < element.scrollTop) element.scrollTop = top;
       else if (top + rowHeight > element.scrollTop + element.clientHeight - HEAD_HEIGHT) element.scrollTop = top + rowHeight - element.clientHeight + HEAD_HEIGHT;
     }
-    props.onFocus(next.id);
     if (extend) props.onExtend(next.id);
+    else props.onWalk();
+    props.onFocus(next.id);
     requestAnimationFrame(() => element?.querySelector<HTMLElement>(`[data-row="${CSS.escape(next.id)}"]`)?.focus());
   };
   const onKeyDown = (event: KeyboardEvent<HTMLTableRowElement>, index: number, id: string) => {
     if (event.target !== event.currentTarget) return;
     if (event.key === "ArrowDown") step(event, index + 1, event.shiftKey);
     else if (event.key === "ArrowUp") step(event, index - 1, event.shiftKey);
+    else if (event.key === "PageDown") step(event, Math.min(rows.length - 1, index + page), event.shiftKey);
+    else if (event.key === "PageUp") step(event, Math.max(0, index - page), event.shiftKey);
     else if (event.key === "Home") step(event, 0, false);
     else if (event.key === "End") step(event, rows.length - 1, false);
     else if (event.key === " ") {
@@ -64,7 +72,7 @@ export function AlarmTable(props: Props) {
     }
   };
   return (
-    <table className="table alarm-table" aria-rowcount={rows.length + 1}>
+    <table className="table alarm-table" role="grid" aria-multiselectable="true" aria-rowcount={rows.length + 1}>
       <caption className="hidden-text">{t("alarms.table")}</caption>
       <thead>
         <tr>
@@ -81,9 +89,9 @@ export function AlarmTable(props: Props) {
         </tr>
       </thead>
       <tbody>
-        {view.before > 0 && <tr aria-hidden="true"><td className="spacer" height={view.before} /></tr>}
-        {rows.slice(view.first, view.last).map((alarm, offset) => {
-          const index = view.first + offset;
+        {before > 0 && <tr aria-hidden="true"><td className="spacer" height={before} /></tr>}
+        {rows.slice(drawn.first, drawn.last).map((alarm, offset) => {
+          const index = drawn.first + offset;
           return (
             <tr key={alarm.id} data-row={alarm.id} aria-rowindex={index + 2} tabIndex={alarm.id === tabStop ? 0 : -1} aria-selected={props.selected.has(alarm.id)}
               className={`${isUnacknowledged(alarm) ? "row-unacknowledged" : ""} ${alarm.id === props.opened ? "row-open" : ""}`}
@@ -95,7 +103,7 @@ export function AlarmTable(props: Props) {
             </tr>
           );
         })}
-        {view.after > 0 && <tr aria-hidden="true"><td className="spacer" height={view.after} /></tr>}
+        {after > 0 && <tr aria-hidden="true"><td className="spacer" height={after} /></tr>}
       </tbody>
     </table>
   );
@@ -107,12 +115,12 @@ const Cells = memo(function Cells({ alarm, now }: { alarm: Alarm; now: number })
   return (
     <>
       <td className="gutter"><AlarmGlyph priority={alarm.priority} state={alarm.state} alarmClass={alarm.class} label={alarmName(alarm, t)} /></td>
-      <td className="col-raised">{formatStamp(Date.parse(alarm.raisedAt), now, zone, language)}</td>
+      <td className="col-raised">{formatStamp(raisedMs(alarm), now, zone, language)}</td>
       <td className="col-asset"><b className="fit" title={alarm.thing?.name}>{alarm.thing?.name ?? "–"}</b></td>
       <td className="col-message"><span className="fit" title={`${alarm.message} ${alarm.seriesName}`}><span className="message">{alarm.message}</span> <span className="tag-name">{alarm.seriesName}</span></span></td>
       <td className="number col-value"><AlarmValue alarm={alarm} /></td>
       <td className="col-limits"><AlarmIndicator alarm={alarm} width={84} /></td>
-      <td className="number col-age">{formatAge(now - Date.parse(alarm.raisedAt), language)}</td>
+      <td className="number col-age">{formatAge(now - raisedMs(alarm), language)}</td>
       <td className="number col-number">{Number(alarm.occurrence) > 9 ? <b>{String(alarm.occurrence)}</b> : String(alarm.occurrence)}</td>
       <td className="col-state"><span className="fit" title={stateWords(alarm, t)}>{stateWords(alarm, t)}</span></td>
     </>

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { type Alarm, PRIORITIES, type Priority } from "../api/types";
 import { useKey } from "../lib/keys";
@@ -8,7 +8,10 @@ import { may, session } from "../lib/session";
 import { useSignal } from "../lib/signal";
 import { Button } from "../parts/Button";
 import { Choice } from "../parts/Choice";
+import { AlarmGlyph } from "../parts/AlarmGlyph";
 import { Loading } from "../parts/Panel";
+import { SearchBox } from "../parts/SearchBox";
+import { Select } from "../parts/Select";
 import { useTitle } from "../shell/trail";
 import "../styles/alarms.css";
 import { usePhone } from "../lib/usePhone";
@@ -17,11 +20,12 @@ import { AlarmDrawer } from "./AlarmDrawer";
 import { AlarmTable, HEAD_HEIGHT, ROW_HEIGHT } from "./AlarmTable";
 import { KpiStrip } from "./KpiStrip";
 import { NoAlarms } from "./NoAlarms";
-import { byUrgency, isUnacknowledged, type Tab, tabOf, TABS, tally } from "./order";
+import { between, isUnacknowledged, sortAgain, type Tab, tabOf, TABS, tallyOf } from "./order";
 import { PhoneAlarms } from "./PhoneAlarms";
 import { ShelveDialog } from "./ShelveDialog";
 import { book } from "./store";
 import { useHeldOrder } from "./useHeldOrder";
+import { PRINTED_ROWS, useRowWindow } from "./useRowWindow";
 
 /** What must I do first? */
 export default function AlarmsPage() {
@@ -33,8 +37,12 @@ export default function AlarmsPage() {
   const [text, setText] = useQueryValue("filter", "");
   const [opened, setOpened] = useQueryValue("alarm", "");
   const filter = useRef<HTMLInputElement>(null);
-  const counts = useMemo(() => tally(alarms.values()), [alarms]);
-  const sorted = useMemo(() => [...alarms.values()].filter((alarm) => tabOf(alarm) === tab && (priority === "" || alarm.priority === priority) && contains(alarm, text)).sort(byUrgency), [alarms, tab, priority, text]);
+  const counts = tallyOf(alarms);
+  const before = useRef<readonly Alarm[]>([]);
+  const sorted = useMemo(() => {
+    before.current = sortAgain(before.current, [...alarms.values()].filter((alarm) => tabOf(alarm) === tab && (priority === "" || alarm.priority === priority) && contains(alarm, text)));
+    return before.current;
+  }, [alarms, tab, priority, text]);
   useTitle(counts.unacknowledged > 0 ? `${counts.unacknowledged} ${t("nav.alarms")}` : t("nav.alarms"));
   useKey("F", t("keys.filter"), () => filter.current?.focus());
   // An alarm that returns while it is read stays in the drawer.
@@ -45,15 +53,13 @@ export default function AlarmsPage() {
   return (
     <div className="alarms-page">
       <h1 className="hidden-text">{t("nav.alarms")}</h1>
-      <KpiStrip counts={counts} />
+      <KpiStrip counts={counts} alarms={alarms} />
       <div className="toolbar">
         {lists}
         <span className="toolbar-right">
-          <select className="pill" aria-label={t("alarms.priority")} value={priority} onChange={(event) => setPriority(event.target.value)}>
-            <option value="">{t("alarms.allPriorities")}</option>
-            {PRIORITIES.map((id: Priority) => <option key={id} value={id}>{t("alarm.priority", { digit: id.slice(1) })}</option>)}
-          </select>
-          <input ref={filter} className="pill" type="search" aria-label={t("alarms.filter")} placeholder={`${t("alarms.filter")}  F`} value={text} onChange={(event) => setText(event.target.value)} />
+          <Select<Priority | ""> label={t("alarms.priority")} labelHidden value={priority as Priority | ""} onChange={setPriority}
+            options={[{ id: "", label: t("alarms.allPriorities") }, ...PRIORITIES.map((id) => ({ id, label: t("alarm.priority", { digit: id.slice(1) }), mark: <AlarmGlyph priority={id} state="ACKNOWLEDGED" size={18} /> }))]} />
+          <SearchBox label={t("alarms.filter")} keyCap="F" value={text} onChange={setText} inputRef={filter} />
         </span>
       </div>
       <div className="alarms-body">
@@ -80,24 +86,9 @@ function AlarmList({ sorted, open, onOpen }: { sorted: readonly Alarm[]; open: A
   const [shelving, setShelving] = useState<Alarm | null>(null);
   const { rows, waiting, release } = useHeldOrder(sorted, hovered);
   const rowHeight = ROW_HEIGHT[density];
-  const [view, setView] = useState({ first: 0, last: 0 });
-  useEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    const read = () => {
-      const height = element.clientHeight - HEAD_HEIGHT;
-      setView({ first: Math.ceil(element.scrollTop / rowHeight), last: Math.floor((element.scrollTop + height) / rowHeight) });
-    };
-    read();
-    element.addEventListener("scroll", read, { passive: true });
-    const sized = new ResizeObserver(read);
-    sized.observe(element);
-    return () => {
-      element.removeEventListener("scroll", read);
-      sized.disconnect();
-    };
-  }, [rowHeight]);
-  const inView = rows.slice(view.first, view.last).filter(isUnacknowledged);
+  const view = useRowWindow(rows.length, rowHeight, scroller, HEAD_HEIGHT);
+  const anchor = useRef<string | null>(null);
+  const inView = rows.slice(view.seen.first, view.seen.last).filter(isUnacknowledged);
   const chosen = rows.filter((alarm) => selected.has(alarm.id));
   const current = rows.find((alarm) => alarm.id === focused) ?? open ?? null;
   const targets = chosen.length > 0 ? chosen : current ? [current] : [];
@@ -110,18 +101,25 @@ function AlarmList({ sorted, open, onOpen }: { sorted: readonly Alarm[]; open: A
   useKey(inView.length > 0 && !operator ? "Shift A" : null, t("keys.acknowledgeInView"), () => void acknowledge(inView));
   useKey(shelveOff ? null : "S", t("keys.shelve"), () => setShelving(shelvable));
   useKey("C", t("keys.comment"), () => { if (current && !open) onOpen(current.id); });
-  const toggle = (id: string) => setSelected((before) => {
-    const next = new Set(before);
-    if (!next.delete(id)) next.add(id);
-    return next;
-  });
-  const extend = (id: string) => setSelected((before) => new Set([...before, ...(focused ? [focused] : []), id]));
+  const toggle = (id: string) => {
+    anchor.current = id;
+    setSelected((before) => {
+      const next = new Set(before);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
+  };
+  const extend = (id: string) => {
+    anchor.current ??= focused;
+    setSelected(new Set(between(rows, anchor.current, id)));
+  };
   return (
     <div className="alarm-list">
       {waiting > 0 && <button type="button" className="new-above" onClick={release}>{t("alarms.newAbove", { count: waiting })}</button>}
       <div className="alarm-scroll" ref={scroller} onPointerEnter={() => setHovered(true)} onPointerLeave={() => setHovered(false)}>
-        <AlarmTable {...{ rows, scroller, rowHeight, selected, focused }} opened={open?.id ?? null} onFocus={setFocused} onToggle={toggle} onExtend={extend} onOpen={onOpen} />
+        <AlarmTable {...{ rows, scroller, rowHeight, view, selected, focused }} opened={open?.id ?? null} onFocus={setFocused} onWalk={() => { anchor.current = null; }} onToggle={toggle} onExtend={extend} onOpen={onOpen} />
       </div>
+      {rows.length > PRINTED_ROWS && <p className="print-only">{t("alarms.printed", { shown: PRINTED_ROWS, count: rows.length })}</p>}
       <div className="action-bar">
         <span>{chosen.length > 0 ? t("alarms.selected", { count: chosen.length }) : current ? alarmShort(current) : t("alarms.noneSelected")}</span>
         <Button keyCap="A" unavailable={ackOff} onClick={() => void acknowledge(acknowledgeable)}>{acknowledgeable.length > 1 ? t("alarm.acknowledgeCount", { count: acknowledgeable.length }) : t("alarm.acknowledge")}</Button>

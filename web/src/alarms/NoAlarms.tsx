@@ -5,8 +5,9 @@ import { useQuery } from "../api/useQuery";
 import { useLanguage } from "../i18n/useLanguage";
 import { serverNow, zone } from "../lib/clock";
 import { formatStamp } from "../lib/format";
-import { Section } from "../parts/Panel";
+import { Failed, Section } from "../parts/Panel";
 import type { Tab } from "./order";
+import { titled } from "./titles";
 
 const SHOWN = 5;
 
@@ -21,12 +22,13 @@ export function NoAlarms({ filtered, tab }: { filtered: boolean; tab: Tab }) {
   if (tab !== "active") return <div className="alarm-list"><p className="panel-state">{t("alarms.noneHere")}</p></div>;
   return (
     <div className="alarm-list quiet-list">
+      {query.error && <Failed what={t("alarms.lastReturned")} error={query.error} retry={query.reload} />}
       <p className="quiet-lead">{last ? t("alarms.noneSince", { time: formatStamp(Date.parse(last.at), serverNow(), zone, language) }) : t("alarms.none")}</p>
       {returned.length > 0 && (
         <Section title={t("alarms.lastReturned")}>
           <ul className="event-list">
             {returned.map((entry) => (
-              <li key={entry.cursor}><span className="quiet">{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</span><span className="fit"><b>{entry.thing?.name}</b> {entry.message}</span><span className="quiet">{t("alarm.priority", { digit: entry.priority.slice(1) })}</span></li>
+              <li key={entry.cursor}><span className="quiet">{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</span><span className="fit"><b>{entry.thing?.name}</b> {titled(entry.message, entry.thing?.id)}</span><span className="quiet">{t("alarm.priority", { digit: entry.priority.slice(1) })}</span></li>
             ))}
           </ul>
         </Section>

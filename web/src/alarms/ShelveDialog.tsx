@@ -4,8 +4,9 @@ import type { Alarm } from "../api/types";
 import { serverNow, zone } from "../lib/clock";
 import { formatClock } from "../lib/format";
 import { Button } from "../parts/Button";
-import { CheckField, SelectField, TextArea } from "../parts/Field";
+import { CheckField, TextArea } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Select } from "../parts/Select";
 import { shelve } from "./actions";
 
 const HOURS = [0.5, 1, 2, 4, 8];
@@ -27,13 +28,10 @@ export function ShelveDialog({ alarm, onClose }: { alarm: Alarm; onClose: () => 
   return (
     <ModalDialog title={t("shelve.title", { name: alarm.message })} onClose={onClose}>
       <form onSubmit={(event) => void submit(event)}>
-        <SelectField label={t("shelve.reason")} value={reason} autoFocus onChange={(event) => setReason(event.target.value as typeof reason)}>
-          {REASONS.map((id) => <option key={id} value={id}>{t(`shelve.${id}`)}</option>)}
-        </SelectField>
+        <Select label={t("shelve.reason")} value={reason} autoFocus onChange={setReason} options={REASONS.map((id) => ({ id, label: t(`shelve.${id}`) }))} />
         <TextArea label={t("shelve.text")} required={reason === "other"} value={text} onChange={(event) => setText(event.target.value)} />
-        <SelectField label={t("shelve.for")} value={hours} note={t("shelve.until", { time: formatClock(until, zone, false) })} onChange={(event) => setHours(Number(event.target.value))}>
-          {HOURS.map((h) => <option key={h} value={h}>{h < 1 ? t("shelve.halfHour") : t("shelve.hours", { count: h })}</option>)}
-        </SelectField>
+        <Select label={t("shelve.for")} value={String(hours)} note={t("shelve.until", { time: formatClock(until, zone, false) })} onChange={(next) => setHours(Number(next))}
+          options={HOURS.map((h) => ({ id: String(h), label: h < 1 ? t("shelve.halfHour") : t("shelve.hours", { count: h }) }))} />
         <CheckField label={t("shelve.oneShot")} checked={oneShot} onChange={(event) => setOneShot(event.target.checked)} />
         <p className="quiet">{t("shelve.note")}</p>
         <div className="dialog-actions">

@@ -7,42 +7,52 @@ export interface Book {
   cursor: string | null;
   /** The last alarms that left the list, newest first. */
   returned: readonly Alarm[];
-  /** Changes seen since the page was opened; a live region speaks the newest. */
-  changes: number;
-  last: JournalEntry | null;
+  /** What happened in the events that made this book out of the one before, oldest first: a live region speaks it. */
+  heard: readonly JournalEntry[];
   loaded: boolean;
 }
 
-export const EMPTY: Book = { alarms: new Map(), cursor: null, returned: [], changes: 0, last: null, loaded: false };
+export const EMPTY: Book = { alarms: new Map(), cursor: null, returned: [], heard: [], loaded: false };
 const KEEP_RETURNED = 5;
 
-/** The book after one event. An event seen twice (a resume may overlap) leaves it as it is. */
-export function apply(book: Book, event: AlarmChangeEvent): Book {
-  if (event.kind === "SNAPSHOT") {
-    const alarms = new Map((event.alarms ?? []).filter((alarm) => alarm.state !== "NORMAL").map((alarm) => [alarm.id, alarm]));
-    return { ...book, alarms, cursor: event.cursor, loaded: true };
+/** The book after some events, in their order. An event seen twice (a resume may overlap) leaves it as it is. */
+export function apply(book: Book, events: readonly AlarmChangeEvent[]): Book {
+  const alarms = new Map(book.alarms);
+  const heard: JournalEntry[] = [];
+  let { cursor, returned, loaded } = book;
+  for (const event of events) {
+    cursor = event.cursor;
+    if (event.kind === "SNAPSHOT") {
+      alarms.clear();
+      for (const alarm of event.alarms ?? []) if (alarm.state !== "NORMAL") alarms.set(alarm.id, alarm);
+      loaded = true;
+    } else if (event.alarm && !isOlder(event.alarm, alarms.get(event.alarm.id))) {
+      returned = place(alarms, returned, event.alarm);
+      loaded = true;
+      if (event.change) heard.push(event.change);
+    }
   }
-  const { alarm, change } = event;
-  if (!alarm) return { ...book, cursor: event.cursor };
-  const held = book.alarms.get(alarm.id);
-  if (held && isOlder(alarm, held)) return { ...book, cursor: event.cursor };
-  return { ...put(book, alarm), cursor: event.cursor, changes: book.changes + 1, last: change, loaded: true };
+  return { alarms, cursor, returned, heard, loaded };
 }
 
 /** The book after an answer to this desk's own action, which may come before its event. */
 export function put(book: Book, alarm: Alarm): Book {
-  const held = book.alarms.get(alarm.id);
-  if (held && isOlder(alarm, held)) return book;
+  if (isOlder(alarm, book.alarms.get(alarm.id))) return book;
   const alarms = new Map(book.alarms);
-  if (alarm.state !== "NORMAL") {
-    alarms.set(alarm.id, alarm);
-    return { ...book, alarms };
-  }
-  alarms.delete(alarm.id);
-  const returned = [alarm, ...book.returned.filter((other) => other.id !== alarm.id)].slice(0, KEEP_RETURNED);
-  return { ...book, alarms, returned };
+  const returned = place(alarms, book.returned, alarm);
+  return { ...book, alarms, returned, heard: [] };
 }
 
-function isOlder(alarm: Alarm, held: Alarm): boolean {
-  return BigInt(alarm.revision) < BigInt(held.revision);
+/** Puts one alarm into the map, or takes it out when it is normal again; answers who returned last. */
+function place(alarms: Map<string, Alarm>, returned: readonly Alarm[], alarm: Alarm): readonly Alarm[] {
+  if (alarm.state !== "NORMAL") {
+    alarms.set(alarm.id, alarm);
+    return returned;
+  }
+  alarms.delete(alarm.id);
+  return [alarm, ...returned.filter((other) => other.id !== alarm.id)].slice(0, KEEP_RETURNED);
+}
+
+function isOlder(alarm: Alarm, held: Alarm | undefined): boolean {
+  return held !== undefined && BigInt(alarm.revision) < BigInt(held.revision);
 }

@@ -16,9 +16,64 @@ export function rank(priority: Priority): number {
   return Number(priority.slice(1));
 }
 
+const raised = new WeakMap<object, number>();
+
+/** When the alarm was raised, ms. Parsed once for each alarm: lists of thousands are sorted by it. */
+export function raisedMs(alarm: Pick<Alarm, "raisedAt">): number {
+  let at = raised.get(alarm);
+  if (at === undefined) raised.set(alarm, (at = Date.parse(alarm.raisedAt)));
+  return at;
+}
+
 /** Unacknowledged first, then by priority, then newest. */
 export function byUrgency(a: Alarm, b: Alarm): number {
-  return Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) || rank(a.priority) - rank(b.priority) || Date.parse(b.raisedAt) - Date.parse(a.raisedAt) || a.id.localeCompare(b.id);
+  return Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) || rank(a.priority) - rank(b.priority) || raisedMs(b) - raisedMs(a) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+/**
+ * `now` by urgency, out of `before`, which was so sorted: of ten thousand alarms one has changed, and only that one looks for
+ * its place. An alarm that changes is another object.
+ */
+export function sortAgain(before: readonly Alarm[], now: readonly Alarm[]): Alarm[] {
+  const wanted = new Set(now);
+  const kept = before.filter((alarm) => wanted.delete(alarm));
+  const fresh = [...wanted].sort(byUrgency);
+  const merged: Alarm[] = [];
+  let at = 0;
+  for (const alarm of fresh) {
+    for (let next = kept[at]; next && byUrgency(next, alarm) <= 0; next = kept[at]) {
+      merged.push(next);
+      at += 1;
+    }
+    merged.push(alarm);
+  }
+  return merged.concat(kept.slice(at));
+}
+
+const indices = new WeakMap<ReadonlyMap<string, Alarm>, Map<string, Alarm[]>>();
+
+/** The alarms of one thing, out of an index that is made once for each state of the book. */
+export function alarmsOf(alarms: ReadonlyMap<string, Alarm>, thing: string): readonly Alarm[] {
+  let index = indices.get(alarms);
+  if (!index) {
+    indices.set(alarms, (index = new Map()));
+    for (const alarm of alarms.values()) {
+      if (!alarm.thing) continue;
+      const held = index.get(alarm.thing.id);
+      if (held) held.push(alarm);
+      else index.set(alarm.thing.id, [alarm]);
+    }
+  }
+  return index.get(thing) ?? [];
+}
+
+/** The rows from one to another, both with them: what Shift and an arrow select. */
+export function between(rows: readonly { id: string }[], from: string | null, to: string): string[] {
+  const last = rows.findIndex((row) => row.id === to);
+  const first = from === null ? last : rows.findIndex((row) => row.id === from);
+  if (last < 0) return [];
+  if (first < 0) return [to];
+  return rows.slice(Math.min(first, last), Math.max(first, last) + 1).map((row) => row.id);
 }
 
 export type Tab = "active" | "predicted" | "faults" | "shelved" | "suppressed" | "outOfService";
@@ -59,6 +114,18 @@ export function tally(alarms: Iterable<Alarm>): Tally {
     result.unacknowledged += 1;
   }
   return result;
+}
+
+const tallies = new WeakMap<ReadonlyMap<string, Alarm>, Tally>();
+
+/** The tally of one state of the book, counted once for all parts of the page that show it. */
+export function tallyOf(alarms: ReadonlyMap<string, Alarm>): Tally {
+  let known = tallies.get(alarms);
+  if (!known) {
+    known = tally(alarms.values());
+    tallies.set(alarms, known);
+  }
+  return known;
 }
 
 /** The alarm of the bar: the highest, then newest unacknowledged one; process alarms come before predicted ones. */

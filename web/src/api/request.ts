@@ -1,55 +1,84 @@
+import { createRequest, type OperationResult } from "@urql/core";
+import { onEnd, pipe, subscribe as listen, take } from "wonka";
+import { newId } from "../lib/id";
+import { client } from "./client";
 import { documents } from "./documents";
-import { session } from "../lib/session";
+import { apiErrorOf, ApiError, asApiError, restError } from "./error";
+import { send } from "./send";
+import type { Resume } from "./socket";
 
-/** A refusal or a failure of the server, or of the way to it. `code` is from the list in `docs/errors/`. */
-export class ApiError extends Error {
-  constructor(readonly code: string, message: string, readonly retryable: boolean) {
-    super(message);
-    this.name = "ApiError";
-  }
+function answerOf<T>(result: OperationResult<T>): T {
+  if (result.error) throw apiErrorOf(result.error);
+  if (result.data === undefined || result.data === null) throw new ApiError("internal", "the server answered nothing", true);
+  return result.data;
 }
 
-interface GraphqlBody { data?: unknown; errors?: { message: string; extensions?: { code?: string; retryable?: boolean } }[] }
-
-const TIMEOUT_MS = 10_000;
-
-export async function send(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  try {
-    return await fetch(path, {
-      credentials: "same-origin",
-      ...init,
-      headers: { "Content-Type": "application/json", "X-Tellee-Csrf": "1", ...init.headers },
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
-  } catch (cause) {
-    if (signal?.aborted) throw cause;
-    throw new ApiError("unreachable", timeout.aborted ? "the server did not answer in 10 s" : "the server cannot be reached", true);
-  }
-}
-
-/** The typed error of a REST answer: `{"error":"…","code":"…"}`. */
-export async function restError(response: Response): Promise<ApiError> {
-  const body = (await response.json().catch(() => ({}))) as { error?: string; code?: string };
-  return new ApiError(body.code ?? `http_${response.status}`, body.error ?? `the server answered ${response.status}`, response.status >= 500);
-}
-
-export async function request<T>(document: string, variables: Record<string, unknown> = {}, signal?: AbortSignal): Promise<T> {
-  const response = await send("/graphql", { method: "POST", body: JSON.stringify({ query: document, variables }) }, signal);
-  if (response.status === 401) {
-    session.set(null);
-    throw new ApiError("unauthenticated", "the session has ended", false);
-  }
-  const body = (await response.json().catch(() => null)) as GraphqlBody | null;
-  const first = body?.errors?.[0];
-  if (first) throw new ApiError(first.extensions?.code ?? "internal", first.message, first.extensions?.retryable ?? false);
-  if (!response.ok || !body?.data) throw new ApiError(`http_${response.status}`, `the server answered ${response.status}`, response.status >= 500);
-  return body.data as T;
+/** Asks once, past the cache. Aborting takes the request back and rejects. */
+export function request<T>(document: string, variables: Record<string, unknown> = {}, signal?: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const source = client.get().executeQuery<T>(createRequest(document, variables), { requestPolicy: "network-only" });
+    const { unsubscribe } = pipe(source, take(1), listen((result) => {
+      try {
+        resolve(answerOf(result));
+      } catch (cause) {
+        reject(asApiError(cause));
+      }
+    }));
+    signal?.addEventListener("abort", () => {
+      unsubscribe();
+      reject(new ApiError("aborted", "the question was taken back", false));
+    }, { once: true });
+  });
 }
 
 /** A mutation. The key makes a second try of the same press safe. */
-export function mutate<T>(document: string, input: Record<string, unknown>): Promise<T> {
-  return request<T>(document, { input: { idempotencyKey: crypto.randomUUID(), ...input } });
+export async function mutate<T>(document: string, input: Record<string, unknown>): Promise<T> {
+  return answerOf(await client.get().mutation<T>(document, { input: { idempotencyKey: newId(), ...input } }).toPromise());
 }
 
-export { documents };
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
+
+/**
+ * Follows a subscription until it is stopped, across cuts of the link. `resume` is read at each start, so that a cursor
+ * leads on from the last event seen. What the server ended for a reason that passes is started again after a while.
+ */
+export function subscribe<T>(document: string, variables: Record<string, unknown>, onData: (data: T) => void, onError?: (error: ApiError) => void, resume?: Resume): () => void {
+  let wait = FIRST_WAIT_MS;
+  let stopped = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let drop: () => void = () => undefined;
+  const start = () => {
+    let seen: T | undefined;
+    let failure: ApiError | undefined;
+    const source = client.get().executeSubscription<T>(createRequest(document, variables), resume ? { resume } : undefined);
+    drop = pipe(
+      source,
+      onEnd(() => {
+        if (stopped || failure?.retryable === false) return;
+        timer = setTimeout(start, wait);
+        wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+      }),
+      listen((result) => {
+        // The client repeats the last data beside an error that comes alone.
+        if (result.data !== undefined && result.data !== null && result.data !== seen) {
+          seen = result.data;
+          wait = FIRST_WAIT_MS;
+          failure = undefined;
+          onData(result.data);
+        } else if (result.error && !failure) {
+          failure = apiErrorOf(result.error);
+          onError?.(failure);
+        }
+      }),
+    ).unsubscribe;
+  };
+  start();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    drop();
+  };
+}
+
+export { ApiError, documents, restError, send };

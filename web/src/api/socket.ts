@@ -1,4 +1,5 @@
-import { createClient, type Client } from "graphql-ws";
+import type { ExecutionResult, SubscriptionForwarder } from "@urql/core";
+import { type Client, createClient, type FormattedExecutionResult, type Sink } from "graphql-ws";
 import { serverNow } from "../lib/clock";
 import { refreshSession } from "../lib/session";
 import { signal } from "../lib/signal";
@@ -16,6 +17,8 @@ export const caughtUp = signal<{ at: number; lostForMs: number; changes: number;
 export const SILENCE_MS = 2200;
 const PING_MS = 700;
 const CUT_AGAIN_MS = 6000;
+/** A large snapshot over a slow line is silent for long; cutting it short each time would never let it through. */
+const LONGEST_PATIENCE_MS = 60_000;
 /** Beyond the one second at which a hidden tab runs its timers. */
 const STOOD_STILL_MS = 1500;
 const SESSION_ENDED = new Set([4401, 4403]);
@@ -44,6 +47,7 @@ export function openSocket(): Client {
   if (client) return client;
   heard = Date.now();
   const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`;
+  let patience = CUT_AGAIN_MS;
   const opened = createClient({
     url,
     lazy: false,
@@ -54,7 +58,11 @@ export function openSocket(): Client {
     connectionAckWaitTimeout: 3000,
     onNonLazyError: () => void refreshSession(),
     on: {
-      connected: hear, message: hear, pong: hear,
+      connected: hear, pong: hear,
+      message: (message) => {
+        hear();
+        if (message.type === "next") patience = CUT_AGAIN_MS;
+      },
       // The server ends the socket of an ended session with a code of its own: that is no lost link.
       closed: (event) => {
         if (SESSION_ENDED.has((event as Partial<CloseEvent>).code ?? 0)) void refreshSession();
@@ -73,9 +81,10 @@ export function openSocket(): Client {
     const silent = Date.now() - heard;
     if (silent < SILENCE_MS) return;
     if (link.get().state !== "lost") link.set({ state: "lost", since: serverNow(), heard: serverNow() - silent });
-    if (Date.now() - cutAt < CUT_AGAIN_MS) return;
+    if (Date.now() - cutAt < patience) return;
     // A dead peer never closes the socket itself; cut it, so that the next try starts. A refused one may mean that the session ended.
     cutAt = Date.now();
+    patience = Math.min(patience * 2, LONGEST_PATIENCE_MS);
     opened.terminate();
     void refreshSession();
   }, 200);
@@ -89,17 +98,34 @@ export function closeSocket(): void {
   caughtUp.set(null);
 }
 
-/** Subscribes for as long as the socket lives. Variables are read anew at each (re)connect, so a cursor in a getter resumes. */
-export function subscribe<T>(document: string, variables: Record<string, unknown>, onData: (data: T) => void, onError?: (message: string) => void): () => void {
-  return openSocket().subscribe<T>(
-    { query: document, variables },
-    {
-      next: (result) => {
-        if (result.data) onData(result.data);
-        else if (result.errors?.[0]) onError?.(result.errors[0].message);
-      },
-      error: (cause) => onError?.(cause instanceof Error ? cause.message : Array.isArray(cause) ? String((cause[0] as { message?: string })?.message) : "the socket closed"),
-      complete: () => undefined,
+type ErrorLike = NonNullable<ExecutionResult["errors"]>[number];
+
+/** Variables that are read anew at each (re)connect: a cursor leads on from the last event seen. */
+export type Resume = () => Record<string, unknown>;
+
+/** The way of urql's subscriptions: over the one socket, for as long as it lives. */
+export const forwardSubscription: SubscriptionForwarder = ({ query = "", operationName, variables }, operation) => {
+  const resume = (operation.context as { resume?: Resume }).resume;
+  const payload = {
+    query,
+    operationName,
+    get variables() {
+      return resume ? resume() : variables;
     },
-  );
-}
+  };
+  return {
+    subscribe: (sink) => {
+      const ending: Sink<FormattedExecutionResult> = {
+        next: (result) => sink.next(result as ExecutionResult),
+        complete: () => sink.complete(),
+        // The protocol's `error` is the last word on a subscription; urql would wait for more behind it.
+        error: (cause) => {
+          if (!Array.isArray(cause)) return sink.error(cause);
+          sink.next({ errors: cause as ErrorLike[], data: null });
+          sink.complete();
+        },
+      };
+      return { unsubscribe: openSocket().subscribe(payload, ending) };
+    },
+  };
+};

@@ -1,6 +1,7 @@
 /** Shapes of `api/schema.graphql`, as far as the pages ask for them. A test checks every document against the schema. */
 
 export type Role = "VIEWER" | "OPERATOR" | "SUPERVISOR" | "MAINTAINER" | "ENGINEER" | "DATA_SCIENTIST" | "ADMINISTRATOR";
+export const ROLES: Role[] = ["VIEWER", "OPERATOR", "SUPERVISOR", "MAINTAINER", "ENGINEER", "DATA_SCIENTIST", "ADMINISTRATOR"];
 export type Priority = "P1" | "P2" | "P3" | "P4";
 export const PRIORITIES: Priority[] = ["P1", "P2", "P3", "P4"];
 export type LimitKind = "HI_HI" | "HI" | "LO" | "LO_LO";
@@ -83,6 +84,8 @@ export interface Model {
   samplePeriodMs: Long; window: number; scoreSeries: string; persistence: number; versions: ModelVersion[]; live: number | null; lastFailure: string | null;
   score: Series | null;
 }
+
+export interface User { id: string; email: string; role: Role; disabled: boolean; revision: Long }
 
 export interface Change { path: string; before: Json | null; after: Json | null }
 export interface HistoryEntry { entity: EntityKind; id: string; revision: Long; at: string; who: string; type: string; note: string | null; changes: Change[] }

@@ -1,16 +1,21 @@
 import { useEffect, useRef, useState } from "react";
 import { useSignal } from "../lib/signal";
-import { ApiError, request } from "./request";
+import { type ApiError, asApiError } from "./error";
+import { request } from "./request";
 import { resumed } from "./socket";
 import type { QueryState } from "./useQuery";
 
 export interface Page<T> { nodes: T[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } }
 export interface Pages<T> { nodes: T[]; /** More stood on the server than was read. */ more: boolean }
 
-/** Reads a connection page by page, at most `most` of them, and keeps the last answer while it asks again. */
-export function usePages<T>(document: string, variables: Record<string, unknown>, pick: (data: Record<string, Page<T>>) => Page<T> | undefined, most: number, everyMs?: number): QueryState<Pages<T>> {
-  const key = document + JSON.stringify(variables);
+/** Fifty a page: a list to choose from holds a thousand. */
+export const CHOICE_PAGES = 20;
+
+/** Reads a connection page by page, at most `most` of them, and keeps the last answer while it asks again. `null` asks nothing. */
+export function usePages<T>(document: string | null, variables: Record<string, unknown>, pick: (data: Record<string, Page<T>>) => Page<T> | undefined, most: number, everyMs?: number): QueryState<Pages<T>> {
+  const key = (document ?? "") + JSON.stringify(variables);
   const [state, setState] = useState<{ key: string; data?: Pages<T>; error?: ApiError }>({ key });
+  const asks = document !== null;
   const [turn, setTurn] = useState(0);
   const resumes = useSignal(resumed);
   const asked = useRef({ document, variables, pick });
@@ -18,12 +23,14 @@ export function usePages<T>(document: string, variables: Record<string, unknown>
     asked.current = { document, variables, pick };
   });
   useEffect(() => {
+    if (!asks) return;
     const control = new AbortController();
     const read = async () => {
       const nodes: T[] = [];
       let after: string | null = null;
       for (let page = 0; page < most; page++) {
         const { document: text, variables: values, pick: choose } = asked.current;
+        if (text === null) break;
         const answer: Record<string, Page<T>> = await request(text, { ...values, after }, control.signal);
         const found = choose(answer);
         if (!found) break;
@@ -38,8 +45,7 @@ export function usePages<T>(document: string, variables: Record<string, unknown>
         (data) => { if (!control.signal.aborted) setState({ key, data }); },
         (cause: unknown) => {
           if (control.signal.aborted) return;
-          const error = cause instanceof ApiError ? cause : new ApiError("internal", String(cause), false);
-          setState((before) => ({ key, ...(before.key === key && before.data ? { data: before.data } : {}), error }));
+          setState((before) => ({ key, ...(before.key === key && before.data ? { data: before.data } : {}), error: asApiError(cause) }));
         },
       );
     };
@@ -49,8 +55,8 @@ export function usePages<T>(document: string, variables: Record<string, unknown>
       control.abort();
       clearInterval(timer);
     };
-  }, [key, turn, resumes, everyMs, most]);
+  }, [key, asks, turn, resumes, everyMs, most]);
   const current = state.key === key;
   const data = current ? state.data : undefined;
-  return { data, error: current ? state.error : undefined, loading: data === undefined, reload: () => setTurn((n) => n + 1) };
+  return { data, error: current ? state.error : undefined, loading: asks && data === undefined, reload: () => setTurn((n) => n + 1) };
 }

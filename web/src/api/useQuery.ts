@@ -1,47 +1,56 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { createRequest } from "@urql/core";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useQuery as useUrqlQuery } from "urql";
 import { useSignal } from "../lib/signal";
-import { ApiError, request } from "./request";
+import { isKept } from "./cache";
+import type { Context } from "./client";
+import { ApiError, apiErrorOf } from "./error";
 import { resumed } from "./socket";
 
 export interface QueryState<T> { data: T | undefined; error: ApiError | undefined; loading: boolean; reload: () => void }
+interface Options {
+  /** Asks again so often, while the tab is in sight. */
+  everyMs?: number;
+  /** Shows the answer to the question before until this one is answered: a window of time that moves on is no other picture. */
+  moves?: boolean;
+  /** Asks again when it changes: what the answer says has moved on. */
+  turn?: string | number;
+}
+
+const NOTHING = "query Nothing { server { version } }";
 
 /** Asks, keeps the last answer while it asks again, and asks again when the link has come back. `null` asks nothing. */
-export function useQuery<T>(document: string | null, variables: Record<string, unknown> = {}, everyMs?: number): QueryState<T> {
-  const key = document === null ? null : document + JSON.stringify(variables);
-  const [state, setState] = useState<{ key: string | null; data?: T; error?: ApiError; loading: boolean }>({ key, loading: key !== null });
-  const [turn, setTurn] = useState(0);
+export function useQuery<T>(document: string | null, variables: Record<string, unknown> = {}, { everyMs, moves = false, turn = 0 }: Options = {}): QueryState<T> {
+  const context = useMemo<Context>(() => (document !== null && isKept(document) ? { keep: true, requestPolicy: "cache-and-network" } : { requestPolicy: "network-only" }), [document]);
+  const [state, ask] = useUrqlQuery<T>({ query: document ?? NOTHING, variables, pause: document === null, context });
+  const key = document === null ? null : createRequest(document, variables).key;
+  const [last, setLast] = useState<{ key: number; data: T } | null>(null);
+  // The hook still holds the answer to the question before, until the new one is answered.
+  const answered = key !== null && state.operation?.key === key;
+  // An answer with an error in it is no answer: what it holds may have holes.
+  const fresh = answered && !state.error && state.data !== undefined && state.data !== null ? state.data : undefined;
+  if (key !== null && fresh !== undefined && (last?.key !== key || last.data !== fresh)) setLast({ key, data: fresh });
+
   const resumes = useSignal(resumed);
-  const asked = useRef({ document, variables });
+  const reload = useCallback(() => {
+    if (document !== null) ask({ requestPolicy: "network-only" });
+  }, [ask, document]);
+  const asked = useRef({ turn, resumes });
   useEffect(() => {
-    asked.current = { document, variables };
-  });
+    if (asked.current.turn === turn && asked.current.resumes === resumes) return;
+    asked.current = { turn, resumes };
+    reload();
+  }, [turn, resumes, reload]);
   useEffect(() => {
-    if (key === null) return;
-    const control = new AbortController();
-    const ask = () => {
-      const { document: text, variables: values } = asked.current;
-      if (text === null) return;
-      request<T>(text, values, control.signal).then(
-        (data) => { if (!control.signal.aborted) setState({ key, data, loading: false }); },
-        (cause: unknown) => {
-          if (control.signal.aborted) return;
-          const error = cause instanceof ApiError ? cause : new ApiError("internal", String(cause), false);
-          setState((before) => ({ key, data: before.key === key ? before.data : undefined, error, loading: false }));
-        },
-      );
-    };
-    ask();
-    const timer = everyMs === undefined ? undefined : setInterval(() => { if (!tabHidden()) ask(); }, everyMs);
-    return () => {
-      control.abort();
-      clearInterval(timer);
-    };
-  }, [key, turn, resumes, everyMs]);
-  const reload = useCallback(() => setTurn((n) => n + 1), []);
-  const current = state.key === key;
-  return { data: current ? state.data : undefined, error: current ? state.error : undefined, loading: key !== null && (!current || state.loading), reload };
+    if (everyMs === undefined) return;
+    const timer = setInterval(() => { if (!globalThis.document.hidden) reload(); }, everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs, reload]);
+
+  const data = fresh ?? (last !== null && (last.key === key || moves) ? last.data : undefined);
+  const failure = answered && !state.fetching ? state.error : undefined;
+  const error = useMemo(() => (failure ? apiErrorOf(failure) : undefined), [failure]);
+  return { data, error, loading: key !== null && data === undefined && error === undefined, reload };
 }
 
-function tabHidden(): boolean {
-  return globalThis.document?.hidden ?? false;
-}
+export { ApiError };

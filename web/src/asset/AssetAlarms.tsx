@@ -1,5 +1,7 @@
 import { useTranslation } from "react-i18next";
 import { byUrgency } from "../alarms/order";
+import { titled, titles } from "../alarms/titles";
+import { useSignal } from "../lib/signal";
 import { alarmName, stateWords, valueAgainstLimit } from "../alarms/words";
 import { documents } from "../api/request";
 import type { Alarm, JournalEntry } from "../api/types";
@@ -15,6 +17,7 @@ import { Asked, Section } from "../parts/Panel";
 export function AssetAlarms({ thing, own }: { thing: string; own: readonly Alarm[] }) {
   const { t } = useTranslation();
   const language = useLanguage();
+  const known = useSignal(titles);
   const journal = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(documents.journal, { thing, first: 100 });
   return (
     <div className="asset-main page-pad">
@@ -39,7 +42,7 @@ export function AssetAlarms({ thing, own }: { thing: string; own: readonly Alarm
               <thead><tr><th scope="col">{t("trend.time")}</th><th scope="col">{t("alarms.priority")}</th><th scope="col">{t("asset.what")}</th><th scope="col">{t("alarms.message")}</th><th scope="col">{t("asset.who")}</th></tr></thead>
               <tbody>
                 {alarmJournal.nodes.map((entry) => (
-                  <tr key={entry.cursor}><td>{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</td><td>{entry.priority}</td><td>{t(`journal.${entry.kind}`)}</td><td>{entry.message}</td><td>{[entry.who, entry.text].filter(Boolean).join(", ")}</td></tr>
+                  <tr key={entry.cursor}><td>{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</td><td>{entry.priority}</td><td>{t(`journal.${entry.kind}`)}</td><td>{titled(entry.message, thing, known)}</td><td>{[entry.who, entry.text].filter(Boolean).join(", ")}</td></tr>
                 ))}
               </tbody>
             </table>

@@ -1,8 +1,9 @@
 import { useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { acknowledge } from "../alarms/actions";
-import { isActive, isUnacknowledged, worstOf } from "../alarms/order";
+import { alarmsOf, isActive, isUnacknowledged, worstOf } from "../alarms/order";
 import { book } from "../alarms/store";
+import { titled, titles } from "../alarms/titles";
 import { alarmName, valueAgainstLimit } from "../alarms/words";
 import { documents } from "../api/request";
 import type { EdgeDevice, HistoryEntry, JournalEntry, Model, Series, ThingRow } from "../api/types";
@@ -21,6 +22,7 @@ import { AlarmGlyph } from "../parts/AlarmGlyph";
 import { Button } from "../parts/Button";
 import { Choice } from "../parts/Choice";
 import { Empty, Failed, Loading } from "../parts/Panel";
+import { type View, ViewList, ViewPanel, Views } from "../parts/Views";
 import { useTitle, useTrail } from "../shell/trail";
 import "../styles/asset.css";
 import { LaneStack, type StackLane } from "../trend/LaneStack";
@@ -51,35 +53,32 @@ export default function AssetPage({ id }: { id: string }) {
 
 function Asset({ thing, reload }: { thing: AssetThing; reload: () => void }) {
   const { t } = useTranslation();
-  const [tab, setTab] = useQueryValue("tab", "now");
+  const [wantedTab, setTab] = useQueryValue("tab", "now");
+  const tab: AssetTab = wantedTab === "alarms" || wantedTab === "config" ? wantedTab : "now";
   const [range, setRange] = useQueryValue("range", "1h");
   const [paused, setPaused] = useState(false);
   const { alarms } = useSignal(book);
-  const own = useMemo(() => [...alarms.values()].filter((alarm) => alarm.thing?.id === thing.id), [alarms, thing.id]);
-  const tabs = [{ id: "now" as const, label: t("asset.now") }, { id: "alarms" as const, label: t("asset.alarms"), count: own.filter(isActive).length }, { id: "config" as const, label: t("asset.config") }];
+  const own = alarmsOf(alarms, thing.id);
+  const tabs: View<AssetTab>[] = [{ id: "now", label: t("asset.now") }, { id: "alarms", label: t("asset.alarms"), count: own.filter(isActive).length }, { id: "config", label: t("asset.config"), count: `r${String(thing.revision)}` }];
   return (
     <div className="asset">
       <AssetHead thing={thing} />
-      <div className="asset-tabs">
-        <div className="tabs" role="tablist" aria-label={t("asset.views")}>
-          {tabs.map((one) => (
-            <button key={one.id} type="button" role="tab" aria-selected={tab === one.id} onClick={() => setTab(one.id)} className="tab">
-              {one.label}{one.id === "config" ? <span className="count">r{String(thing.revision)}</span> : one.count !== undefined && <span className="count">{one.count}</span>}
-            </button>
-          ))}
+      <Views value={tab} onChange={setTab}>
+        <div className="asset-tabs">
+          <ViewList label={t("asset.views")} views={tabs} />
+          {tab === "now" && (
+            <span className="toolbar-right">
+              <Choice label={t("asset.range")} value={rangeOf(range)} onChange={setRange} options={RANGE_IDS.map((one) => ({ id: one, label: t(`range.${one}`) }))} />
+              <Button keyCap="P" aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? t("asset.resume") : t("asset.pause")}</Button>
+            </span>
+          )}
         </div>
-        {tab === "now" && (
-          <span className="toolbar-right">
-            <Choice label={t("asset.range")} value={rangeOf(range)} onChange={setRange} options={RANGE_IDS.map((one) => ({ id: one, label: t(`range.${one}`) }))} />
-            <Button keyCap="P" aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? t("asset.resume") : t("asset.pause")}</Button>
-          </span>
-        )}
-      </div>
-      <div className="asset-columns" role="tabpanel" aria-label={tabs.find((one) => one.id === (tab as AssetTab))?.label}>
-        {tab === "config" ? <div className="asset-main page-pad"><HistoryPanel entity="THING" id={thing.id} revision={thing.revision} onChanged={reload} /></div>
-          : tab === "alarms" ? <AssetAlarms thing={thing.id} own={own} />
-          : <Now thing={thing} rangeMs={RANGES[rangeOf(range)]} paused={paused} onPause={() => setPaused(!paused)} />}
-      </div>
+        <ViewPanel of={tab} className="asset-columns">
+          {tab === "config" ? <div className="asset-main page-pad"><HistoryPanel entity="THING" id={thing.id} revision={thing.revision} onChanged={reload} /></div>
+            : tab === "alarms" ? <AssetAlarms thing={thing.id} own={own} />
+            : <Now thing={thing} rangeMs={RANGES[rangeOf(range)]} paused={paused} onPause={() => setPaused(!paused)} />}
+        </ViewPanel>
+      </Views>
     </div>
   );
 }
@@ -90,9 +89,9 @@ function AssetHead({ thing }: { thing: AssetThing }) {
   const now = useNow(1000);
   const { alarms } = useSignal(book);
   const who = useSignal(session);
-  const worst = useMemo(() => worstOf(alarms.values(), thing.id), [alarms, thing.id]);
+  const worst = useMemo(() => worstOf(alarmsOf(alarms, thing.id), thing.id), [alarms, thing.id]);
   const { title, area } = describe(thing.metadata);
-  const waiting = [...alarms.values()].filter((alarm) => alarm.thing?.id === thing.id && isUnacknowledged(alarm));
+  const waiting = alarmsOf(alarms, thing.id).filter(isUnacknowledged);
   return (
     <header className="asset-head">
       {worst && <AlarmGlyph priority={worst.priority} state={worst.state} alarmClass={worst.class} size={36} label={alarmName(worst, t)} />}
@@ -115,14 +114,16 @@ function Now({ thing, rangeMs, paused, onPause }: { thing: AssetThing; rangeMs: 
   const { t } = useTranslation();
   const { alarms } = useSignal(book);
   const [wanted] = useQueryValue("series", "");
-  const own = useMemo(() => [...alarms.values()].filter((alarm) => alarm.thing?.id === thing.id), [alarms, thing.id]);
+  const own = alarmsOf(alarms, thing.id);
   const from = useMemo(() => new Date(Math.floor((serverNow() - rangeMs) / 60_000) * 60_000).toISOString(), [rangeMs]);
   // Each change of an alarm of this thing is a new line of its journal.
   const turn = own.reduce((sum, alarm) => sum + Number(alarm.revision), own.length);
-  const journal = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(`${documents.journal} # ${turn}`, { thing: thing.id, from, first: 200 });
+  const journal = useQuery<{ alarmJournal: { nodes: JournalEntry[] } }>(documents.journal, { thing: thing.id, from, first: 200 }, { turn, moves: true });
   const changes = usePages<HistoryEntry>(documents.history, { entity: "THING", id: thing.id }, (data) => data.history, 10);
   const lanes = useMemo(() => lanesOf(thing, own, wanted, t), [thing, own, wanted, t]);
-  const entries = journal.data?.alarmJournal.nodes ?? [];
+  const known = useSignal(titles);
+  const nodes = journal.data?.alarmJournal.nodes;
+  const entries = useMemo(() => (nodes ?? []).map((entry) => ({ ...entry, message: titled(entry.message, thing.id, known) })), [nodes, thing.id, known]);
   const predictive = useMemo(() => new Set(own.filter((alarm) => alarm.class === "PREDICTIVE").map((alarm) => alarm.id)), [own]);
   const byId = useMemo(() => new Map(own.map((alarm) => [alarm.id, alarm])), [own]);
   const flags = flagsOf(entries, changes.data?.nodes ?? [], thing.edgeDevice?.lastBootstrap ?? null, t);
@@ -138,7 +139,7 @@ function Now({ thing, rangeMs, paused, onPause }: { thing: AssetThing; rangeMs: 
           )} />
         )}
       </div>
-      <AssetSide thing={thing} own={own} entries={entries} changes={changes.data?.nodes ?? []} />
+      <AssetSide thing={thing} own={own} journal={{ error: journal.error ?? changes.error, loading: journal.loading || changes.loading, reload: () => { journal.reload(); changes.reload(); } }} entries={entries} changes={changes.data?.nodes ?? []} />
     </>
   );
 }

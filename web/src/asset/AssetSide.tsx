@@ -1,18 +1,21 @@
 import { useTranslation } from "react-i18next";
 import { Contributions } from "../alarms/Contributions";
 import { isActive } from "../alarms/order";
+import type { QueryState } from "../api/useQuery";
 import type { Alarm, HistoryEntry, JournalEntry } from "../api/types";
 import { historySentence } from "../history/words";
 import { useLanguage } from "../i18n/useLanguage";
 import { serverNow, useNow, zone } from "../lib/clock";
 import { formatAge, formatNumber, formatStamp } from "../lib/format";
 import { Link } from "../lib/router";
-import { Section } from "../parts/Panel";
+import { Failed, Loading, Section } from "../parts/Panel";
 import type { AssetThing } from "./AssetPage";
 
 const SHOWN_EVENTS = 12;
 
-export function AssetSide({ thing, own, entries, changes }: { thing: AssetThing; own: readonly Alarm[]; entries: readonly JournalEntry[]; changes: readonly HistoryEntry[] }) {
+interface EventsProps { thing: AssetThing; journal: Pick<QueryState<unknown>, "error" | "loading" | "reload">; entries: readonly JournalEntry[]; changes: readonly HistoryEntry[] }
+
+export function AssetSide({ thing, own, journal, entries, changes }: EventsProps & { own: readonly Alarm[] }) {
   const { t } = useTranslation();
   const predicted = own.filter((alarm) => alarm.class === "PREDICTIVE" && isActive(alarm)).find((alarm) => alarm.contributions.length > 0);
   const todo = own.filter(isActive).find((alarm) => alarm.action !== "");
@@ -21,7 +24,7 @@ export function AssetSide({ thing, own, entries, changes }: { thing: AssetThing;
       {predicted && <Contributions alarm={predicted} title={t("asset.contributions")} />}
       {todo && <Section title={t("alarm.do")}><p className="steps">{todo.action}</p>{todo.consequence && <p className="quiet">{todo.consequence}</p>}</Section>}
       <Models thing={thing} />
-      <Events entries={entries} changes={changes} />
+      <Events journal={journal} entries={entries} changes={changes} />
       <Device thing={thing} />
     </aside>
   );
@@ -51,7 +54,7 @@ function Models({ thing }: { thing: AssetThing }) {
 }
 
 /** Journal and changes in one line of time, newest first. */
-function Events({ entries, changes }: { entries: readonly JournalEntry[]; changes: readonly HistoryEntry[] }) {
+function Events({ journal, entries, changes }: Omit<EventsProps, "thing">) {
   const { t } = useTranslation();
   const language = useLanguage();
   const all = [
@@ -60,7 +63,8 @@ function Events({ entries, changes }: { entries: readonly JournalEntry[]; change
   ].sort((a, b) => b.at - a.at).slice(0, SHOWN_EVENTS);
   return (
     <Section title={t("asset.events")} note={t("asset.newest")}>
-      {all.length === 0 ? <p className="quiet">{t("asset.noEvents")}</p> : (
+      {journal.error && <Failed what={t("asset.events")} error={journal.error} retry={journal.reload} />}
+      {all.length === 0 ? journal.loading ? <Loading /> : !journal.error && <p className="quiet">{t("asset.noEvents")}</p> : (
         <ul className="event-list with-letter">
           {all.map((event) => (
             <li key={event.key}>

@@ -3,8 +3,9 @@ import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import type { Channel, Retention } from "../api/types";
 import { Button } from "../parts/Button";
-import { SelectField, TextArea, TextField } from "../parts/Field";
+import { TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Select } from "../parts/Select";
 import { toast } from "../parts/toasts";
 import { Conflict } from "./Conflict";
 import { parseJson, showJson } from "./json";
@@ -12,8 +13,10 @@ import { useSubmit } from "./submit";
 
 const RETENTIONS: Retention[] = ["DAYS_7", "DAYS_30", "YEAR_1", "YEARS_5", "FOREVER"];
 
-export function ChannelForm({ channel, onClose, onSaved }: { channel?: Channel; onClose: () => void; onSaved: () => void }) {
+export function ChannelForm({ channel: given, onClose, onSaved }: { channel?: Channel; onClose: () => void; onSaved: () => void }) {
   const { t } = useTranslation();
+  // What the form was opened on: a newer revision behind it must be met as a conflict.
+  const [channel] = useState(given);
   const [name, setName] = useState(channel?.name ?? "");
   const [retention, setRetention] = useState<Retention>(channel?.retention ?? "YEAR_1");
   const [metadata, setMetadata] = useState(channel ? showJson(channel.metadata) : "");
@@ -36,7 +39,7 @@ export function ChannelForm({ channel, onClose, onSaved }: { channel?: Channel; 
     <ModalDialog title={channel ? t("fleet.editChannel", { name: channel.name }) : t("fleet.newChannel")} onClose={onClose}>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
-        <SelectField label={t("fleet.retention")} value={retention} onChange={(event) => setRetention(event.target.value as Retention)}>{RETENTIONS.map((id) => <option key={id} value={id}>{t(`retention.${id}`)}</option>)}</SelectField>
+        <Select label={t("fleet.retention")} value={retention} onChange={setRetention} options={RETENTIONS.map((id) => ({ id, label: t(`retention.${id}`) }))} />
         <TextArea label={t("form.metadata")} className="mono" rows={4} value={metadata} onChange={(event) => setMetadata(event.target.value)} error={parsed.ok ? null : parsed.reason} />
         {channel && <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} />}
         {submit.conflict && channel ? <Conflict entity="CHANNEL" id={channel.id} since={channel.revision} mine={JSON.parse(JSON.stringify(common))} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}

@@ -3,6 +3,7 @@ import type { EdgeDevice } from "../api/types";
 import { useLanguage } from "../i18n/useLanguage";
 import { useNow } from "../lib/clock";
 import { formatAge } from "../lib/format";
+import { GridTable } from "../parts/GridTable";
 import { HatchSwatch } from "../parts/Hatch";
 import { deviceStep, deviceWord } from "./fleetState";
 
@@ -12,34 +13,26 @@ export function EdgeDeviceTable({ devices, opened, onOpen }: Props) {
   const { t } = useTranslation();
   const language = useLanguage();
   const now = useNow(2000);
+  const stateOf = (device: EdgeDevice) => {
+    const word = deviceWord(device);
+    return <><StateStrip step={deviceStep(device)} /> {word === "offline" ? <b>{t("fleet.offline")}</b> : t(`fleet.${word}`)}</>;
+  };
+  const seenOf = (device: EdgeDevice) => (device.lastSeen === null ? <span className="quiet">{t("fleet.never")}</span> : <>{!device.online && <HatchSwatch />} {formatAge(now - Date.parse(device.lastSeen), language)}</>);
+  const configOf = (device: EdgeDevice) => {
+    if (device.upToDate) return <span className="quiet">{t("fleet.inForce")}</span>;
+    if (Number(device.bootstraps) > 0) return <b>{t("fleet.fetched", { revision: String(device.fetchedRevision ?? "–") })}</b>;
+    return <span className="quiet">{t("fleet.waits")}</span>;
+  };
   return (
-    <table className="table fleet-table">
-      <caption className="hidden-text">{t("fleet.edgeDevices")}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{t("fleet.device")}</th><th scope="col">{t("fleet.externalId")}</th><th scope="col">{t("fleet.state")}</th><th scope="col" className="number">{t("fleet.lastSeen")}</th>
-          <th scope="col">{t("fleet.thing")}</th><th scope="col" className="number">{t("fleet.channels")}</th><th scope="col" className="number">{t("fleet.revision")}</th><th scope="col">{t("fleet.config")}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {devices.map((device) => {
-          const word = deviceWord(device);
-          const behind = !device.upToDate && Number(device.bootstraps) > 0;
-          return (
-            <tr key={device.id} className={device.id === opened ? "row-open" : ""} onClick={() => onOpen(device.id)}>
-              <th scope="row"><button type="button" className="row-button" aria-expanded={device.id === opened} onClick={(event) => { event.stopPropagation(); onOpen(device.id); }}>{device.name || device.externalId}</button></th>
-              <td className="mono">{device.externalId}</td>
-              <td><StateStrip step={deviceStep(device)} /> {word === "offline" ? <b>{t("fleet.offline")}</b> : t(`fleet.${word}`)}</td>
-              <td className="number">{device.lastSeen === null ? <span className="quiet">{t("fleet.never")}</span> : <>{!device.online && <HatchSwatch />} {formatAge(now - Date.parse(device.lastSeen), language)}</>}</td>
-              <td>{device.thing?.name ?? "–"}</td>
-              <td className="number">{device.channels.length}</td>
-              <td className="number">r{String(device.revision)}</td>
-              <td>{device.upToDate ? <span className="quiet">{t("fleet.inForce")}</span> : behind ? <b>{t("fleet.fetched", { revision: String(device.fetchedRevision ?? "–") })}</b> : <span className="quiet">{t("fleet.waits")}</span>}</td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+    <GridTable label={t("fleet.edgeDevices")} className="fleet-table" opened={opened} onOpen={onOpen}
+      columns={[
+        { id: "name", label: t("fleet.device") }, { id: "externalId", label: t("fleet.externalId"), className: "mono" }, { id: "state", label: t("fleet.state") }, { id: "seen", label: t("fleet.lastSeen"), number: true },
+        { id: "thing", label: t("fleet.thing") }, { id: "channels", label: t("fleet.channels"), number: true }, { id: "revision", label: t("fleet.revision"), number: true }, { id: "config", label: t("fleet.config") },
+      ]}
+      rows={devices.map((device) => ({
+        id: device.id, name: device.name || device.externalId,
+        cells: [device.name || device.externalId, device.externalId, stateOf(device), seenOf(device), device.thing?.name ?? "–", device.channels.length, `r${String(device.revision)}`, configOf(device)],
+      }))} />
   );
 }
 

@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from "react";
+import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents } from "../api/request";
 import type { Channel, EdgeDevice, ThingRow, UnknownDevice } from "../api/types";
@@ -6,22 +6,26 @@ import { useQuery } from "../api/useQuery";
 import { useLanguage } from "../i18n/useLanguage";
 import { useNow } from "../lib/clock";
 import { formatAge, formatNumber } from "../lib/format";
+import { useKey } from "../lib/keys";
 import { useQueryValue } from "../lib/router";
 import { may, session } from "../lib/session";
 import { useSignal } from "../lib/signal";
-import { describe } from "../lib/things";
 import { Button } from "../parts/Button";
 import { Asked, Empty, Section } from "../parts/Panel";
+import { SearchBox } from "../parts/SearchBox";
+import { ViewList, ViewPanel, Views } from "../parts/Views";
 import { useTitle } from "../shell/trail";
 import "../styles/fleet.css";
 import { ChannelForm } from "./ChannelForm";
 import { EdgeDeviceForm } from "./EdgeDeviceForm";
 import { EdgeDeviceTable } from "./EdgeDevices";
 import { ChannelDrawer, EdgeDrawer, ThingDrawer } from "./FleetDrawers";
+import { ChannelTable, ThingTable } from "./FleetTables";
 import { deviceWord, type DeviceWord } from "./fleetState";
 import { ThingForm } from "./ThingForm";
 
-type FleetTab = "devices" | "things" | "channels";
+const TABS = ["devices", "things", "channels"] as const;
+type FleetTab = (typeof TABS)[number];
 interface Page<T> { nodes: T[]; total: number | string }
 const REFRESH_MS = 10_000;
 const WORDS: DeviceWord[] = ["online", "offline", "bootstrapped", "whitelisted", "new"];
@@ -30,58 +34,57 @@ const WORDS: DeviceWord[] = ["online", "offline", "bootstrapped", "whitelisted",
 export default function FleetPage() {
   const { t } = useTranslation();
   const who = useSignal(session);
-  const [tab, setTab] = useQueryValue("list", "devices");
+  const [list, setTab] = useQueryValue("list", "devices");
+  const tab = TABS.find((id) => id === list) ?? "devices";
+  const input = useRef<HTMLInputElement>(null);
   const [name, setName] = useQueryValue("name", "");
   const [opened, setOpened] = useQueryValue("open", "");
   const [form, setForm] = useState<{ claim?: string } | null>(null);
   const filter = name === "" ? {} : { name };
-  const devices = useQuery<{ edgeDevices: Page<EdgeDevice> }>(documents.edgeDevices, filter, REFRESH_MS);
-  const things = useQuery<{ things: Page<ThingRow> }>(documents.things, filter, REFRESH_MS);
-  const channels = useQuery<{ channels: Page<Channel> }>(documents.channels, filter, REFRESH_MS);
-  const unknown = useQuery<{ unknownDevices: Page<UnknownDevice> }>(documents.unknownDevices, {}, REFRESH_MS);
+  const devices = useQuery<{ edgeDevices: Page<EdgeDevice> }>(documents.edgeDevices, filter, { everyMs: REFRESH_MS });
+  const things = useQuery<{ things: Page<ThingRow> }>(documents.things, filter, { everyMs: REFRESH_MS });
+  const channels = useQuery<{ channels: Page<Channel> }>(documents.channels, filter, { everyMs: REFRESH_MS });
+  const unknown = useQuery<{ unknownDevices: Page<UnknownDevice> }>(documents.unknownDevices, {}, { everyMs: REFRESH_MS });
   useTitle(t("nav.fleet"));
   const reload = () => [devices, things, channels, unknown].forEach((query) => query.reload());
   const refused = may("configure", who?.role) ? null : t("right.configure");
-  const open = (id: string) => setOpened(id === opened ? "" : id);
+  useKey("F", t("keys.filter"), () => input.current?.focus());
   const counts: Record<FleetTab, number | string | undefined> = { devices: devices.data?.edgeDevices.total, things: things.data?.things.total, channels: channels.data?.channels.total };
   const device = devices.data?.edgeDevices.nodes.find((one) => one.id === opened);
   const thing = things.data?.things.nodes.find((one) => one.id === opened);
   const channel = channels.data?.channels.nodes.find((one) => one.id === opened);
   const close = () => setOpened("");
   return (
-    <div className="fleet">
+    <div className="fleet"><Views value={tab} onChange={setTab}>
       <div className="page-bar">
         <h1>{t("nav.fleet")}</h1>
-        <div className="tabs" role="tablist" aria-label={t("nav.fleet")}>
-          {(["devices", "things", "channels"] as const).map((id) => (
-            <button key={id} type="button" role="tab" className="tab" aria-selected={tab === id} onClick={() => { setTab(id); }}>{t(`fleet.tab.${id}`)}<span className="count">{counts[id]}</span></button>
-          ))}
-        </div>
+        <ViewList label={t("nav.fleet")} views={TABS.map((id) => ({ id, label: t(`fleet.tab.${id}`), count: counts[id] }))} />
         <span className="toolbar-right">
-          <input type="search" className="filter-input" aria-label={t("fleet.filter")} placeholder={t("fleet.filter")} value={name} onChange={(event) => setName(event.target.value)} />
-          <Button kind="primary" unavailable={refused} onClick={() => setForm({})}>+ {t(`fleet.make.${tab as FleetTab}`)}</Button>
+          <SearchBox label={t("fleet.filter")} keyCap="F" value={name} onChange={setName} inputRef={input} />
+          <Button kind="primary" unavailable={refused} onClick={() => setForm({})}>+ {t(`fleet.make.${tab}`)}</Button>
         </span>
       </div>
-      <div className="fleet-body">
+      <ViewPanel of={tab} className="fleet-body">
         <div className="fleet-list">
           {tab === "devices" && (
             <Asked query={devices} what={t("fleet.edgeDevices")}>
               {({ edgeDevices }) => (
                 <>
                   <StateCounts devices={edgeDevices.nodes} />
-                  {edgeDevices.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noDevice")} /> : <EdgeDeviceTable devices={edgeDevices.nodes} opened={opened} onOpen={open} />}
+                  {edgeDevices.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noDevice")} /> : <EdgeDeviceTable devices={edgeDevices.nodes} opened={opened} onOpen={setOpened} />}
                   <Unknown query={unknown} onClaim={(id) => setForm({ claim: id })} refused={refused} />
                 </>
               )}
             </Asked>
           )}
-          {tab === "things" && <Asked query={things} what={t("fleet.tab.things")}>{({ things: page }) => (page.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noThing")} /> : <ThingTable things={page.nodes} opened={opened} onOpen={open} />)}</Asked>}
-          {tab === "channels" && <Asked query={channels} what={t("fleet.tab.channels")}>{({ channels: page }) => (page.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noChannel")} /> : <ChannelTable channels={page.nodes} opened={opened} onOpen={open} />)}</Asked>}
+          {tab === "things" && <Asked query={things} what={t("fleet.tab.things")}>{({ things: page }) => (page.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noThing")} /> : <ThingTable things={page.nodes} opened={opened} onOpen={setOpened} />)}</Asked>}
+          {tab === "channels" && <Asked query={channels} what={t("fleet.tab.channels")}>{({ channels: page }) => (page.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noChannel")} /> : <ChannelTable channels={page.nodes} opened={opened} onOpen={setOpened} />)}</Asked>}
         </div>
         {tab === "devices" && device && <EdgeDrawer key={device.id} device={device} onClose={close} onChanged={reload} />}
         {tab === "things" && thing && <ThingDrawer key={thing.id} thing={thing} channels={channels.data?.channels.nodes ?? []} onClose={close} onChanged={reload} />}
         {tab === "channels" && channel && <ChannelDrawer key={channel.id} channel={channel} onClose={close} onChanged={reload} />}
-      </div>
+      </ViewPanel>
+      </Views>
       {form && tab === "devices" && <EdgeDeviceForm {...(form.claim ? { claim: form.claim } : {})} onClose={() => setForm(null)} onSaved={reload} />}
       {form && tab === "things" && <ThingForm onClose={() => setForm(null)} onSaved={reload} />}
       {form && tab === "channels" && <ChannelForm onClose={() => setForm(null)} onSaved={reload} />}
@@ -120,53 +123,5 @@ function Unknown({ query, onClaim, refused }: { query: ReturnType<typeof useQuer
         ))}
       </Asked>
     </Section>
-  );
-}
-
-interface TableProps { opened: string; onOpen: (id: string) => void }
-
-function Row({ id, name, opened, onOpen, children }: TableProps & { id: string; name: string; children: ReactNode }) {
-  return (
-    <tr className={id === opened ? "row-open" : ""} onClick={() => onOpen(id)}>
-      <th scope="row"><button type="button" className="row-button" aria-expanded={id === opened} onClick={(event) => { event.stopPropagation(); onOpen(id); }}>{name}</button></th>
-      {children}
-    </tr>
-  );
-}
-
-function ThingTable({ things, ...rest }: TableProps & { things: readonly ThingRow[] }) {
-  const { t } = useTranslation();
-  const language = useLanguage();
-  const now = useNow(2000);
-  return (
-    <table className="table fleet-table">
-      <caption className="hidden-text">{t("fleet.tab.things")}</caption>
-      <thead><tr><th scope="col">{t("fleet.thing")}</th><th scope="col">{t("fleet.title")}</th><th scope="col">{t("fleet.deviceType")}</th><th scope="col">{t("fleet.channels")}</th><th scope="col" className="number">{t("fleet.tags")}</th><th scope="col" className="number">{t("fleet.lastSeen")}</th><th scope="col" className="number">{t("fleet.revision")}</th></tr></thead>
-      <tbody>
-        {things.map((thing) => (
-          <Row key={thing.id} id={thing.id} name={thing.name} {...rest}>
-            <td>{describe(thing.metadata).title}</td><td>{thing.deviceType?.name ?? "–"}</td><td><span className="fit">{thing.channels.map((channel) => channel.name).join(", ") || "–"}</span></td>
-            <td className="number">{thing.tags.length}</td><td className="number">{thing.lastSeen ? formatAge(now - Date.parse(thing.lastSeen), language) : <span className="quiet">{t("fleet.never")}</span>}</td><td className="number">r{String(thing.revision)}</td>
-          </Row>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function ChannelTable({ channels, ...rest }: TableProps & { channels: readonly Channel[] }) {
-  const { t } = useTranslation();
-  return (
-    <table className="table fleet-table">
-      <caption className="hidden-text">{t("fleet.tab.channels")}</caption>
-      <thead><tr><th scope="col">{t("fleet.channel")}</th><th scope="col">{t("fleet.connected")}</th><th scope="col">{t("fleet.retention")}</th><th scope="col" className="number">{t("fleet.revision")}</th></tr></thead>
-      <tbody>
-        {channels.map((channel) => (
-          <Row key={channel.id} id={channel.id} name={channel.name} {...rest}>
-            <td><span className="fit">{channel.things.map((thing) => thing.name).join(", ") || "–"}</span></td><td>{t(`retention.${channel.retention}`)}</td><td className="number">r{String(channel.revision)}</td>
-          </Row>
-        ))}
-      </tbody>
-    </table>
   );
 }

@@ -2,10 +2,13 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import type { Channel, DeviceType, Tag, ThingRow } from "../api/types";
+import { CHOICE_PAGES, usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { Button } from "../parts/Button";
-import { SelectField, TextArea, TextField } from "../parts/Field";
+import { TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Failed } from "../parts/Panel";
+import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
 import { ChannelPicker } from "./ChannelPicker";
 import { Conflict } from "./Conflict";
@@ -16,8 +19,10 @@ import { TagEditor } from "./TagEditor";
 
 interface Props { thing?: ThingRow; onClose: () => void; onSaved: () => void }
 
-export function ThingForm({ thing, onClose, onSaved }: Props) {
+export function ThingForm({ thing: given, onClose, onSaved }: Props) {
   const { t } = useTranslation();
+  // What the form was opened on: a newer revision behind it must be met as a conflict.
+  const [thing] = useState(given);
   const [name, setName] = useState(thing?.name ?? "");
   const [metadata, setMetadata] = useState(thing ? showJson(thing.metadata) : "");
   const [deviceType, setDeviceType] = useState(thing?.deviceType?.id ?? "");
@@ -25,7 +30,7 @@ export function ThingForm({ thing, onClose, onSaved }: Props) {
   const [channels, setChannels] = useState<string[]>([]);
   const [note, setNote] = useState("");
   const [key, setKey] = useState<{ id: string; key: string } | null>(null);
-  const known = useQuery<{ channels: { nodes: Channel[] } }>(thing ? null : documents.channels, {});
+  const known = usePages<Channel>(thing ? null : documents.channels, {}, (data) => data.channels, CHOICE_PAGES);
   const types = useQuery<{ deviceTypes: { nodes: DeviceType[] } }>(documents.deviceTypes, {});
   const submit = useSubmit();
   const parsed = parseJson(metadata);
@@ -52,13 +57,12 @@ export function ThingForm({ thing, onClose, onSaved }: Props) {
     <ModalDialog title={thing ? t("fleet.editThing", { name: thing.name }) : t("fleet.newThing")} onClose={onClose} wide>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
-        <SelectField label={t("fleet.deviceType")} value={deviceType} onChange={(event) => setDeviceType(event.target.value)}>
-          <option value="">–</option>
-          {(types.data?.deviceTypes.nodes ?? []).map((type) => <option key={type.id} value={type.id}>{type.name}</option>)}
-        </SelectField>
+        {types.error && <Failed what={t("fleet.deviceType")} error={types.error} retry={types.reload} />}
+        {known.error && <Failed what={t("fleet.channels")} error={known.error} retry={known.reload} />}
+        <Select label={t("fleet.deviceType")} value={deviceType} onChange={setDeviceType} options={withNothing(types.data?.deviceTypes.nodes)} />
         <TextArea label={t("form.metadata")} className="mono" rows={4} value={metadata} onChange={(event) => setMetadata(event.target.value)} note={t("form.metadataNote")} error={parsed.ok ? null : parsed.reason} />
         <TagEditor tags={tags} onChange={setTags} />
-        {thing ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <ChannelPicker label={t("fleet.channels")} channels={known.data?.channels.nodes ?? []} value={channels} onChange={setChannels} />}
+        {thing ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <ChannelPicker label={t("fleet.channels")} channels={known.data?.nodes ?? []} value={channels} onChange={setChannels} />}
         {submit.conflict && thing ? <Conflict entity="THING" id={thing.id} since={thing.revision} mine={JSON.parse(JSON.stringify(common))} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
         <div className="dialog-actions">
           <Button onClick={onClose}>{t("dialog.cancel")}</Button>

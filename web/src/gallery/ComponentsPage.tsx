@@ -9,6 +9,7 @@ import { useTitle } from "../shell/trail";
 import "../styles/gallery.css";
 import "../styles/overview.css";
 import { GlyphTable, Simulated } from "./Glyphs";
+import { Inputs } from "./Inputs";
 import { LanguageTable, NumberTable, TypeScale } from "./Texts";
 import { Banners, Buttons, ChangeSample, PanelStates, Rows } from "./Pieces";
 import { ConditionSamples, IndicatorFigure, LaneSample, QualityTable } from "./Values";
@@ -34,7 +35,7 @@ export default function ComponentsPage() {
       <div className="gallery-columns">
         <div><GlyphTable /><Simulated /><TypeScale /><LanguageTable /><NumberTable /></div>
         <div><QualityTable /><IndicatorFigure /><ConditionSamples /><ChangeSample /><Banners /></div>
-        <div><LaneSample /><Buttons /><Rows /><PanelStates /></div>
+        <div><LaneSample /><Buttons /><Inputs /><Rows /><PanelStates /></div>
       </div>
     </div>
   );

@@ -13,6 +13,7 @@ import { Button } from "../parts/Button";
 import { ChangeList } from "../parts/Diff";
 import { ModalDialog } from "../parts/ModalDialog";
 import { Asked, Section } from "../parts/Panel";
+import { Select } from "../parts/Select";
 import { toast } from "../parts/toasts";
 import { typeWords } from "./words";
 
@@ -55,10 +56,7 @@ export function HistoryPanel({ entity, id, revision, onChanged }: Props) {
 
 function RevisionSelect({ label, revisions, value, onChange }: { label: string; revisions: readonly string[]; value: string; onChange: (next: string) => void }) {
   return (
-    <select className="revision-select" aria-label={label} value={value} onChange={(event) => onChange(event.target.value)}>
-      {!revisions.includes(value) && <option value={value}>r{value}</option>}
-      {revisions.map((revision) => <option key={revision} value={revision}>r{revision}</option>)}
-    </select>
+    <Select label={label} labelHidden value={value} onChange={onChange} options={(revisions.includes(value) ? revisions : [value, ...revisions]).map((id) => ({ id, label: `r${id}` }))} />
   );
 }
 

@@ -1,3 +1,4 @@
+import { flushSync } from "react-dom";
 import { signal } from "./signal";
 
 const media = typeof matchMedia === "undefined" ? null : matchMedia("print");
@@ -5,4 +6,5 @@ const media = typeof matchMedia === "undefined" ? null : matchMedia("print");
 /** Whether the page is being laid out for paper: all rows are drawn then, in the palette of daylight. */
 export const printing = signal(media?.matches ?? false);
 
-media?.addEventListener("change", () => printing.set(media.matches));
+// At once: the picture for the paper is taken before another frame is drawn.
+media?.addEventListener("change", () => flushSync(() => printing.set(media.matches)));

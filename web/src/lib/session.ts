@@ -11,10 +11,11 @@ const WRITERS: Record<Action, Role[]> = {
   shelveP1: ["SUPERVISOR", "ENGINEER", "ADMINISTRATOR"],
   outOfService: ["MAINTAINER", "SUPERVISOR", "ENGINEER", "ADMINISTRATOR"],
   configure: ["ENGINEER", "ADMINISTRATOR"],
+  users: ["ADMINISTRATOR"],
   models: ["DATA_SCIENTIST", "ENGINEER", "ADMINISTRATOR"],
 };
 
-export type Action = "acknowledge" | "shelveP1" | "outOfService" | "configure" | "models";
+export type Action = "acknowledge" | "shelveP1" | "outOfService" | "configure" | "models" | "users";
 
 /** What the desk offers; the server decides. */
 export function may(action: Action, role: Role | undefined): boolean {

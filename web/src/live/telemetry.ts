@@ -1,5 +1,4 @@
-import { documents } from "../api/request";
-import { subscribe } from "../api/socket";
+import { documents, subscribe } from "../api/request";
 import type { Sample, TelemetryFrame } from "../api/types";
 
 /** The newest sample of a series. `q`: 192 good, 64 uncertain, 0 bad. */
@@ -11,7 +10,11 @@ const MAX_HZ = 4;
 const watchers = new Map<string, Set<Watcher>>();
 const readings = new Map<string, Reading>();
 let open: { key: string; stop: () => void } | null = null;
-let planned = false;
+/** Parts that come and go, as rows do under a quick scroll, are waited for, but not for ever. */
+const QUIET_MS = 60;
+const LONGEST_WAIT_MS = 500;
+let planned: ReturnType<typeof setTimeout> | undefined;
+let plannedAt = 0;
 
 /** Hears each new sample of a series while it is watched. All watched series of a page share one subscription. */
 export function watch(series: string, watcher: Watcher): () => void {
@@ -55,12 +58,13 @@ function offer(series: string, reading: Reading): void {
 
 // Parts mount one by one; the subscription is opened once for all that one turn of the page asked for.
 function plan(): void {
-  if (planned) return;
-  planned = true;
-  setTimeout(() => {
-    planned = false;
+  const now = Date.now();
+  if (planned === undefined) plannedAt = now;
+  clearTimeout(planned);
+  planned = setTimeout(() => {
+    planned = undefined;
     reopen([...watchers.keys()].sort().slice(0, MAX_SERIES));
-  }, 50);
+  }, Math.min(QUIET_MS, Math.max(0, plannedAt + LONGEST_WAIT_MS - now)));
 }
 
 function reopen(series: string[]): void {

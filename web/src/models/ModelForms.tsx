@@ -2,12 +2,16 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
 import type { Model, Series, ThingRow } from "../api/types";
+import { CHOICE_PAGES, usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { useSubmit } from "../fleet/submit";
 import { serverNow } from "../lib/clock";
 import { Button } from "../parts/Button";
-import { CheckField, SelectField, TextField } from "../parts/Field";
+import { CheckField, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
+import { Failed } from "../parts/Panel";
+import { NumberField } from "../parts/NumberField";
+import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
 
 const HOUR_MS = 3_600_000;
@@ -42,7 +46,7 @@ export function TrainForm({ model, onClose, onSaved }: { model: Model; onClose: 
         <p>{t("models.trainText")}</p>
         <TextField label={t("models.from")} type="datetime-local" required value={from} onChange={(event) => setFrom(event.target.value)} />
         <TextField label={t("models.to")} type="datetime-local" required value={to} onChange={(event) => setTo(event.target.value)} error={wrong ? t("models.wrongWindow") : null} />
-        <TextField label={t("models.seed")} type="number" min="0" value={seed} onChange={(event) => setSeed(event.target.value)} />
+        <NumberField label={t("models.seed")} whole required min={0} value={seed} onChange={setSeed} />
         <CheckField label={t("models.promoteAfter")} checked={promote} onChange={(event) => setPromote(event.target.checked)} />
         {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
         <div className="dialog-actions">
@@ -62,7 +66,7 @@ export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: 
   const [period, setPeriod] = useState("1");
   const [window, setWindow] = useState("60");
   const submit = useSubmit();
-  const things = useQuery<{ things: { nodes: ThingRow[] } }>(documents.things, {});
+  const things = usePages<ThingRow>(documents.things, {}, (data) => data.things, CHOICE_PAGES);
   const series = useQuery<{ series: { nodes: Series[] } }>(thing ? documents.seriesOf : null, { thing });
   const numeric = (series.data?.series.nodes ?? []).filter((one) => one.channel && one.latest?.number !== null && !one.name.endsWith(".score"));
   const send = (event: FormEvent) => {
@@ -79,18 +83,17 @@ export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: 
     <ModalDialog title={t("models.new")} onClose={onClose}>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
-        <SelectField label={t("rules.thing")} required value={thing} onChange={(event) => { setThing(event.target.value); setSignals([]); }}>
-          <option value="">–</option>
-          {(things.data?.things.nodes ?? []).map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}
-        </SelectField>
+        {things.error && <Failed what={t("rules.thing")} error={things.error} retry={things.reload} />}
+        {series.error && <Failed what={t("models.signals")} error={series.error} retry={series.reload} />}
+        <Select label={t("rules.thing")} value={thing} onChange={(next) => { setThing(next); setSignals([]); }} options={withNothing(things.data?.nodes)} />
         {thing !== "" && (
           <fieldset className="picker"><legend>{t("models.signals")}</legend>
             {numeric.map((one) => <label key={one.id} className="check"><input type="checkbox" checked={signals.includes(one.id)} onChange={() => toggle(one.id)} /> {one.tag?.title ?? one.name}</label>)}
           </fieldset>
         )}
         <div className="form-pair">
-          <TextField label={t("models.period")} unit="s" inputMode="decimal" value={period} onChange={(event) => setPeriod(event.target.value)} />
-          <TextField label={t("models.window")} type="number" min="2" value={window} onChange={(event) => setWindow(event.target.value)} note={t("models.windowNote")} />
+          <NumberField label={t("models.period")} unit={t("unit.seconds")} required min={0.001} value={period} onChange={setPeriod} />
+          <NumberField label={t("models.window")} whole required min={2} value={window} onChange={setWindow} note={t("models.windowNote")} />
         </div>
         {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
         <div className="dialog-actions">

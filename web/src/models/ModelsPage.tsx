@@ -29,8 +29,8 @@ export default function ModelsPage({ id }: { id: string | undefined }) {
   const { t } = useTranslation();
   const who = useSignal(session);
   const [making, setMaking] = useState(false);
-  const query = useQuery<{ models: { nodes: Model[]; total: number } }>(documents.models, {}, REFRESH_MS);
-  const server = useQuery<{ server: { ml: { state: string; reason: string | null } } }>(documents.server, {}, REFRESH_MS);
+  const query = useQuery<{ models: { nodes: Model[]; total: number } }>(documents.models, {}, { everyMs: REFRESH_MS });
+  const server = useQuery<{ server: { ml: { state: string; reason: string | null } } }>(documents.server, {}, { everyMs: REFRESH_MS });
   const models = query.data?.models.nodes ?? [];
   const model = models.find((one) => one.id === id) ?? models[0];
   useTitle(t("nav.models"));

@@ -1,5 +1,7 @@
+import type { TFunction } from "i18next";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { alarmsOf } from "../alarms/order";
 import { book } from "../alarms/store";
 import { alarmName } from "../alarms/words";
 import { link } from "../api/socket";
@@ -50,7 +52,7 @@ export function AssetTable({ rows }: { rows: readonly AssetRow[] }) {
           const shown = folded ? group.filter(isAbnormal) : group;
           return (
             <tbody key={area}>
-              {area !== "" && <tr className="group-row"><th colSpan={6} scope="rowgroup"><b>{area}</b> <span className="quiet">{t("overview.areaCount", { normal: normal.length, count: group.length })}</span></th><Spare /></tr>}
+              {area !== "" && <tr className="group-row"><th colSpan={6} scope="rowgroup"><b>{area}</b> <span className="quiet">{countWords(normal.length, group.length, t)}</span></th><Spare /></tr>}
               {shown.map((row) => <Row key={row.thing.id} row={row} line={row.series ? lines.get(row.series.id) : undefined} decimals={decimals} />)}
               {folded && <tr><td colSpan={6}><button type="button" className="text-button" onClick={() => setOpen(new Set([...open, area]))}>{t("overview.folded", { count: normal.length })}</button></td><Spare /></tr>}
             </tbody>
@@ -70,11 +72,17 @@ function PhoneAssets({ rows, lines, decimals }: { rows: readonly AssetRow[]; lin
   const shown = open ? rows : rows.filter(isAbnormal);
   return (
     <>
-      <h2 className="phone-head">{t("overview.assets")} <span className="quiet">{t("overview.areaCount", { normal: normal.length, count: rows.length })}</span></h2>
+      <h2 className="phone-head">{t("overview.assets")} <span className="quiet">{countWords(normal.length, rows.length, t)}</span></h2>
       <table className="table asset-table"><caption className="hidden-text">{t("overview.assets")}</caption><tbody>{shown.map((row) => <Row key={row.thing.id} row={row} line={row.series ? lines.get(row.series.id) : undefined} decimals={decimals} />)}</tbody></table>
       {normal.length > 0 && <button type="button" className="phone-fold" aria-expanded={open} onClick={() => setOpen(!open)}>{t("overview.folded", { count: normal.length })}<Icon name="chevron" /></button>}
     </>
   );
+}
+
+function countWords(normal: number, count: number, t: TFunction): string {
+  if (count === 1) return t(normal === 1 ? "condition.normal" : "condition.abnormal");
+  if (normal === count) return t("overview.areaNormal", { count });
+  return normal === 0 ? t("overview.areaAbnormal", { count }) : t("overview.areaCount", { normal, count });
 }
 
 function Row({ row, line, decimals }: { row: AssetRow; line: Points | undefined; decimals: number }) {
@@ -83,7 +91,7 @@ function Row({ row, line, decimals }: { row: AssetRow; line: Points | undefined;
   const { state } = useSignal(link);
   const now = useNow(2000);
   const { thing, series, scale, alarm } = row;
-  const own = useMemo(() => [...alarms.values()].filter((one) => one.thing?.id === thing.id), [alarms, thing.id]);
+  const own = alarmsOf(alarms, thing.id);
   const shown = series ? shownAs(readingOf(series.id), now, staleAfter(series.tag?.expectedIntervalMs), state === "lost") : "none";
   const parts = conditionOf(own, shown, thing.models.length > 0, t);
   const abnormal = isAbnormal(row);

@@ -1,3 +1,4 @@
+import type { TFunction } from "i18next";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { book } from "../alarms/store";
@@ -32,7 +33,7 @@ export default function OverviewPage() {
   const who = useSignal(session);
   const { alarms } = useSignal(book);
   const things = usePages<OverviewThing>(documents.overview, {}, (data) => data.things, MOST_PAGES, REFRESH_MS);
-  const kpis = useQuery<{ alarmKpis: AlarmKpis }>(documents.kpis, useKpiWindow(24));
+  const kpis = useQuery<{ alarmKpis: AlarmKpis }>(documents.kpis, useKpiWindow(24), { moves: true });
   const nodes = things.data?.nodes;
   const rows = useMemo(() => {
     for (const thing of nodes ?? []) for (const series of thing.series.nodes) seed(series.id, series.latest);
@@ -48,11 +49,12 @@ export default function OverviewPage() {
           <h1>{who?.organisation}</h1>
           {nodes && rows.length > 0 && (
             <p className="lead-line">
-              {t("overview.normal", { normal: rows.length - abnormal.length, count: rows.length })}{abnormal.length > 0 && <>, {t("overview.abnormal", { count: abnormal.length })}</>}.
+              {statusSentence(rows.length, abnormal.length, t)}
               {worst?.thing && <> <b>{t("overview.first", { name: worst.thing.name })}</b></>}
             </p>
           )}
         </div>
+        {kpis.error && !kpis.data && <Failed what={t("kpi.title")} error={kpis.error} retry={kpis.reload} />}
         {kpis.data && (
           <dl className="kpis">
             <Kpi label={t("kpi.perTenMinutes")} value={formatNumber(kpis.data.alarmKpis.perTenMinutes, 1, language)} note={t("kpi.perTenTarget")} />
@@ -80,6 +82,14 @@ export default function OverviewPage() {
       </div>
     </div>
   );
+}
+
+/** One plain sentence: nobody counts "0 of 1". */
+function statusSentence(count: number, abnormal: number, t: TFunction): string {
+  if (count === 1) return t(abnormal === 0 ? "overview.oneNormal" : "overview.oneAbnormal");
+  if (abnormal === 0) return t("overview.allNormal", { count });
+  if (abnormal === count) return t("overview.allAbnormal", { count });
+  return t("overview.someAbnormal", { count: abnormal, all: count });
 }
 
 function Kpi({ label, value, note }: { label: string; value: string; note: string }) {

@@ -1,7 +1,7 @@
-import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import { tally } from "../alarms/order";
+import { tallyOf } from "../alarms/order";
 import { book } from "../alarms/store";
+import { titled } from "../alarms/titles";
 import { documents } from "../api/request";
 import { type AlarmKpis, type HistoryEntry, PRIORITIES } from "../api/types";
 import { useQuery } from "../api/useQuery";
@@ -23,7 +23,7 @@ export function RecentChanges() {
   const { t } = useTranslation();
   const language = useLanguage();
   const { from } = useKpiWindow(12);
-  const query = useQuery<{ audit: { nodes: HistoryEntry[] } }>(documents.audit, { from, first: 30 });
+  const query = useQuery<{ audit: { nodes: HistoryEntry[] } }>(documents.audit, { from, first: 30 }, { moves: true });
   return (
     <Section title={t("changes.title")} note={t("changes.note")}>
       <Asked query={query} what={t("changes.title")}>
@@ -59,8 +59,8 @@ export function BadActors({ kpis }: { kpis: AlarmKpis }) {
           <tbody>
             {actors.map((actor, index) => (
               <tr key={index}>
-                <th scope="row"><b>{actor.thing ? <Link className="row-link" to={`/assets/${actor.thing.id}`}>{actor.thing.name}</Link> : "–"}</b></th>
-                <td className="fit" title={actor.message}>{actor.message}</td>
+                <th scope="row"><b className="fit" title={actor.thing?.name}>{actor.thing ? <Link className="row-link" to={`/assets/${actor.thing.id}`}>{actor.thing.name}</Link> : "–"}</b></th>
+                <td className="fit" title={titled(actor.message, actor.thing?.id)}>{titled(actor.message, actor.thing?.id)}</td>
                 <td><svg className="bar" width="36" height="8" aria-hidden="true"><rect className="bar-value" width={(actor.count / most) * 36} height="8" /></svg></td>
                 <td className="number">{formatNumber(actor.count, 0, language)}</td>
               </tr>
@@ -77,7 +77,7 @@ export function AlarmTally({ kpis }: { kpis: AlarmKpis | undefined }) {
   const { t } = useTranslation();
   const language = useLanguage();
   const { alarms } = useSignal(book);
-  const counts = useMemo(() => tally(alarms.values()).priorities, [alarms]);
+  const counts = tallyOf(alarms).priorities;
   return (
     <Section title={t("tally.title")}>
       <table className="tally-table">

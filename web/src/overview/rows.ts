@@ -34,10 +34,15 @@ export function closestToLimit(series: readonly Series[]): { series: Series; sca
 
 /** Rows by area and name; they never change places by state, so that an eye finds them again. */
 export function assetRows(things: readonly OverviewThing[], alarms: Iterable<Alarm>): AssetRow[] {
-  const all = [...alarms];
+  const ofThing = new Map<string | undefined, Alarm[]>();
+  for (const alarm of alarms) {
+    const held = ofThing.get(alarm.thing?.id);
+    if (held) held.push(alarm);
+    else ofThing.set(alarm.thing?.id, [alarm]);
+  }
   return things.filter(isAsset).map((thing) => {
     const closest = closestToLimit(thing.series.nodes);
-    return { thing, ...describe(thing.metadata), alarm: worstOf(all, thing.id), series: closest?.series ?? null, scale: closest?.scale ?? null, limits: closest?.series.limits ?? [] };
+    return { thing, ...describe(thing.metadata), alarm: worstOf(ofThing.get(thing.id) ?? [], thing.id), series: closest?.series ?? null, scale: closest?.scale ?? null, limits: closest?.series.limits ?? [] };
   }).sort((a, b) => a.area.localeCompare(b.area) || a.thing.name.localeCompare(b.thing.name, undefined, { numeric: true }));
 }
 

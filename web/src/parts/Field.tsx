@@ -1,4 +1,4 @@
-import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes, useId } from "react";
+import { type InputHTMLAttributes, type ReactNode, type TextareaHTMLAttributes, useId } from "react";
 
 interface Frame { label: string; note?: string; unit?: string; error?: string | null }
 
@@ -30,15 +30,6 @@ export function TextArea({ label, note, error, ...rest }: Frame & TextareaHTMLAt
   return (
     <Labelled {...{ label, ...(note ? { note } : {}), ...(error ? { error } : {}) }} id={id}>
       <textarea id={id} rows={3} spellCheck={false} aria-describedby={note ? `${id}-note` : undefined} {...rest} />
-    </Labelled>
-  );
-}
-
-export function SelectField({ label, note, children, ...rest }: Frame & SelectHTMLAttributes<HTMLSelectElement>) {
-  const id = useId();
-  return (
-    <Labelled {...{ label, ...(note ? { note } : {}) }} id={id}>
-      <select id={id} {...rest}>{children}</select>
     </Labelled>
   );
 }

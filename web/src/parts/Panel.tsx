@@ -47,7 +47,11 @@ export function Empty({ text, action }: { text: string; action?: ReactNode }) {
 /** Says what failed and what still works. A missing right names the role that has it. */
 export function Failed({ what, error, retry }: { what: string; error: ApiError; retry: () => void }) {
   const { t } = useTranslation();
-  if (error.code === "forbidden" || error.code === "http_403") return <NoRight text={t("panel.noRight", { what })} />;
+  if (error.code === "forbidden" || error.code === "http_403") {
+    // The server names the least role that may: `the role engineer is needed`.
+    const role = /the role ([a-z ]+) is needed/.exec(error.message)?.[1]?.replaceAll(" ", "_").toUpperCase();
+    return <NoRight text={role ? t("panel.needsRole", { what, role: t(`role.${role}`).toLowerCase() }) : t("panel.noRight", { what })} />;
+  }
   return (
     <div className="panel-state" role="alert">
       <p>{t("panel.failed", { what, message: error.message })}</p>

@@ -13,6 +13,7 @@ import { Button } from "../parts/Button";
 import { Asked, Empty } from "../parts/Panel";
 import { LIMIT_LETTERS } from "../parts/scale";
 import { Remove } from "../fleet/FleetDrawers";
+import { ViewList, ViewPanel, Views } from "../parts/Views";
 import { useTitle, useTrail } from "../shell/trail";
 import "../styles/rules.css";
 import { RuleForm } from "./RuleForm";
@@ -81,7 +82,8 @@ function OneRule({ id, thing, onChanged }: { id: string; thing: string; onChange
   const isNew = id === "new";
   const query = useQuery<{ alarmRule: AlarmRule | null }>(isNew ? null : documents.rule, { id });
   const rule = query.data?.alarmRule ?? null;
-  const [tab, setTab] = useQueryValue("view", "form");
+  const [wantedTab, setTab] = useQueryValue("view", "form");
+  const tab = wantedTab === "history" ? "history" : "form";
   useTrail(rule?.name || rule?.message);
   const saved = (next: string) => {
     onChanged();
@@ -89,27 +91,24 @@ function OneRule({ id, thing, onChanged }: { id: string; thing: string; onChange
     if (isNew) navigate(`/rules/${next}`, { replace: true });
   };
   const refused = may("configure", who?.role) ? null : t("right.configure");
+  const content = isNew ? <RuleForm rule={null} thing={thing} onSaved={saved} onDiscard={() => navigate("/rules")} /> : (
+    <Asked query={query} what={t("nav.rules")}>
+      {({ alarmRule }) => (alarmRule === null ? <Empty text={t("rules.unknown")} /> : tab === "history"
+        ? <HistoryPanel key={String(alarmRule.revision)} entity="ALARM_RULE" id={alarmRule.id} revision={alarmRule.revision} onChanged={() => saved(alarmRule.id)} />
+        : <RuleForm key={alarmRule.id} rule={alarmRule} thing={thing} onSaved={saved} onDiscard={() => undefined} />)}
+    </Asked>
+  );
   return (
-    <div className="rules">
+    <div className="rules"><Views value={tab} onChange={setTab}>
       <div className="page-bar">
         <h1>{isNew ? t("rules.new") : rule?.name || rule?.message}</h1>
         {rule && <span className="quiet">{rule.deviceType ? t("rules.forType", { name: rule.deviceType.name }) : rule.thing?.name}, r{String(rule.revision)}</span>}
         {rule && (
-          <div className="tabs" role="tablist" aria-label={t("nav.rules")}>
-            {(["form", "history"] as const).map((one) => <button key={one} type="button" role="tab" className="tab" aria-selected={tab === one} onClick={() => setTab(one)}>{t(`rules.view.${one}`)}</button>)}
-          </div>
+          <ViewList label={t("nav.rules")} views={(["form", "history"] as const).map((one) => ({ id: one, label: t(`rules.view.${one}`) }))} />
         )}
         <span className="toolbar-right">{rule && <Remove document={documents.removeRule} id={rule.id} name={rule.name} revision={rule.revision} refused={refused} onDone={() => { onChanged(); navigate("/rules"); }} />}</span>
       </div>
-      <div className="page-scroll page-pad">
-        {isNew ? <RuleForm rule={null} thing={thing} onSaved={saved} onDiscard={() => navigate("/rules")} /> : (
-          <Asked query={query} what={t("nav.rules")}>
-            {({ alarmRule }) => (alarmRule === null ? <Empty text={t("rules.unknown")} /> : tab === "history"
-              ? <HistoryPanel key={String(alarmRule.revision)} entity="ALARM_RULE" id={alarmRule.id} revision={alarmRule.revision} onChanged={() => saved(alarmRule.id)} />
-              : <RuleForm key={String(alarmRule.revision)} rule={alarmRule} thing={thing} onSaved={saved} onDiscard={() => undefined} />)}
-          </Asked>
-        )}
-      </div>
-    </div>
+      {isNew || !rule ? <div className="page-scroll page-pad">{content}</div> : <ViewPanel of={tab} className="page-scroll page-pad">{content}</ViewPanel>}
+    </Views></div>
   );
 }

@@ -24,20 +24,22 @@ export function Announcer() {
       const text = entries.length === 1 ? t("announce.one", { digit: first.priority.slice(1), name: first.thing?.name ?? "", message: first.message }) : t("announce.many", { count: entries.length });
       setSpoken(urgent ? { assertive: text, polite: "" } : { assertive: "", polite: text });
     };
-    let seen = book.get().changes;
-    return book.subscribe(() => {
-      const { changes, last } = book.get();
-      if (changes === seen || !last) return;
-      seen = changes;
-      if (last.kind !== "activated" && last.kind !== "re_alarmed" && last.kind !== "escalated") return;
-      pending.current.push(last);
+    const stop = book.subscribe(() => {
+      const raised = book.get().heard.filter(({ kind }) => kind === "activated" || kind === "re_alarmed" || kind === "escalated");
+      if (raised.length === 0) return;
+      pending.current.push(...raised);
       timer ??= setTimeout(speak, Math.max(0, lastAt + MERGE_MS - Date.now()));
     });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
   }, [t]);
   return (
-    <>
+    // The mark keeps it in the accessibility tree while a dialog or a menu hides the rest of the page.
+    <div data-live-announcer="true">
       <div className="hidden-text" aria-live="assertive">{spoken.assertive}</div>
       <div className="hidden-text" aria-live="polite">{spoken.polite}</div>
-    </>
+    </div>
   );
 }

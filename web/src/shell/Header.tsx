@@ -1,6 +1,6 @@
-import { useMemo, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { tally } from "../alarms/order";
+import { type Tally, tallyOf } from "../alarms/order";
 import { book } from "../alarms/store";
 import { lastHeard, link } from "../api/socket";
 import { PRIORITIES } from "../api/types";
@@ -12,10 +12,11 @@ import { session } from "../lib/session";
 import { useSignal } from "../lib/signal";
 import { AbsentGlyph, AlarmGlyph, AsideMark } from "../parts/AlarmGlyph";
 import { Icon, Mark } from "../parts/Icon";
-import { Person } from "./Person";
 import { isHere, PLACES } from "./routes";
 import { Search } from "./Search";
 import { trail } from "./trail";
+
+const Person = lazy(() => import("./Person"));
 
 export function Header() {
   const { t } = useTranslation();
@@ -45,7 +46,7 @@ export function Header() {
         <b className="fit">{who?.email.split("@")[0]}</b>
         <span>{who && t(`role.${who.role}`)}</span>
       </button>
-      {person && <Person onClose={() => setPerson(false)} />}
+      {person && <Suspense><Person onClose={() => setPerson(false)} /></Suspense>}
     </header>
   );
 }
@@ -54,7 +55,7 @@ export function Header() {
 export function TallyStrip() {
   const { t } = useTranslation();
   const { alarms } = useSignal(book);
-  const counts = useMemo(() => tally(alarms.values()), [alarms]);
+  const counts = tallyOf(alarms);
   return (
     <Link to="/alarms" className="tally">
       <span className="hidden-text">{tallyWords(counts, t)}</span>
@@ -74,7 +75,7 @@ export function TallyStrip() {
   );
 }
 
-function tallyWords(counts: ReturnType<typeof tally>, t: ReturnType<typeof useTranslation>["t"]): string {
+function tallyWords(counts: Tally, t: ReturnType<typeof useTranslation>["t"]): string {
   const parts = PRIORITIES.map((priority) => t("tally.priority", { digit: priority.slice(1), ...counts.priorities[priority] }));
   return [...parts, t("tally.aside", counts.tabs)].join("; ");
 }

@@ -4,7 +4,7 @@ import { useSignal } from "../lib/signal";
 import { ModalDialog } from "../parts/ModalDialog";
 
 /** What each key does on this page, now. */
-export function KeyList({ onClose }: { onClose: () => void }) {
+export default function KeyList({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const keys = useSignal(bindings);
   const shown = new Map(keys.map((binding) => [binding.key, binding.label]));

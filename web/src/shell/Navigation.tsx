@@ -1,10 +1,11 @@
-import { useMemo } from "react";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
-import { tally } from "../alarms/order";
+import { tallyOf } from "../alarms/order";
 import { book } from "../alarms/store";
 import { Link, useAddress } from "../lib/router";
 import { changePreferences, preferences } from "../lib/preferences";
 import { useSignal } from "../lib/signal";
+import { usePhone } from "../lib/usePhone";
 import { Icon } from "../parts/Icon";
 import { PaletteSwitch } from "./PaletteSwitch";
 import { isHere, PLACES } from "./routes";
@@ -16,7 +17,7 @@ export function Navigation() {
   const { path } = useAddress();
   const { alarms } = useSignal(book);
   const { foldNavigation } = useSignal(preferences);
-  const unacknowledged = useMemo(() => tally(alarms.values()).unacknowledged, [alarms]);
+  const unacknowledged = tallyOf(alarms).unacknowledged;
   return (
     <nav className="navigation" aria-label={t("nav.label")} data-folded={foldNavigation || undefined}>
       {GROUPS.map((group) => (
@@ -47,20 +48,26 @@ export function Navigation() {
   );
 }
 
-/** The tab bar of a phone. */
+const TABS = 4;
+const MoreTab = lazy(() => import("./MoreTab"));
+
+/** The tab bar of a phone; what does not fit stands behind the last tab. */
 export function TabBar() {
   const { t } = useTranslation();
+  const phone = usePhone();
   const { path } = useAddress();
   const { alarms } = useSignal(book);
-  const unacknowledged = useMemo(() => tally(alarms.values()).unacknowledged, [alarms]);
+  const unacknowledged = tallyOf(alarms).unacknowledged;
+  if (!phone) return null;
   return (
     <nav className="tab-bar" aria-label={t("nav.label")}>
-      {PLACES.filter((place) => place.path !== "/components").map((place) => (
+      {PLACES.slice(0, TABS).map((place) => (
         <Link key={place.path} to={place.path} aria-current={isHere(place, path) ? "page" : undefined}>
           <span className="tab-icon"><Icon name={place.icon} size={22} />{place.path === "/alarms" && unacknowledged > 0 && <b>{unacknowledged}</b>}</span>
           {t(place.label)}
         </Link>
       ))}
+      <Suspense><MoreTab places={PLACES.slice(TABS)} /></Suspense>
     </nav>
   );
 }

@@ -1,3 +1,4 @@
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { closeSocket } from "../api/socket";
 import { send } from "../api/request";
@@ -12,8 +13,10 @@ import { CheckField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
 import { PaletteSwitch } from "./PaletteSwitch";
 
+const PasswordDialog = lazy(() => import("../users/PasswordDialog"));
+
 /** Who is at this desk, and what this person set for it. */
-export function Person({ onClose }: { onClose: () => void }) {
+export default function Person({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const language = useLanguage();
   const who = useSignal(session);
@@ -23,6 +26,7 @@ export function Person({ onClose }: { onClose: () => void }) {
     closeSocket();
     session.set(null);
   };
+  const [password, setPassword] = useState(false);
   const densities: Density[] = ["dense", "standard", "touch"];
   return (
     <ModalDialog title={who?.email ?? ""} onClose={onClose}>
@@ -40,9 +44,11 @@ export function Person({ onClose }: { onClose: () => void }) {
       <CheckField label={t("person.steady")} checked={now.steadyAlarms} onChange={(event) => changePreferences({ steadyAlarms: event.target.checked })} />
       <CheckField label={t("person.letterKeys")} checked={now.letterKeys} onChange={(event) => changePreferences({ letterKeys: event.target.checked })} />
       <div className="dialog-actions">
+        <Button onClick={() => setPassword(true)}>{t("person.changePassword")}</Button>
         <Button onClick={() => void signOut()}>{t("person.signOut")}</Button>
         <Button kind="primary" onClick={onClose}>{t("dialog.done")}</Button>
       </div>
+      {password && <Suspense><PasswordDialog onClose={() => setPassword(false)} /></Suspense>}
     </ModalDialog>
   );
 }

@@ -8,21 +8,23 @@ import { useKey } from "../lib/keys";
 import { matchPath, navigate, useAddress } from "../lib/router";
 import { useSignal } from "../lib/signal";
 import { stopTelemetry } from "../live/telemetry";
+import { PageBoundary } from "../parts/PageBoundary";
 import { Loading } from "../parts/Panel";
 import { AlarmBar } from "./AlarmBar";
 import { Announcer } from "./Announcer";
 import { Header, LinkState, TallyStrip } from "./Header";
-import { KeyList } from "./KeyList";
 import { LinkBanner } from "./LinkBanner";
 import { Navigation, TabBar } from "./Navigation";
 import { ToastRegion } from "./ToastRegion";
 
+const KeyList = lazy(() => import("./KeyList"));
 const OverviewPage = lazy(() => import("../overview/OverviewPage"));
 const AlarmsPage = lazy(() => import("../alarms/AlarmsPage"));
 const AssetPage = lazy(() => import("../asset/AssetPage"));
 const FleetPage = lazy(() => import("../fleet/FleetPage"));
 const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RulesPage = lazy(() => import("../rules/RulesPage"));
+const UsersPage = lazy(() => import("../users/UsersPage"));
 const ComponentsPage = lazy(() => import("../gallery/ComponentsPage"));
 
 /** The frame that every page stands in: counts top right, the worst alarm bottom left. */
@@ -30,6 +32,7 @@ export function Shell() {
   const { t } = useTranslation();
   const [keysOpen, setKeysOpen] = useState(false);
   const resumes = useSignal(resumed);
+  const { path } = useAddress();
   useEffect(() => {
     openSocket();
     const stop = followAlarms();
@@ -57,13 +60,13 @@ export function Shell() {
       <LinkBanner />
       <Navigation />
       <main id="main" className="main" tabIndex={-1}>
-        <Suspense fallback={<Loading />}><Page /></Suspense>
+        <PageBoundary place={path}><Suspense fallback={<Loading />}><Page /></Suspense></PageBoundary>
       </main>
       <AlarmBar />
       <TabBar />
       <ToastRegion />
       <Announcer />
-      {keysOpen && <KeyList onClose={() => setKeysOpen(false)} />}
+      {keysOpen && <Suspense><KeyList onClose={() => setKeysOpen(false)} /></Suspense>}
     </div>
   );
 }
@@ -78,6 +81,7 @@ function Page() {
   if (path === "/fleet") return <FleetPage />;
   if (path === "/models" || path.startsWith("/models/")) return <ModelsPage id={matchPath("/models/:id", path)?.id} />;
   if (path === "/rules" || path.startsWith("/rules/")) return <RulesPage id={matchPath("/rules/:id", path)?.id} />;
+  if (path === "/users") return <UsersPage />;
   if (path === "/components") return <ComponentsPage />;
   return <div className="page-pad"><h1>{t("page.unknown")}</h1><p>{t("page.unknownText", { path })}</p></div>;
 }

@@ -10,6 +10,7 @@ export const PLACES: Place[] = [
   { path: "/models", icon: "models", label: "nav.models", group: "reliability" },
   { path: "/rules", icon: "rules", label: "nav.rules", group: "build" },
   { path: "/fleet", icon: "fleet", label: "nav.fleet", group: "build" },
+  { path: "/users", icon: "users", label: "nav.users", group: "system" },
   { path: "/components", icon: "components", label: "nav.components", group: "system" },
 ];
 

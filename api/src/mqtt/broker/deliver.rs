@@ -84,12 +84,11 @@ impl Broker {
             .properties
             .and_then(|properties| properties.user_property(HISTORICAL_PROPERTY))
             .is_some_and(|value| value == "1");
-        let store = |content| {
-            let subtopic = subtopic.clone();
-            self.ingest.store(
+        let read = |content| {
+            self.ingest.read(
                 publisher,
                 target.channel,
-                subtopic,
+                subtopic.clone(),
                 content,
                 message.payload,
                 "mqtt",
@@ -97,15 +96,18 @@ impl Broker {
                 received_at,
             )
         };
-        let stored = match store(content).await {
+        let batch = match read(content) {
             Err(IngestError::Malformed(_))
                 if content == ContentType::Undeclared && undeclared_is_opaque =>
             {
-                store(ContentType::Opaque).await
+                read(ContentType::Opaque)
             }
-            stored => stored,
+            batch => batch,
         };
-        Ok((target.channel, stored.map_err(Some)?))
+        let stored = self
+            .ingest
+            .append(batch.map_err(Some)?, message.payload.len());
+        Ok((target.channel, stored.await.map_err(Some)?))
     }
 
     /// Hands a stored message to its subscribers and keeps it if it is to be retained. `settled` becomes durable with
@@ -172,8 +174,8 @@ impl Broker {
         })
     }
 
-    /// A message of another protocol, under the topic that MQTT has for it.
-    pub(super) fn deliver_forward(&self, forward: &Forward<'_>) {
+    /// A message of another protocol, under the topic that MQTT has for it. Answers as [`Broker::deliver`].
+    pub(super) fn deliver_forward(&self, forward: &Forward<'_>) -> Position {
         let batch = forward.batch;
         let mut topic = format!("channels/{}/messages", batch.channel);
         for element in batch
@@ -208,7 +210,7 @@ impl Broker {
             properties: Some(&properties),
             origin: 0,
         };
-        self.deliver(batch.channel, &incoming, batch.received_at, None);
+        self.deliver(batch.channel, &incoming, batch.received_at, None)
     }
 
     /// Offers a message to all that it goes to without the journal. Answers the sessions that read it from the journal,

@@ -43,7 +43,7 @@ impl Broker {
     pub(super) fn sign_in_user(&self, email: &str, password: &[u8]) -> Option<SignedIn> {
         let token = std::str::from_utf8(password).ok()?;
         let caller = self.users.get()?.by_token(email, token)?;
-        allows(caller.role, Action::Read).then(|| SignedIn {
+        allows(caller.role, Action::Read).then_some(SignedIn {
             publisher: Publisher {
                 // Nothing is connected to it: a user has no channels to publish to.
                 thing: ThingId(caller.user.0),

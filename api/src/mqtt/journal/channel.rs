@@ -48,10 +48,12 @@ impl ChannelLog {
     }
 
     pub fn push(&mut self, logged: Logged) {
-        if logged.seq < self.next {
+        let newest = self.messages.back().map(|last| last.seq);
+        if newest.is_some_and(|newest| logged.seq <= newest) {
             return;
         }
-        self.next = logged.seq + 1;
+        // Not simply the one after it: in a snapshot, places of sessions come before the messages.
+        self.next = self.next.max(logged.seq + 1);
         self.bytes += logged.weight();
         self.messages.push_back(logged);
     }

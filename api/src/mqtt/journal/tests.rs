@@ -36,7 +36,7 @@ fn filter(number: u8) -> &'static str {
 fn message(seed: u8) -> Arc<Message> {
     let properties = MessageProperties {
         is_text: Some(true),
-        content_type: (seed % 2 == 0).then(|| "text/plain".to_owned()),
+        content_type: (seed.is_multiple_of(2)).then(|| "text/plain".to_owned()),
         correlation_data: Some(Bytes::from_static(b"id")),
         user_properties: vec![("k".to_owned(), seed.to_string())],
         ..MessageProperties::default()
@@ -46,10 +46,10 @@ fn message(seed: u8) -> Arc<Message> {
         topic: Arc::from(["a", "b", "b/c"][usize::from(seed) % 3]),
         payload: Bytes::copy_from_slice(&vec![seed; usize::from(seed % 4)]),
         qos: qos(seed / 3),
-        retain: seed % 5 == 0,
+        retain: seed.is_multiple_of(5),
         received_at: Timestamp(i64::from(seed)),
-        expires_at: (seed % 7 == 0).then(|| Timestamp(i64::from(seed) + 50)),
-        properties: (seed % 3 == 0).then(|| Box::new(properties)),
+        expires_at: (seed.is_multiple_of(7)).then(|| Timestamp(i64::from(seed) + 50)),
+        properties: (seed.is_multiple_of(3)).then(|| Box::new(properties)),
         origin: u64::from(seed % 6),
     })
 }
@@ -61,11 +61,11 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
     let at = Timestamp(i64::from(number));
     let subscription = Subscription {
         qos: qos(number),
-        no_local: number % 4 == 0,
-        retain_as_published: number % 2 == 0,
-        identifier: (number % 3 == 0).then_some(u32::from(number) + 1),
+        no_local: number.is_multiple_of(4),
+        retain_as_published: number.is_multiple_of(2),
+        identifier: (number.is_multiple_of(3)).then_some(u32::from(number) + 1),
     };
-    let source = if number % 5 == 0 {
+    let source = if number.is_multiple_of(5) {
         Source::Backlog {
             number: u64::from(number / 5 % 4),
         }
@@ -77,12 +77,12 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
         }
     };
     match kind % 20 {
-        0 | 1 => Entry::Opened {
+        0..=1 => Entry::Opened {
             session,
             owner: Owner {
                 thing: ThingId(Uuid::from_u128(7)),
                 client_id: format!("client {session}").into(),
-                key_hash: (number % 2 == 0).then_some([number; 32]),
+                key_hash: (number.is_multiple_of(2)).then_some([number; 32]),
             },
             expiry: u32::from(number),
         },
@@ -96,14 +96,14 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
             expires_at: at,
         },
         4 => Entry::Ended { session },
-        5 | 6 | 7 => Entry::Subscribed {
+        5..=7 => Entry::Subscribed {
             session,
             filter: filter(number).into(),
             held: Held {
                 channel: Some(channel(number % 2)),
                 subscription,
             },
-            retained: number % 2 == 0 && !filter(number).starts_with('$'),
+            retained: number.is_multiple_of(2) && !filter(number).starts_with('$'),
         },
         8 => Entry::Unsubscribed {
             session,
@@ -113,7 +113,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
             session,
             channel: channel(number % 2),
         },
-        10 | 11 | 12 => {
+        10..=12 => {
             let message = message(number);
             let seq = &mut seqs[usize::from(number % 2)];
             *seq += 1;
@@ -122,7 +122,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
                 logged: true,
                 retained: message.retain,
                 message,
-                assigned: (number % 4 == 0)
+                assigned: (number.is_multiple_of(4))
                     .then_some(Assigned {
                         session,
                         subscription,
@@ -137,21 +137,21 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
                 packet_id,
                 source,
                 qos: qos(number % 2 + 1),
-                retain: number % 2 == 0,
+                retain: number.is_multiple_of(2),
                 subscription_ids: vec![1, u32::from(number)],
             },
         },
         14 => Entry::Passed { session, source },
         15 => Entry::Received { session, packet_id },
         16 => Entry::Acknowledged { session, packet_id },
-        17 if number % 3 == 0 => Entry::Taken {
+        17 if number.is_multiple_of(3) => Entry::Taken {
             session,
             packet_id,
             received_at: at,
         },
         17 if number % 3 == 1 => Entry::Settled { session, packet_id },
         17 => Entry::Released { session, packet_id },
-        18 if number % 3 == 0 => Entry::WillCleared { session },
+        18 if number.is_multiple_of(3) => Entry::WillCleared { session },
         18 if number % 3 == 1 => Entry::WillDue { session, due: at },
         18 => Entry::WillSet {
             session,

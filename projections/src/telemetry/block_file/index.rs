@@ -1,14 +1,23 @@
 //! The index of a block file as bytes: summaries as columns, so that thousands of them compress well.
 
-use super::{BlockEntry, FRAME_HEADER};
+use super::{BlockEntry, FRAME_HEADER, RollupEntry};
 use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::bytes::{Reader, put_varint};
 use crate::telemetry::codec::{integers, numbers};
 use crate::telemetry::model::SeriesId;
+use crate::telemetry::rollup::Level;
 use crate::telemetry::summary::{Statistics, Summary};
 
-pub fn encode(entries: &[BlockEntry]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(entries.len() * 48 + 16);
+/// What an index lists.
+pub type Index = (Vec<BlockEntry>, Vec<RollupEntry>);
+
+/// No entry takes less than a few bits; this bounds what a damaged count can make us allocate.
+const MAX_ENTRIES: u64 = 1 << 26;
+const RANGE: CodecError = CodecError::Invalid("it holds a value out of its range");
+
+/// Both in the order in which they lie in the file.
+pub fn encode(entries: &[BlockEntry], rollups: &[RollupEntry]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(entries.len() * 48 + rollups.len() * 16 + 16);
     put_varint(&mut out, entries.len() as u64);
     let mut integers = |of: &dyn Fn(&BlockEntry) -> i64| {
         let column: Vec<i64> = entries.iter().map(of).collect();
@@ -37,14 +46,26 @@ pub fn encode(entries: &[BlockEntry]) -> Vec<u8> {
     numbers(&|statistics| statistics.max);
     numbers(&|statistics| statistics.first);
     numbers(&|statistics| statistics.last);
+    encode_rollups(entries, rollups, &mut out);
     out
 }
 
-/// The blocks lie one behind the other from `start`.
-pub fn decode(bytes: &[u8], start: u64) -> Result<Vec<BlockEntry>, CodecError> {
-    const RANGE: CodecError = CodecError::Invalid("it holds a value out of its range");
-    /// No entry takes less than a few bits; this bounds what a damaged count can make us allocate.
-    const MAX_ENTRIES: u64 = 1 << 26;
+fn encode_rollups(entries: &[BlockEntry], rollups: &[RollupEntry], out: &mut Vec<u8>) {
+    put_varint(out, rollups.len() as u64);
+    let mut integers = |of: &dyn Fn(&RollupEntry) -> i64| {
+        let column: Vec<i64> = rollups.iter().map(of).collect();
+        integers::encode(&column, out);
+    };
+    integers(&|rollup| entries.partition_point(|entry| entry.offset < rollup.offset) as i64);
+    integers(&|rollup| rollup.series.0 as i64);
+    integers(&|rollup| i64::from(rollup.level.code()));
+    integers(&|rollup| i64::from(rollup.length));
+    integers(&|rollup| rollup.first);
+    integers(&|rollup| rollup.last.wrapping_sub(rollup.first));
+}
+
+/// The frames lie one behind the other from `start`.
+pub fn decode(bytes: &[u8], start: u64) -> Result<Index, CodecError> {
     let mut reader = Reader::new(bytes);
     let count = reader.varint()?;
     if count > MAX_ENTRIES {
@@ -60,12 +81,15 @@ pub fn decode(bytes: &[u8], start: u64) -> Result<Vec<BlockEntry>, CodecError> {
     for _ in 0..6 {
         number_columns.push(numbers::decode(&mut reader, numeric)?);
     }
+    let mut rollups = decode_rollups(&mut reader)?;
     if !reader.is_empty() {
         return Err(CodecError::Invalid("it has bytes after its last column"));
     }
 
     let mut entries = Vec::with_capacity(count);
     let mut offset = start;
+    let mut open = rollups.iter_mut();
+    let mut next = open.next();
     let mut number = 0;
     let narrow = |value: i64| u32::try_from(value).map_err(|_| RANGE);
     for (index, &numbers_in_block) in columns[8].iter().enumerate() {
@@ -81,6 +105,11 @@ pub fn decode(bytes: &[u8], start: u64) -> Result<Vec<BlockEntry>, CodecError> {
                 last: number_columns[5][number],
             };
             number += 1;
+        }
+        while let Some((_, rollup)) = next.take_if(|(before, _)| *before <= index) {
+            rollup.offset = offset;
+            offset = end_of_frame(offset, rollup.length);
+            next = open.next();
         }
         let length = narrow(columns[1][index])?;
         let summary = Summary {
@@ -98,7 +127,99 @@ pub fn decode(bytes: &[u8], start: u64) -> Result<Vec<BlockEntry>, CodecError> {
             length,
             summary,
         });
-        offset += FRAME_HEADER as u64 + u64::from(length);
+        offset = end_of_frame(offset, length);
     }
-    Ok(entries)
+    while let Some((_, rollup)) = next {
+        rollup.offset = offset;
+        offset = end_of_frame(offset, rollup.length);
+        next = open.next();
+    }
+    Ok((
+        entries,
+        rollups.into_iter().map(|(_, rollup)| rollup).collect(),
+    ))
+}
+
+const fn end_of_frame(offset: u64, length: u32) -> u64 {
+    offset + FRAME_HEADER as u64 + length as u64
+}
+
+/// Rollups, and how many blocks lie before each. Where they lie is not known yet. Files of format 1 end before them.
+fn decode_rollups(reader: &mut Reader<'_>) -> Result<Vec<(usize, RollupEntry)>, CodecError> {
+    if reader.is_empty() {
+        return Ok(Vec::new());
+    }
+    let count = reader.varint()?;
+    if count > MAX_ENTRIES {
+        return Err(RANGE);
+    }
+    let count = count as usize;
+    let mut columns = Vec::with_capacity(6);
+    for _ in 0..6 {
+        columns.push(integers::decode(reader, count)?);
+    }
+    let mut rollups = Vec::with_capacity(count);
+    for (index, &before) in columns[0].iter().enumerate() {
+        let level = u8::try_from(columns[2][index])
+            .ok()
+            .and_then(Level::from_code);
+        let entry = RollupEntry {
+            series: SeriesId(columns[1][index] as u64),
+            level: level.ok_or(RANGE)?,
+            offset: 0,
+            length: u32::try_from(columns[3][index]).map_err(|_| RANGE)?,
+            first: columns[4][index],
+            last: columns[4][index].wrapping_add(columns[5][index]),
+        };
+        rollups.push((usize::try_from(before).map_err(|_| RANGE)?, entry));
+    }
+    Ok(rollups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_and_rollups_between_them_are_found_where_they_lie() {
+        let summary = |series| Summary {
+            count: 3,
+            min_time: series,
+            max_time: series + 9,
+            good: 1,
+            uncertain: 1,
+            protocols: 1,
+            numbers: Statistics::of(&[1.0, 2.0]),
+        };
+        let mut offset = 64;
+        let mut place = |length: u32| {
+            let at = offset;
+            offset = end_of_frame(offset, length);
+            at
+        };
+        let mut entries = Vec::new();
+        let mut rollups = Vec::new();
+        for series in 1..4 {
+            for _ in 0..series {
+                entries.push(BlockEntry {
+                    series: SeriesId(series),
+                    offset: place(7 + series as u32),
+                    length: 7 + series as u32,
+                    summary: summary(series as i64),
+                });
+            }
+            for level in Level::ALL {
+                rollups.push(RollupEntry {
+                    series: SeriesId(series),
+                    level,
+                    offset: place(90),
+                    length: 90,
+                    first: -60,
+                    last: 120,
+                });
+            }
+        }
+        let bytes = encode(&entries, &rollups);
+        assert_eq!(decode(&bytes, 64).unwrap(), (entries, rollups));
+    }
 }

@@ -11,11 +11,13 @@ use hashbrown::HashMap;
 
 use super::CodecError;
 use super::bytes::{Reader, put_bytes, put_varint};
+use super::integers::Column;
 use super::{integers, numbers, texts};
 use crate::telemetry::columns::{Columns, Origin, Repeated, Values};
 use crate::telemetry::model::{SeriesId, Value};
 
-pub const FORMAT: u8 = 1;
+/// 1 had no entered columns.
+pub const FORMAT: u8 = 2;
 /// No block holds more samples.
 pub const MAX_SAMPLES: usize = 1 << 16;
 /// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.
@@ -312,7 +314,15 @@ fn take_repeated<T: Copy + PartialEq>(
     from_integer: impl Fn(i64) -> Option<T>,
 ) -> Result<Repeated<T>, CodecError> {
     const RANGE: CodecError = CodecError::Invalid("a column holds a value out of its range");
-    let integers = integers::decode(reader, count)?;
+    let integers = match integers::decode_column(reader, count)? {
+        Column::Constant(value) => {
+            return Ok(Repeated::Constant {
+                value: from_integer(value).ok_or(RANGE)?,
+                length: count,
+            });
+        }
+        Column::Each(integers) => integers,
+    };
     let mut values = Vec::with_capacity(count);
     for integer in integers {
         values.push(from_integer(integer).ok_or(RANGE)?);
@@ -321,7 +331,11 @@ fn take_repeated<T: Copy + PartialEq>(
 }
 
 fn take_values(reader: &mut Reader<'_>, count: usize) -> Result<Values, CodecError> {
-    let kinds = integers::decode(reader, count)?;
+    let kinds = match integers::decode_column(reader, count)? {
+        Column::Constant(NUMBER) => return numbers::decode(reader, count).map(Values::Numbers),
+        Column::Constant(kind) => vec![kind; count],
+        Column::Each(kinds) => kinds,
+    };
     let of_kind = |kind: i64| kinds.iter().filter(|found| **found == kind).count();
     let mut of_numbers = numbers::decode(reader, of_kind(NUMBER))?;
     if of_numbers.len() == count {
@@ -413,7 +427,16 @@ fn take_optional(
     reader: &mut Reader<'_>,
     count: usize,
 ) -> Result<Repeated<Option<f64>>, CodecError> {
-    let present = integers::decode(reader, count)?;
+    let present = match integers::decode_column(reader, count)? {
+        Column::Constant(0) => {
+            return Ok(Repeated::Constant {
+                value: None,
+                length: count,
+            });
+        }
+        Column::Constant(present) => vec![present; count],
+        Column::Each(present) => present,
+    };
     let mut numbers = numbers::decode(
         reader,
         present.iter().filter(|present| **present != 0).count(),
@@ -533,7 +556,10 @@ mod tests {
     fn a_newer_block_is_called_newer() {
         assert_eq!(
             decode(&[FORMAT + 1, 0, 0], Depth::All),
-            Err(CodecError::Newer { found: 2, known: 1 })
+            Err(CodecError::Newer {
+                found: u32::from(FORMAT) + 1,
+                known: u32::from(FORMAT),
+            })
         );
     }
 }

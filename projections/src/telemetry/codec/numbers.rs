@@ -13,6 +13,14 @@ const POWERS: [f64; 13] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
 ];
 
+/// No column has more decimals.
+pub const MAX_DECIMALS: usize = POWERS.len() - 1;
+
+/// 10^`decimals`, up to [`MAX_DECIMALS`].
+pub fn power_of_ten(decimals: usize) -> Option<f64> {
+    POWERS.get(decimals).copied()
+}
+
 /// Beyond this size, adding [`ROUNDER`] would not round to the nearest integer.
 const LARGEST: f64 = (1_u64 << 51) as f64;
 /// Adding and taking away 1.5 × 2^52 rounds a double to an integer without a call into the mathematical library.
@@ -20,7 +28,7 @@ const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// `value × 10^decimals` as an integer, if that integer leads back to exactly `value`.
 #[inline]
-fn scaled(value: f64, decimals: usize) -> Option<i64> {
+pub fn scaled(value: f64, decimals: usize) -> Option<i64> {
     let power = POWERS[decimals];
     let product = value * power;
     // Not a number fails this comparison too.

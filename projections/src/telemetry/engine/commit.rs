@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
-use super::{Engine, Log};
+use super::{Commits, Engine};
 use crate::telemetry::columns::SampleRef;
 use crate::telemetry::log::{entry, frame};
 use crate::telemetry::model::{MessageBatch, Quality, SeriesId, SeriesKey, Value};
@@ -32,18 +32,12 @@ impl Engine {
         batches: impl Iterator<Item = impl Into<Incoming<'a>>> + Clone,
     ) -> Result<(), TelemetryError> {
         let batches = batches.map(Into::into);
-        let mut log = self.log.lock();
-        let Log {
-            writer,
-            frame,
-            places,
-        } = &mut *log;
+        let mut commits = self.commits.lock();
+        let Commits { log, frame, places } = &mut *commits;
         self.place(batches.clone(), places)?;
         let new = self.encode(batches.clone(), places, frame)?;
-        let before = writer.length();
-        writer.append(frame)?;
-        self.log_bytes
-            .fetch_add(writer.length() - before, Ordering::Relaxed);
+        let bytes = log.append(frame)?;
+        self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
 
         let mut state = self.state.write();
         for place in new {
@@ -210,12 +204,13 @@ impl Engine {
 
     /// Drops the samples of `channel` before `before`, durably.
     pub fn retain(&self, channel: ChannelId, before: Timestamp) -> Result<(), TelemetryError> {
-        let mut log = self.log.lock();
-        let Log { writer, frame, .. } = &mut *log;
+        let mut commits = self.commits.lock();
+        let Commits { log, frame, .. } = &mut *commits;
         frame.clear();
         frame.resize(frame::FRAME_HEADER, 0);
         entry::put_retain(frame, channel, before);
-        writer.append(frame)?;
+        let bytes = log.append(frame)?;
+        self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.state.write().retain(channel, before.0);
         self.files_may_be_empty.store(true, Ordering::Relaxed);
         Ok(())

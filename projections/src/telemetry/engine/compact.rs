@@ -1,4 +1,5 @@
-//! Many small block files become one, so that a query of a slow series does not have to look into all of them.
+//! Many small block files become one, so that a query of a slow series does not have to look into all of them; and
+//! files that retention has emptied go, or are written anew without what it dropped.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -54,12 +55,12 @@ impl Engine {
     /// Does one piece of tidying, if there is any. Answers whether there was.
     pub fn compact(&self) -> Result<bool, TelemetryError> {
         let mut maintenance = self.maintenance.lock();
-        if self.files_may_be_empty.swap(false, Ordering::Relaxed) {
-            let empty = self.state.read().empty_files();
-            if !empty.is_empty() {
-                self.replace(&mut maintenance, &empty, None, None)?;
-                return Ok(true);
-            }
+        if self.files_may_be_empty.swap(false, Ordering::Relaxed)
+            && self.reclaim(&mut maintenance)?
+        {
+            // There may be more of them.
+            self.files_may_be_empty.store(true, Ordering::Relaxed);
+            return Ok(true);
         }
         let files: Vec<(u64, u64, u64)> = self
             .state
@@ -77,13 +78,42 @@ impl Engine {
             .map(|(number, _, _)| *number)
             .collect();
         let order = files[range.end - 1].1;
-        let number = maintenance.take_number();
+        self.merge_into_new(&mut maintenance, &inputs, order)?;
+        Ok(true)
+    }
 
-        let merged = self.merge(&mut maintenance, &inputs, number, order);
+    /// Frees the room of samples that retention dropped: of files with nothing else at once, of others where most of
+    /// the file is such. Answers whether there were any.
+    fn reclaim(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
+        let empty = self.state.read().empty_files();
+        if !empty.is_empty() {
+            self.replace(maintenance, &empty, None, None)?;
+            return Ok(true);
+        }
+        let mostly_dropped = {
+            let state = self.state.read();
+            let file = state.mostly_dropped_file(SMALLEST);
+            file.map(|file| (file.number, file.order))
+        };
+        let Some((number, order)) = mostly_dropped else {
+            return Ok(false);
+        };
+        self.merge_into_new(maintenance, &[number], order)?;
+        Ok(true)
+    }
+
+    fn merge_into_new(
+        &self,
+        maintenance: &mut Maintenance,
+        inputs: &[u64],
+        order: u64,
+    ) -> Result<(), TelemetryError> {
+        let number = maintenance.take_number();
+        let merged = self.merge(maintenance, inputs, number, order);
         if merged.is_err() && !maintenance.manifest_in_doubt {
             self.discard(&file_name(number));
         }
-        merged.map(|()| true)
+        merged
     }
 
     fn merge(

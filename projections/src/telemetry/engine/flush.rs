@@ -7,7 +7,6 @@ use super::{Engine, Maintenance, NOTHING};
 use crate::telemetry::block_file;
 use crate::telemetry::catalog;
 use crate::telemetry::columns::Columns;
-use crate::telemetry::log::segment_number;
 use crate::telemetry::manifest::{CatalogEntry, FileEntry, Manifest};
 use crate::telemetry::state::{Frozen, Part, View};
 use crate::telemetry::store::TelemetryError;
@@ -79,15 +78,15 @@ impl Engine {
         }
         installed?;
         self.state.write().flushed(written);
-        self.remove_old_segments(frozen.log_floor);
+        (self.remove_segments)(frozen.log_floor);
         Ok(())
     }
 
     /// Writers go on in a new log segment and in empty heads.
     fn freeze(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
         let floor = {
-            let mut log = self.log.lock();
-            let floor = log.writer.rotate()?;
+            let mut commits = self.commits.lock();
+            let floor = commits.log.rotate()?;
             let frozen = self.state.write().freeze(floor);
             self.log_bytes.store(0, Ordering::Relaxed);
             self.in_memory_since.store(NOTHING, Ordering::Relaxed);
@@ -103,7 +102,7 @@ impl Engine {
                 ..maintenance.manifest.clone()
             };
             self.install(maintenance, manifest)?;
-            self.remove_old_segments(floor);
+            (self.remove_segments)(floor);
         }
         Ok(false)
     }
@@ -180,17 +179,6 @@ impl Engine {
             self.remove(&catalog::file_name(old.catalog.number));
         }
         Ok(())
-    }
-
-    fn remove_old_segments(&self, floor: u64) {
-        let Ok(names) = self.disk.list() else {
-            return;
-        };
-        for name in names {
-            if segment_number(&name).is_some_and(|number| number < floor) {
-                self.remove(&name);
-            }
-        }
     }
 
     /// Removes a file that no manifest names. What fails now is tried again when the store is opened.

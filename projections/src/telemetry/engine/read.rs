@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::{HashMap, HashSet};
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
 use super::Engine;
 use crate::telemetry::codec::block::Depth;
+use crate::telemetry::codec::rollup::Detail;
+use crate::telemetry::damage::{Damage, Hit};
 use crate::telemetry::merge::load_part;
 use crate::telemetry::model::{
     AggregateFunction, Aggregates, MessageQuery, Points, Sample, SeriesFilter, SeriesId,
     SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
 use crate::telemetry::query;
-use crate::telemetry::state::{Series, State, View};
+use crate::telemetry::state::{Part, Series, State, View};
 use crate::telemetry::store::TelemetryError;
 
 /// No answer of [`Engine::range`] is longer.
@@ -183,7 +186,12 @@ impl Engine {
         range: TimeRange,
         max_points: usize,
     ) -> Result<Points, TelemetryError> {
-        query::points::points(self.view(id, range)?, range, max_points.min(MAX_SAMPLES))
+        query::points::points(
+            id,
+            self.view(id, range)?,
+            range,
+            max_points.min(MAX_SAMPLES),
+        )
     }
 
     pub fn aggregate(
@@ -193,7 +201,7 @@ impl Engine {
         every: Duration,
         functions: &[AggregateFunction],
     ) -> Result<Aggregates, TelemetryError> {
-        query::aggregate::aggregate(self.view(id, range)?, range, every, functions)
+        query::aggregate::aggregate(id, self.view(id, range)?, range, every, functions)
     }
 
     pub fn messages(
@@ -232,6 +240,70 @@ impl Engine {
             }
         }
         Ok((blocks, samples))
+    }
+
+    /// Reads every chunk of every rollup. Answers how many there are.
+    pub fn read_all_rollups(&self) -> Result<u64, TelemetryError> {
+        let files = self.state.read().files.clone();
+        let mut chunks = 0;
+        for file in files {
+            for entry in file.all_rollups() {
+                chunks += 1;
+                file.read_rollup(entry, Detail::All)?;
+            }
+        }
+        Ok(chunks)
+    }
+
+    /// What lies at each of the places of `damages`, where a block or a rollup does.
+    pub fn hits(&self, damages: &[Damage]) -> Vec<Option<Hit>> {
+        if damages.is_empty() {
+            return Vec::new();
+        }
+        let places: HashSet<(&str, u64)> = damages
+            .iter()
+            .map(|damage| (damage.file.as_str(), damage.offset))
+            .collect();
+        let state = self.state.read();
+        let mut found: HashMap<(&str, u64), Hit> = HashMap::new();
+        for (_, series) in state.all() {
+            for part in series.blocks() {
+                let Part::Disk {
+                    file,
+                    offset,
+                    summary,
+                    ..
+                } = part
+                else {
+                    continue;
+                };
+                if let Some(place) = places.get(&(file.name(), *offset)) {
+                    let hit = Hit::Block {
+                        series: SeriesKey::clone(&series.key),
+                        samples: summary.count,
+                        first: Timestamp(summary.min_time),
+                        last: Timestamp(summary.max_time),
+                    };
+                    found.insert(*place, hit);
+                }
+            }
+        }
+        for file in &state.files {
+            for entry in file.all_rollups() {
+                if let Some(place) = places.get(&(file.name(), entry.offset))
+                    && let Some((_, series)) = state.by_id(entry.series)
+                {
+                    let hit = Hit::Rollup {
+                        series: SeriesKey::clone(&series.key),
+                    };
+                    found.insert(*place, hit);
+                }
+            }
+        }
+        damages
+            .iter()
+            .map(|damage| found.get(&(damage.file.as_str(), damage.offset)).cloned())
+            .collect()
     }
 
     /// How many samples of `channel` lie before `before`.

@@ -8,19 +8,17 @@ use parking_lot::{Mutex, RwLock};
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
-use super::{Engine, Log, Maintenance, NOTHING};
-use crate::telemetry::block_file::{self, BlockFile};
+use super::{Commits, Engine, Maintenance, NOTHING};
+use crate::telemetry::block_file::{self, BlockEntry, BlockFile};
 use crate::telemetry::catalog::{self, Entry};
-use crate::telemetry::codec::CodecError;
 use crate::telemetry::columns::SampleRef;
 use crate::telemetry::config::TelemetryConfig;
 use crate::telemetry::damage::DamageLog;
-use crate::telemetry::disk::{Disk, failed, read_all};
+use crate::telemetry::disk::{Disk, failed};
 use crate::telemetry::log::entry::{Replay, replay};
-use crate::telemetry::log::frame::{self, SegmentHeader};
-use crate::telemetry::log::writer::LogWriter;
-use crate::telemetry::log::{segment_name, segment_number};
-use crate::telemetry::manifest::{self, Manifest};
+use crate::telemetry::log::files::FileLog;
+use crate::telemetry::log::{Log, segment_number};
+use crate::telemetry::manifest::{self, FileEntry, Manifest};
 use crate::telemetry::model::{SeriesId, SeriesKey};
 use crate::telemetry::state::State;
 use crate::telemetry::store::TelemetryError;
@@ -50,9 +48,11 @@ impl Replay for Recovery<'_> {
     }
 
     fn sample(&mut self, id: SeriesId, historical: bool, sample: SampleRef<'_>) {
-        match self.state.by_id(id).map(|(place, _)| place) {
-            Some(place) => self.state.push(place, historical, sample),
-            None => self.orphans += 1,
+        let place = u32::try_from(id.0.wrapping_sub(1)).unwrap_or(u32::MAX);
+        if self.state.is_logged(place) {
+            self.state.push(place, historical, sample);
+        } else {
+            self.orphans += 1;
         }
     }
 
@@ -63,6 +63,8 @@ impl Replay for Recovery<'_> {
 
 /// A series number further than this from its place could only come from damage that no checksum saw.
 const MAX_SERIES: u64 = 1 << 32;
+/// Indexes of block files that are read at the same time, at most.
+const MAX_READERS: usize = 8;
 
 impl Engine {
     pub fn open(
@@ -88,23 +90,16 @@ impl Engine {
         for entry in catalog::read(&*disk, manifest.catalog, &damages)? {
             load_entry(&mut state, entry);
         }
-        for file in &manifest.files {
-            load_file(&mut state, &*disk, file, &damages)?;
-        }
+        load_files(&mut state, &*disk, &manifest.files, &damages)?;
         state.drop_all_clipped();
 
-        let mut segments: Vec<u64> = names
-            .iter()
-            .filter_map(|name| segment_number(name))
-            .collect();
-        segments.retain(|number| *number >= manifest.log_floor);
-        segments.sort_unstable();
-        let mut log_bytes = 0;
-        for (index, number) in segments.iter().enumerate() {
-            let is_last = index + 1 == segments.len();
-            log_bytes += replay_segment(&mut state, &*disk, *number, is_last, access, &damages)?;
-        }
-        let next_segment = segments.last().map_or(manifest.log_floor, |last| last + 1);
+        let mut log: Box<dyn Log> = Box::new(FileLog::new(
+            Arc::clone(&disk),
+            Arc::clone(&damages),
+            access == Access::Write,
+            config.log_allocation_bytes,
+        ));
+        let log_bytes = replay_log(&mut *log, &mut state, manifest.log_floor, &damages)?;
 
         let engine = Self {
             maintenance: Mutex::new(Maintenance {
@@ -113,12 +108,9 @@ impl Engine {
                 manifest_in_doubt: false,
                 manifest,
             }),
-            log: Mutex::new(Log {
-                writer: LogWriter::new(
-                    Arc::clone(&disk),
-                    next_segment,
-                    config.log_allocation_bytes,
-                ),
+            remove_segments: log.remover(),
+            commits: Mutex::new(Commits {
+                log,
                 frame: Vec::new(),
                 places: Vec::new(),
             }),
@@ -151,10 +143,10 @@ impl Engine {
             );
             manifest.log_floor
         };
+        (self.remove_segments)(floor);
         for name in names {
             let ours = name.starts_with("catalog-") || name.starts_with("blocks-");
-            let is_old = segment_number(name).is_some_and(|number| number < floor);
-            if is_old || (ours && !needed.contains(name)) {
+            if ours && !needed.contains(name) {
                 self.remove(name);
             }
         }
@@ -199,14 +191,44 @@ fn load_entry(state: &mut State, entry: Entry) {
     }
 }
 
-fn load_file(
+/// Reads the indexes of `files` beside each other, a few at a time, and gives their blocks to `state` in their order.
+fn load_files(
     state: &mut State,
     disk: &dyn Disk,
-    file: &manifest::FileEntry,
+    files: &[FileEntry],
+    damages: &Arc<DamageLog>,
+) -> Result<(), TelemetryError> {
+    let readers = std::thread::available_parallelism().map_or(1, usize::from);
+    for wave in files.chunks(readers.min(MAX_READERS)) {
+        let open = |file: &FileEntry| BlockFile::open(disk, file.number, file.order, damages);
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let others: Vec<_> = wave[1..]
+                .iter()
+                .map(|file| scope.spawn(move || open(file)))
+                .collect();
+            let first = open(&wave[0]);
+            let others = others.into_iter().map(|reader| {
+                let panicked =
+                    |_| TelemetryError::Failed("a reader of indexes panicked".to_owned());
+                reader.join().map_err(panicked).flatten()
+            });
+            std::iter::once(first).chain(others).collect()
+        });
+        for (file, opened) in wave.iter().zip(opened) {
+            load_file(state, file, opened, damages)?;
+        }
+    }
+    Ok(())
+}
+
+fn load_file(
+    state: &mut State,
+    file: &FileEntry,
+    opened: Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError>,
     damages: &Arc<DamageLog>,
 ) -> Result<(), TelemetryError> {
     let name = block_file::file_name(file.number);
-    let (opened, entries) = match BlockFile::open(disk, file.number, file.order, damages) {
+    let (opened, entries) = match opened {
         Ok(opened) => opened,
         Err(newer @ TelemetryError::Newer { .. }) => return Err(newer),
         Err(error) => {
@@ -226,73 +248,21 @@ fn load_file(
     Ok(())
 }
 
-/// Answers the bytes of the segment that count.
-fn replay_segment(
+/// Answers the bytes of log that count.
+fn replay_log(
+    log: &mut dyn Log,
     state: &mut State,
-    disk: &dyn Disk,
-    number: u64,
-    is_last: bool,
-    access: Access,
+    floor: u64,
     damages: &Arc<DamageLog>,
 ) -> Result<u64, TelemetryError> {
-    let name = segment_name(number);
-    let cannot = |error: std::io::Error| failed(&format!("cannot read `{name}`"), &error);
-    let file = disk.open(&name).map_err(cannot)?;
-    let bytes = read_all(&*file).map_err(cannot)?;
-    let header = match SegmentHeader::decode(&bytes) {
-        Ok((header, damaged)) => {
-            if damaged && bytes.len() > frame::START {
-                damages.report(&name, 0, "a copy of the header is damaged");
-            }
-            header
-        }
-        Err(CodecError::Newer { found, known }) => {
-            return Err(TelemetryError::Newer { found, known });
-        }
-        // A frame is written only after the header is durable: a segment without a whole header was just being made.
-        Err(_) if bytes.len() <= frame::START => return Ok(0),
-        Err(error) => {
-            damages.report(&name, 0, error.to_string());
-            return Ok(0);
-        }
-    };
-    let scan = frame::scan(&bytes, header.salt);
-    for hole in &scan.holes {
-        damages.report(
-            &name,
-            hole.from as u64,
-            format!(
-                "{} bytes of acknowledged records are damaged",
-                hole.to - hole.from
-            ),
-        );
-    }
     let mut recovery = Recovery { state, orphans: 0 };
-    for payload in &scan.payloads {
-        if let Err(error) = replay(payload, &mut recovery) {
-            damages.report(&name, 0, error.to_string());
-        }
-    }
+    let bytes = log.replay(floor, &mut |payload| replay(payload, &mut recovery))?;
     if recovery.orphans > 0 {
-        damages.report(
-            &name,
-            0,
-            format!(
-                "{} samples belong to series whose definition is lost",
-                recovery.orphans
-            ),
+        let reason = format!(
+            "{} samples belong to series whose definition is lost",
+            recovery.orphans
         );
+        damages.report("log", 0, reason);
     }
-    if scan.torn {
-        if !is_last {
-            damages.report(&name, scan.end as u64, "the end of the segment is damaged");
-        } else if access == Access::Write {
-            // It was never acknowledged. Cut off, it cannot be taken for damage when this is no longer the last one.
-            let cannot =
-                |error: std::io::Error| failed(&format!("cannot cut the end of `{name}`"), &error);
-            file.truncate(scan.end as u64).map_err(cannot)?;
-            file.sync().map_err(cannot)?;
-        }
-    }
-    Ok(scan.end as u64)
+    Ok(bytes)
 }

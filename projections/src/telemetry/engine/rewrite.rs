@@ -1,4 +1,4 @@
-//! Writes the samples of many series into one block file, merged and in blocks of good size.
+//! Writes the samples of many series into one block file, merged, in blocks of good size, with their rollups.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use crate::telemetry::codec::block::{self, Depth};
 use crate::telemetry::columns::Columns;
 use crate::telemetry::merge::{Cluster, clusters};
 use crate::telemetry::model::{SeriesId, TimeRange};
+use crate::telemetry::rollup::Builder;
 use crate::telemetry::state::{Part, View};
 use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::Summary;
@@ -46,22 +47,44 @@ impl<'a> Rewrite<'a> {
 
     /// Adds the samples of one series. Series must come in order of their numbers.
     pub fn add(&mut self, series: SeriesId, view: View) -> Result<(), TelemetryError> {
+        let config = &self.engine.config;
+        let mut rollup = Builder::new(series, config.rollup_density, config.rollup_samples);
         let mut pending = Columns::default();
         for cluster in clusters(view) {
             if let Some((bytes, summary)) = self.copyable(&cluster)? {
-                self.write_all(series, &mut pending)?;
+                self.write_all(series, &mut pending, &mut rollup)?;
                 self.write(series, &bytes, summary)?;
+                match block::decode(&bytes, Depth::Values) {
+                    Ok(columns) => self.roll_up(series, &columns, &mut rollup)?,
+                    Err(_) => rollup.give_up(),
+                }
                 continue;
             }
             let loaded = cluster.load(TimeRange::ALL, Depth::All)?;
             for index in loaded.wanted {
                 pending.extend_from(&loaded.columns, std::iter::once(index));
                 if pending.len() >= self.target {
-                    self.write_all(series, &mut pending)?;
+                    self.write_all(series, &mut pending, &mut rollup)?;
                 }
             }
         }
-        self.write_all(series, &mut pending)
+        self.write_all(series, &mut pending, &mut rollup)?;
+        for chunk in rollup.finish() {
+            self.writer()?.add_rollup(series, &chunk)?;
+        }
+        Ok(())
+    }
+
+    fn roll_up(
+        &mut self,
+        series: SeriesId,
+        columns: &Columns,
+        rollup: &mut Builder,
+    ) -> Result<(), TelemetryError> {
+        for chunk in rollup.add(columns) {
+            self.writer()?.add_rollup(series, &chunk)?;
+        }
+        Ok(())
     }
 
     /// Adds all samples of one series at once: sorted, and no more than make a block.
@@ -91,13 +114,18 @@ impl<'a> Rewrite<'a> {
                 offset,
                 length,
                 ..
-            }) => file.read(*offset, *length)?,
+            }) => file.read(*offset, *length, "a block")?,
             Some(Part::Head(_)) | None => None,
         };
         Ok(bytes.map(|bytes| (bytes, summary)))
     }
 
-    fn write_all(&mut self, series: SeriesId, pending: &mut Columns) -> Result<(), TelemetryError> {
+    fn write_all(
+        &mut self,
+        series: SeriesId,
+        pending: &mut Columns,
+        rollup: &mut Builder,
+    ) -> Result<(), TelemetryError> {
         if pending.is_empty() {
             return Ok(());
         }
@@ -106,7 +134,8 @@ impl<'a> Rewrite<'a> {
             series,
             &block::encode(series, &columns),
             Summary::of(&columns),
-        )
+        )?;
+        self.roll_up(series, &columns, rollup)
     }
 
     fn write(
@@ -115,17 +144,15 @@ impl<'a> Rewrite<'a> {
         bytes: &[u8],
         summary: Summary,
     ) -> Result<(), TelemetryError> {
-        if self.writer.is_none() {
-            self.writer = Some(BlockFileWriter::create(
-                &*self.engine.disk,
-                self.number,
-                self.order,
-            )?);
-        }
-        match &mut self.writer {
-            Some(writer) => writer.add(series, bytes, summary),
-            None => Ok(()),
-        }
+        self.writer()?.add(series, bytes, summary)
+    }
+
+    fn writer(&mut self) -> Result<&mut BlockFileWriter, TelemetryError> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => BlockFileWriter::create(&*self.engine.disk, self.number, self.order)?,
+        };
+        Ok(self.writer.insert(writer))
     }
 
     /// The file, durable but for its name; `None` if there was no sample.

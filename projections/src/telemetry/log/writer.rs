@@ -43,6 +43,7 @@ impl LogWriter {
     }
 
     /// Bytes in the newest segment.
+    #[cfg(test)]
     pub fn length(&self) -> u64 {
         self.segment.as_ref().map_or(0, |segment| segment.end)
     }
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn a_full_disk_keeps_nothing_partial_and_recovers_by_itself() {
         let disk = SimulatedDisk::new(1);
-        let mut log = LogWriter::new(Arc::new(disk.clone()), 1, 4096);
+        let mut log = LogWriter::new(Arc::new(disk.clone()), 1, 0);
         log.append(&mut frame(b"one")).unwrap();
         disk.set_faults(Faults {
             capacity: Some(log.length() + 10),
@@ -220,6 +221,23 @@ mod tests {
         disk.set_faults(Faults::default());
         assert_eq!(log.rotate().unwrap(), 2);
         assert_eq!(payloads(&disk), [b"one"]);
+    }
+
+    #[test]
+    fn without_room_for_zeros_frames_still_fit() {
+        let disk = SimulatedDisk::new(1);
+        disk.set_faults(Faults {
+            capacity: Some(frame::START as u64 + 60),
+            ..Faults::default()
+        });
+        let mut log = LogWriter::new(Arc::new(disk.clone()), 1, 4096);
+        log.append(&mut frame(b"one")).unwrap();
+        log.append(&mut frame(b"two")).unwrap();
+        assert!(matches!(
+            log.append(&mut frame(&[7; 100])),
+            Err(TelemetryError::DiskFull)
+        ));
+        assert_eq!(payloads(&disk), [b"one", b"two"]);
     }
 
     #[test]

@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use tellee_actors::time::Timestamp;
 
-use crate::telemetry::codec::block::Depth;
+use super::walk::{Visit, Walk};
+use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::columns::Values;
 use crate::telemetry::merge::{Loaded, clusters};
-use crate::telemetry::model::{AggregateFunction, Aggregates, TimeRange};
+use crate::telemetry::model::{AggregateFunction, Aggregates, SeriesId, TimeRange};
+use crate::telemetry::rollup::{Level, Row};
 use crate::telemetry::state::View;
 use crate::telemetry::store::TelemetryError;
-use crate::telemetry::summary::Statistics;
+use crate::telemetry::summary::{Statistics, Summary};
 
 /// No answer has more rows.
 pub const MAX_ROWS: usize = 1_000_000;
 
 struct Rows {
     every: i64,
+    /// Whether anyone asks for the deviation.
+    squares: bool,
     starts: Vec<i64>,
     statistics: Vec<Statistics>,
 }
@@ -49,17 +53,51 @@ impl Rows {
         Ok(())
     }
 
-    fn add_samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
+    fn statistics(&self, numbers: &[f64]) -> Statistics {
+        if self.squares {
+            Statistics::of(numbers)
+        } else {
+            Statistics::without_squares(numbers)
+        }
+    }
+}
+
+/// How many of the sorted `times` are no later than `last`. Regular clocks put as many into each interval: `guess` is
+/// looked at first.
+fn length_up_to(times: &[i64], last: i64, guess: usize) -> usize {
+    let is_within = |index: usize| times.get(index).is_some_and(|time| *time <= last);
+    if guess > 0 && is_within(guess - 1) && !is_within(guess) {
+        return guess;
+    }
+    times.partition_point(|time| *time <= last)
+}
+
+impl Visit for Rows {
+    fn rows(&mut self, _: Level, rows: &[Row]) -> Result<(), TelemetryError> {
+        rows.iter()
+            .try_for_each(|row| self.add(self.start_of(row.start), &row.numbers))
+    }
+
+    fn summary(&mut self, summary: &Summary) -> Result<bool, TelemetryError> {
+        let start = self.start_of(summary.min_time);
+        if start != self.start_of(summary.max_time) {
+            return Ok(false);
+        }
+        self.add(start, &summary.numbers)?;
+        Ok(true)
+    }
+
+    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
         let columns = &*loaded.columns;
         let mut from = loaded.wanted.start;
         let mut collected = Vec::new();
+        let mut length = 0;
         while from < loaded.wanted.end {
             let start = self.start_of(columns.times[from]);
             let last = start.saturating_add(self.every - 1);
-            let length =
-                columns.times[from..loaded.wanted.end].partition_point(|time| *time <= last);
+            length = length_up_to(&columns.times[from..loaded.wanted.end], last, length);
             let statistics = match &columns.values {
-                Values::Numbers(numbers) => Statistics::of(&numbers[from..from + length]),
+                Values::Numbers(numbers) => self.statistics(&numbers[from..from + length]),
                 Values::Any(values) => {
                     collected.clear();
                     collected.extend(
@@ -67,7 +105,7 @@ impl Rows {
                             .iter()
                             .filter_map(|value| value.as_number()),
                     );
-                    Statistics::of(&collected)
+                    self.statistics(&collected)
                 }
             };
             self.add(start, &statistics)?;
@@ -77,7 +115,31 @@ impl Rows {
     }
 }
 
+/// Which levels of rollups an interval is made of exactly, the longest first. Minutes do not keep squares.
+fn levels(every: i64, squares: bool) -> &'static [Level] {
+    let divides = |level: Level| every % level.width() == 0;
+    match (divides(Level::Hour), divides(Level::Minute), squares) {
+        (true, _, false) => &[Level::Hour, Level::Minute],
+        (true, _, true) => &[Level::Hour],
+        (false, true, false) => &[Level::Minute],
+        (false, _, _) => &[],
+    }
+}
+
+fn detail(functions: &[AggregateFunction]) -> Detail {
+    let of = |function: &AggregateFunction| match function {
+        AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Mean => Detail::Sums,
+        AggregateFunction::Min
+        | AggregateFunction::Max
+        | AggregateFunction::First
+        | AggregateFunction::Last => Detail::Values,
+        AggregateFunction::Deviation => Detail::All,
+    };
+    functions.iter().map(of).max().unwrap_or(Detail::Sums)
+}
+
 pub fn aggregate(
+    series: SeriesId,
     view: View,
     range: TimeRange,
     every: Duration,
@@ -91,21 +153,22 @@ pub fn aggregate(
     if every == 0 {
         return Err(invalid("must be longer than nothing"));
     }
+    let detail = detail(functions);
+    let squares = detail == Detail::All;
     let mut rows = Rows {
         every,
+        squares,
         starts: Vec::new(),
         statistics: Vec::new(),
     };
-    for cluster in clusters(view) {
-        if let Some(summary) = cluster.summary_within(range) {
-            let start = rows.start_of(summary.min_time);
-            if start == rows.start_of(summary.max_time) {
-                rows.add(start, &summary.numbers)?;
-                continue;
-            }
-        }
-        rows.add_samples(&cluster.load(range, Depth::Values)?)?;
-    }
+    let walk = Walk {
+        series,
+        range,
+        levels: levels(every, squares),
+        detail,
+        all_samples_count: false,
+    };
+    walk.go(&clusters(view), &mut rows)?;
 
     let column = |function: &AggregateFunction| -> Vec<f64> {
         let of = |statistics: &Statistics| match function {

@@ -1,15 +1,17 @@
 //! A line for a chart: first, last, and the least and the greatest number of each stretch of time.
 
+mod wide;
+
 use tellee_actors::time::Timestamp;
 
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::columns::Columns;
-use crate::telemetry::merge::{Loaded, clusters};
-use crate::telemetry::model::{Points, Quality, TimeRange};
+use crate::telemetry::merge::{Cluster, Loaded, clusters};
+use crate::telemetry::model::{Points, Quality, SeriesId, TimeRange};
 use crate::telemetry::state::View;
 use crate::telemetry::store::TelemetryError;
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Point {
     time: i64,
     value: Option<f64>,
@@ -88,7 +90,12 @@ impl Stretch {
 }
 
 /// At most `max_points` points; all samples where they are no more than that.
-pub fn points(view: View, range: TimeRange, max_points: usize) -> Result<Points, TelemetryError> {
+pub fn points(
+    series: SeriesId,
+    view: View,
+    range: TimeRange,
+    max_points: usize,
+) -> Result<Points, TelemetryError> {
     if max_points == 0 {
         return Err(TelemetryError::Invalid {
             field: "max_points",
@@ -123,11 +130,16 @@ pub fn points(view: View, range: TimeRange, max_points: usize) -> Result<Points,
         return Ok(finish(all, samples));
     }
 
+    let stretches = (max_points.saturating_sub(2) / 2) as u64;
+    if let Some(hours) = wide::Hours::of(&clusters, range, stretches) {
+        let line = wide::wide(series, &clusters, range, hours)?;
+        return Ok(in_order(line, samples));
+    }
+
     let mut first: Option<(u64, Point)> = None;
     let mut last: Option<(u64, Point)> = None;
     let mut line: Vec<(u64, Point)> = Vec::new();
     let mut stretch = Stretch::new(0);
-    let stretches = (max_points.saturating_sub(2) / 2) as u64;
     let mut span = (0, 0);
     let mut place = 0_u64;
     for cluster in 0..clusters.len() {
@@ -154,13 +166,18 @@ pub fn points(view: View, range: TimeRange, max_points: usize) -> Result<Points,
         line.extend(first);
     }
     line.extend(last);
+    Ok(in_order(line, samples))
+}
+
+/// Points with their places, each of them once.
+fn in_order(mut line: Vec<(u64, Point)>, samples: u64) -> Points {
     line.sort_by_key(|(place, _)| *place);
     line.dedup_by_key(|(place, _)| *place);
-    Ok(finish(line.into_iter().map(|(_, point)| point), samples))
+    finish(line.into_iter().map(|(_, point)| point), samples)
 }
 
 /// No sample of the range is later.
-fn last_time(clusters: &[crate::telemetry::merge::Cluster], first: i64, range: TimeRange) -> i64 {
+fn last_time(clusters: &[Cluster], first: i64, range: TimeRange) -> i64 {
     let last = clusters
         .iter()
         .map(|cluster| cluster.max_time)

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use super::head::Head;
-use super::origins::Origins;
+use super::head::{Head, Newest};
 use super::part::Part;
-use crate::telemetry::catalog::Latest;
 use crate::telemetry::model::{SeriesId, SeriesKey};
 
 #[derive(Debug)]
@@ -18,8 +16,8 @@ pub struct Series {
     /// The newest sample changed since the last flush.
     pub(super) dirty: bool,
     /// The newest sample by source time, unless the head holds it.
-    pub(super) latest: Option<Box<Latest>>,
-    /// The historical batch that set `latest`, or 0.
+    pub(super) newest: Newest,
+    /// The historical batch that set `newest`, or 0.
     pub(super) latest_batch: u64,
     /// In order of (file order, time).
     pub(super) blocks: Vec<Part>,
@@ -34,7 +32,7 @@ impl Series {
             logged: known,
             in_catalog: known,
             dirty: false,
-            latest: None,
+            newest: Newest::None,
             latest_batch: 0,
             blocks: Vec::new(),
         }
@@ -45,17 +43,15 @@ impl Series {
         self.logged
     }
 
+    /// Its blocks in files, in order of (file order, time).
+    pub fn blocks(&self) -> &[Part] {
+        &self.blocks
+    }
+
     /// Takes over the newest sample from `head`, if that holds it.
-    pub(super) fn settle(&mut self, head: &mut Head, origins: &Origins) {
-        if !std::mem::take(&mut head.holds_latest) {
-            return;
-        }
-        let Some(latest) = head.last(origins) else {
-            return;
-        };
-        match &mut self.latest {
-            Some(slot) => **slot = latest,
-            None => self.latest = Some(Box::new(latest)),
+    pub(super) fn settle(&mut self, head: &mut Head) {
+        if std::mem::take(&mut head.holds_latest) {
+            self.newest = head.last();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
 
-use super::head::{Head, PlainSample, trimmed};
+use super::head::{Head, Newest, PlainSample, trimmed};
 use super::part::MemoryBlock;
 use super::{Frozen, State};
 use crate::telemetry::catalog::{Entry, Latest};
@@ -14,22 +14,6 @@ use crate::telemetry::columns::{Columns, SampleRef};
 use crate::telemetry::manifest::Tombstone;
 use crate::telemetry::model::{Quality, SeriesId, Value};
 use crate::telemetry::summary::Summary;
-
-/// The sample as a plain one, if it is one.
-fn plain(sample: &SampleRef<'_>) -> Option<PlainSample> {
-    let Value::Number(number) = sample.value else {
-        return None;
-    };
-    let is_plain = sample.seq == 0
-        && sample.quality == Quality::GOOD
-        && sample.sum.is_none()
-        && sample.update_time.is_none();
-    is_plain.then_some(PlainSample {
-        time: sample.time,
-        number: *number,
-        received_at: sample.received_at,
-    })
-}
 
 fn seal(id: SeriesId, columns: &Columns) -> Arc<MemoryBlock> {
     Arc::new(MemoryBlock {
@@ -50,7 +34,7 @@ impl State {
 
     /// Takes in one sample of the series at `place`.
     pub fn push(&mut self, place: u32, historical: bool, sample: SampleRef<'_>) {
-        if let Some(plain) = plain(&sample)
+        if let Some(plain) = PlainSample::of(&sample)
             && let Some(origin) = self.origins.number(sample.unit, sample.protocol)
         {
             self.push_plain(place, historical, origin, plain);
@@ -117,8 +101,7 @@ impl State {
         let known = if head.holds_latest {
             head.last_identity()
         } else {
-            let identity = |latest: &Latest| (latest.sample.time.0, latest.sample.seq);
-            series.latest.as_deref().map(identity)
+            series.newest.identity()
         };
         let moves = match known {
             _ if ahead => false,
@@ -128,7 +111,7 @@ impl State {
             Some(known) => new >= known,
         };
         if !moves {
-            series.settle(head, &self.origins);
+            series.settle(head);
             return;
         }
         // Rewriting the newest sample does not give a historical batch the right to move on from it.
@@ -151,7 +134,7 @@ impl State {
         let Some(head) = self.heads.get_mut(index) else {
             return;
         };
-        series.settle(head, &self.origins);
+        series.settle(head);
         let freed = head.bytes();
         let columns = head.take(&self.origins).into_sorted();
         let block = seal(series.id, &columns);
@@ -183,16 +166,19 @@ impl State {
         let Some(head) = self.heads.get_mut(index) else {
             return;
         };
-        series.settle(head, &self.origins);
+        series.settle(head);
         let in_head = head.bytes();
         head.trim(&self.origins, before);
         self.active_bytes = (self.active_bytes + head.bytes()).saturating_sub(in_head);
         if let Some(sealed) = self.sealed.get_mut(&place) {
             trim_sealed(series.id, sealed, before);
         }
-        let is_gone = |latest: &Latest| latest.sample.time.0 < before;
-        if series.latest.as_deref().is_some_and(is_gone) {
-            series.latest = None;
+        if series
+            .newest
+            .identity()
+            .is_some_and(|(time, _)| time < before)
+        {
+            series.newest = Newest::None;
             if !series.dirty {
                 series.dirty = true;
                 self.dirty.push(place);
@@ -204,9 +190,9 @@ impl State {
     pub fn latest(&self, place: u32) -> Option<Latest> {
         let head = self.heads.get(place as usize)?;
         if head.holds_latest {
-            return head.last(&self.origins);
+            return head.last().latest(&self.origins);
         }
-        self.get(place)?.latest.as_deref().cloned()
+        self.get(place)?.newest.latest(&self.origins)
     }
 
     /// Puts all samples in memory out of the way of writers. Answers whether there is anything to flush.
@@ -218,7 +204,7 @@ impl State {
                 continue;
             };
             if let Some(head) = self.heads.get_mut(index) {
-                series.settle(head, &self.origins);
+                series.settle(head);
             }
             series.dirty = false;
             if !series.in_catalog {
@@ -230,7 +216,7 @@ impl State {
             }
             entries.push(Entry::State {
                 id: series.id,
-                latest: series.latest.as_deref().cloned(),
+                latest: series.newest.latest(&self.origins),
             });
         }
         let fresh = self.heads.iter().map(Head::after).collect();

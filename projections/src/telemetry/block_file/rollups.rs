@@ -1,0 +1,51 @@
+//! The rollups of a block file.
+
+use super::{BlockFile, RollupEntry};
+use crate::telemetry::codec::CodecError;
+use crate::telemetry::codec::rollup::{self, Detail};
+use crate::telemetry::model::SeriesId;
+use crate::telemetry::rollup::{Level, Row};
+use crate::telemetry::store::TelemetryError;
+
+/// The order in which [`BlockFile::rollups`] looks for them.
+pub(super) fn sorted(mut rollups: Vec<RollupEntry>) -> Vec<RollupEntry> {
+    rollups.sort_by_key(|entry| (entry.series, entry.level, entry.first));
+    rollups.shrink_to_fit();
+    rollups
+}
+
+impl BlockFile {
+    /// The chunks of one level of the rollup of `series`, in order of time. There are none, or they cover the run.
+    pub fn rollups(&self, series: SeriesId, level: Level) -> &[RollupEntry] {
+        let key = |entry: &RollupEntry| (entry.series, entry.level);
+        let from = self
+            .rollups
+            .partition_point(|entry| key(entry) < (series, level));
+        let length = self.rollups[from..].partition_point(|entry| key(entry) == (series, level));
+        &self.rollups[from..from + length]
+    }
+
+    /// All chunks of the file.
+    pub fn all_rollups(&self) -> &[RollupEntry] {
+        &self.rollups
+    }
+
+    /// The rows of `entry`, or `None` if they are damaged, which is then reported.
+    pub fn read_rollup(
+        &self,
+        entry: &RollupEntry,
+        detail: Detail,
+    ) -> Result<Option<Vec<Row>>, TelemetryError> {
+        let Some(bytes) = self.read(entry.offset, entry.length, "a rollup")? else {
+            return Ok(None);
+        };
+        match rollup::decode(&bytes, entry.series, entry.level, detail) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(CodecError::Newer { found, known }) => Err(TelemetryError::Newer { found, known }),
+            Err(error) => {
+                self.report_block(entry.offset, &error.to_string());
+                Ok(None)
+            }
+        }
+    }
+}

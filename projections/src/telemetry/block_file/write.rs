@@ -1,0 +1,140 @@
+//! Writes a block file from its start to its end.
+
+use std::sync::Arc;
+
+use super::{
+    BlockEntry, BlockFile, RollupEntry, bytes_of, checksum, file_name, header, index, rollups,
+};
+use crate::telemetry::damage::DamageLog;
+use crate::telemetry::disk::{Disk, DiskFile, failed};
+use crate::telemetry::model::SeriesId;
+use crate::telemetry::rollup::Chunk;
+use crate::telemetry::store::TelemetryError;
+use crate::telemetry::summary::Summary;
+
+/// The writer hands bytes to the disk in pieces of this size.
+const WRITE_SIZE: usize = 1 << 20;
+
+/// Writes one block file.
+pub struct BlockFileWriter {
+    number: u64,
+    order: u64,
+    name: String,
+    file: Arc<dyn DiskFile>,
+    /// Not yet handed to the disk; starts at `written`.
+    buffer: Vec<u8>,
+    written: u64,
+    entries: Vec<BlockEntry>,
+    rollups: Vec<RollupEntry>,
+}
+
+impl BlockFileWriter {
+    pub fn create(disk: &dyn Disk, number: u64, order: u64) -> Result<Self, TelemetryError> {
+        let name = file_name(number);
+        let file = disk
+            .create(&name)
+            .map_err(|error| failed(&format!("cannot make `{name}`"), &error))?;
+        Ok(Self {
+            number,
+            order,
+            name,
+            file,
+            buffer: header(number, order),
+            written: 0,
+            entries: Vec::new(),
+            rollups: Vec::new(),
+        })
+    }
+
+    /// Blocks of a series must come in order of time, and series in order of their numbers.
+    pub fn add(
+        &mut self,
+        series: SeriesId,
+        block: &[u8],
+        summary: Summary,
+    ) -> Result<(), TelemetryError> {
+        let offset = self.put_frame(block)?;
+        self.entries.push(BlockEntry {
+            series,
+            offset,
+            length: block.len() as u32,
+            summary,
+        });
+        Ok(())
+    }
+
+    /// Chunks come after the last block that has a sample of theirs, and those of one level in order of time.
+    pub fn add_rollup(&mut self, series: SeriesId, chunk: &Chunk) -> Result<(), TelemetryError> {
+        let offset = self.put_frame(&chunk.bytes)?;
+        self.rollups.push(RollupEntry {
+            series,
+            level: chunk.level,
+            offset,
+            length: chunk.bytes.len() as u32,
+            first: chunk.first,
+            last: chunk.last,
+        });
+        Ok(())
+    }
+
+    /// Answers where it starts.
+    fn put_frame(&mut self, contents: &[u8]) -> Result<u64, TelemetryError> {
+        let offset = self.written + self.buffer.len() as u64;
+        let length = contents.len() as u32;
+        self.buffer.extend_from_slice(&length.to_le_bytes());
+        self.buffer
+            .extend_from_slice(&checksum(offset, contents).to_le_bytes());
+        self.buffer.extend_from_slice(contents);
+        if self.buffer.len() >= WRITE_SIZE {
+            self.write_out()?;
+        }
+        Ok(offset)
+    }
+
+    fn write_out(&mut self) -> Result<(), TelemetryError> {
+        let name = &self.name;
+        self.file
+            .write_all_at(&self.buffer, self.written)
+            .map_err(|error| failed(&format!("cannot write `{name}`"), &error))?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes the index and waits until the contents are durable. The name is not, before the folder is synced.
+    pub fn finish(
+        mut self,
+        damages: &Arc<DamageLog>,
+    ) -> Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError> {
+        let plain = index::encode(&self.entries, &self.rollups);
+        let compressed = zstd::bulk::compress(&plain, 1)
+            .map_err(|error| failed("cannot compress an index", &error))?;
+        let offset = self.written + self.buffer.len() as u64;
+        self.buffer.extend_from_slice(&compressed);
+        let trailer_start = self.buffer.len();
+        self.buffer.extend_from_slice(&offset.to_le_bytes());
+        self.buffer
+            .extend_from_slice(&(compressed.len() as u64).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&(plain.len() as u64).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&crc32c::crc32c(&compressed).to_le_bytes());
+        let crc = crc32c::crc32c(&self.buffer[trailer_start..]);
+        self.buffer.extend_from_slice(&crc.to_le_bytes());
+        self.write_out()?;
+        self.file
+            .sync()
+            .map_err(|error| failed(&format!("cannot sync `{}`", self.name), &error))?;
+        let file = BlockFile {
+            number: self.number,
+            order: self.order,
+            length: self.written,
+            name: self.name,
+            file: self.file,
+            damages: Arc::clone(damages),
+            rollups: rollups::sorted(self.rollups),
+            block_bytes: bytes_of(&self.entries),
+        };
+        Ok((Arc::new(file), self.entries))
+    }
+}

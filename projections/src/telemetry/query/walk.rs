@@ -1,0 +1,216 @@
+//! Goes through a range in order of time: by rollups where they tell the truth, by block summaries where those will
+//! do, else by the samples.
+
+use crate::telemetry::block_file::BlockFile;
+use crate::telemetry::codec::block::Depth;
+use crate::telemetry::codec::rollup::Detail;
+use crate::telemetry::merge::{Cluster, Loaded};
+use crate::telemetry::model::{SeriesId, TimeRange};
+use crate::telemetry::rollup::{Level, Row};
+use crate::telemetry::state::Part;
+use crate::telemetry::store::TelemetryError;
+use crate::telemetry::summary::Summary;
+use tellee_actors::time::Timestamp;
+
+/// Takes what a walk finds. Each sample of the range is told of once, in order of time.
+pub trait Visit {
+    fn rows(&mut self, level: Level, rows: &[Row]) -> Result<(), TelemetryError>;
+    /// All samples of a cluster. Answers whether that was enough; else the samples themselves follow.
+    fn summary(&mut self, summary: &Summary) -> Result<bool, TelemetryError>;
+    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError>;
+}
+
+pub struct Walk<'a> {
+    pub series: SeriesId,
+    pub range: TimeRange,
+    /// The levels that will do, the longest first.
+    pub levels: &'a [Level],
+    pub detail: Detail,
+    /// Rollups do not know of samples that are no number; this keeps away from them where there are such.
+    pub all_samples_count: bool,
+}
+
+/// Blocks of one run that follow each other, with no sample of another part between them.
+struct Run<'a> {
+    clusters: &'a [Cluster],
+    file: &'a BlockFile,
+    /// From, inclusive, to, exclusive: all samples of the range between them are the run's, and the run has no others
+    /// there.
+    from: i64,
+    to: i64,
+}
+
+/// The file and the clip of a cluster that is one block of a file.
+fn block_of(cluster: &Cluster) -> Option<(&BlockFile, i64)> {
+    let part = cluster.single()?;
+    match &part.part {
+        Part::Disk { file, .. } => Some((&**file, part.clip)),
+        Part::Memory(_) | Part::Head(_) => None,
+    }
+}
+
+fn is_numeric(cluster: &Cluster) -> bool {
+    cluster
+        .single()
+        .and_then(|part| part.part.summary())
+        .is_some_and(|summary| summary.numbers.count == u64::from(summary.count))
+}
+
+impl Walk<'_> {
+    pub fn go(&self, clusters: &[Cluster], visit: &mut impl Visit) -> Result<(), TelemetryError> {
+        let mut index = 0;
+        while index < clusters.len() {
+            let Some(run) = self.run_at(clusters, index) else {
+                self.cluster(&clusters[index], self.range, visit)?;
+                index += 1;
+                continue;
+            };
+            index += run.clusters.len();
+            self.fill(&run, self.levels, run.from, run.to, visit)?;
+        }
+        Ok(())
+    }
+
+    /// The run that begins with the cluster at `index`, if a rollup of it may help.
+    fn run_at<'a>(&self, clusters: &'a [Cluster], index: usize) -> Option<Run<'a>> {
+        let may_help = |cluster: &Cluster| !self.all_samples_count || is_numeric(cluster);
+        let (file, clip) = block_of(&clusters[index])?;
+        let has_rollup = |level: &Level| !file.rollups(self.series, *level).is_empty();
+        if !self.levels.iter().any(has_rollup) {
+            return None;
+        }
+        let length = clusters[index..]
+            .iter()
+            .take_while(|cluster| {
+                may_help(cluster)
+                    && block_of(cluster).is_some_and(|(other, _)| other.number == file.number)
+            })
+            .count();
+        if length == 0 {
+            return None;
+        }
+        let before = index.checked_sub(1).map(|place| &clusters[place]);
+        let after = clusters.get(index + length);
+        let from = before.map_or(i64::MIN, |cluster| cluster.max_time.saturating_add(1));
+        let to = after.map_or(i64::MAX, |cluster| cluster.min_time);
+        Some(Run {
+            clusters: &clusters[index..index + length],
+            file,
+            from: from.max(self.range.from.0).max(clip),
+            to: to.min(self.range.to.0),
+        })
+    }
+
+    /// All samples of `run` from `from` to before `to`, where the run has all samples there are.
+    fn fill(
+        &self,
+        run: &Run<'_>,
+        levels: &[Level],
+        from: i64,
+        to: i64,
+        visit: &mut impl Visit,
+    ) -> Result<(), TelemetryError> {
+        if from >= to {
+            return Ok(());
+        }
+        let first = run
+            .clusters
+            .partition_point(|cluster| cluster.max_time < from);
+        let end = run
+            .clusters
+            .partition_point(|cluster| cluster.min_time < to);
+        let clusters = run.clusters.get(first..end).unwrap_or_default();
+        let (Some(earliest), Some(latest)) = (clusters.first(), clusters.last()) else {
+            return Ok(());
+        };
+        let Some((level, shorter)) = levels.split_first() else {
+            let range = TimeRange {
+                from: Timestamp(from),
+                to: Timestamp(to),
+            };
+            return clusters
+                .iter()
+                .try_for_each(|cluster| self.cluster(cluster, range, visit));
+        };
+        let whole = whole_rows(*level, from, to, earliest.min_time, latest.max_time);
+        let chunks = run.file.rollups(self.series, *level);
+        let Some((start, stop)) = whole.filter(|_| !chunks.is_empty()) else {
+            return self.fill(run, shorter, from, to, visit);
+        };
+        self.fill(run, shorter, from, start, visit)?;
+        let begin = chunks.partition_point(|chunk| chunk.last < start);
+        for chunk in chunks[begin..]
+            .iter()
+            .take_while(|chunk| chunk.first < stop)
+        {
+            if let Some(rows) = run.file.read_rollup(chunk, self.detail)? {
+                let begin = rows.partition_point(|row| row.start < start);
+                let end = rows.partition_point(|row| row.start < stop);
+                visit.rows(*level, rows.get(begin..end).unwrap_or_default())?;
+            } else {
+                let end_of_chunk = chunk.last.saturating_add(level.width());
+                let (from, to) = (start.max(chunk.first), stop.min(end_of_chunk));
+                self.fill(run, shorter, from, to, visit)?;
+            }
+        }
+        self.fill(run, shorter, stop, to, visit)
+    }
+
+    fn cluster(
+        &self,
+        cluster: &Cluster,
+        range: TimeRange,
+        visit: &mut impl Visit,
+    ) -> Result<(), TelemetryError> {
+        if let Some(summary) = cluster.summary_within(range)
+            && visit.summary(summary)?
+        {
+            return Ok(());
+        }
+        visit.samples(&cluster.load(range, Depth::Values)?)
+    }
+}
+
+/// The start of the first row and the end of the last one of those that lie within `from` to `to` as a whole and are
+/// not empty, where samples begin at `earliest` and end at `latest`.
+fn whole_rows(level: Level, from: i64, to: i64, earliest: i64, latest: i64) -> Option<(i64, i64)> {
+    let start = level.start_of(earliest.max(from))?;
+    // Before the first sample there is nothing, so its row is whole wherever `from` lies in front of it.
+    let start = if start >= from {
+        start
+    } else {
+        start.checked_add(level.width())?
+    };
+    let last = level.start_of(latest.min(to.checked_sub(1)?))?;
+    let end = match last.checked_add(level.width()) {
+        Some(end) if end <= to => end,
+        _ => last,
+    };
+    (start < end).then_some((start, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000_000;
+
+    #[test]
+    fn only_whole_rows_are_taken() {
+        let rows = |from: i64, to: i64, earliest: i64, latest: i64| {
+            whole_rows(Level::Minute, from, to, earliest, latest)
+        };
+        let everything = rows(i64::MIN, i64::MAX, 10, 3 * MINUTE);
+        assert_eq!(everything, Some((0, 4 * MINUTE)));
+        assert_eq!(
+            rows(5, 4 * MINUTE, 10, 3 * MINUTE),
+            Some((MINUTE, 4 * MINUTE))
+        );
+        assert_eq!(
+            rows(0, 4 * MINUTE - 1, 10, 4 * MINUTE),
+            Some((0, 3 * MINUTE))
+        );
+        assert_eq!(rows(1, MINUTE, 0, MINUTE), None);
+        assert_eq!(rows(i64::MIN, i64::MAX, i64::MIN, 0), None);
+    }
+}
