@@ -83,31 +83,37 @@ impl Query {
     /// The page of a list with its order.
     pub fn page(&self) -> Result<(Page, u64, u32), ApiError> {
         let (offset, limit) = self.window(LARGEST_LIMIT)?;
-        let order = match self.get("order") {
-            None | Some("" | "id") => Order::Id,
-            Some("name") => Order::Name,
-            Some(other) => {
-                return Err(ApiError::invalid(
-                    "order",
-                    format!("`{other}` is not `name` or `id`"),
-                ));
-            }
-        };
-        let direction = match self.get("dir") {
-            None | Some("" | "asc") => Direction::Ascending,
-            Some("desc") => Direction::Descending,
-            Some(other) => {
-                return Err(ApiError::invalid(
-                    "dir",
-                    format!("`{other}` is not `asc` or `desc`"),
-                ));
-            }
-        };
+        let order = order(self.get("order"))?;
+        let direction = direction(self.get("dir"))?;
         Ok((
             Page::offset(offset, limit).ordered(order, direction),
             offset,
             limit,
         ))
+    }
+}
+
+/// What `order` says.
+pub fn order(text: Option<&str>) -> Result<Order, ApiError> {
+    match text {
+        None | Some("" | "id") => Ok(Order::Id),
+        Some("name") => Ok(Order::Name),
+        Some(other) => Err(ApiError::invalid(
+            "order",
+            format!("`{other}` is not `name` or `id`"),
+        )),
+    }
+}
+
+/// What `dir` says.
+pub fn direction(text: Option<&str>) -> Result<Direction, ApiError> {
+    match text {
+        None | Some("" | "asc") => Ok(Direction::Ascending),
+        Some("desc") => Ok(Direction::Descending),
+        Some(other) => Err(ApiError::invalid(
+            "dir",
+            format!("`{other}` is not `asc` or `desc`"),
+        )),
     }
 }
 

@@ -13,7 +13,7 @@ use super::Rest;
 use super::channels::ChannelsPage;
 use super::input::{JsonBody, JsonList, id};
 use super::output::{created, is_empty};
-use super::paging::Query;
+use super::paging::{Query, direction, order};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::platform::{NewThing, Request, ThingUpdate};
@@ -167,6 +167,10 @@ pub struct SearchBody {
     name: Option<String>,
     #[serde(default)]
     metadata: Option<Map<String, Value>>,
+    #[serde(default)]
+    order: Option<String>,
+    #[serde(default)]
+    dir: Option<String>,
 }
 
 const fn ten() -> u32 {
@@ -187,7 +191,10 @@ pub async fn search(
         metadata: body.metadata,
         ..ThingFilter::default()
     };
-    let page = Page::offset(body.offset, body.limit);
+    let page = Page::offset(body.offset, body.limit).ordered(
+        order(body.order.as_deref())?,
+        direction(body.dir.as_deref())?,
+    );
     page_of(&rest, &caller, filter, page, body.offset, body.limit)
         .await
         .map(Json)

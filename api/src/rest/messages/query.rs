@@ -1,7 +1,7 @@
 //! What a reader asks for.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 use tellee_projections::telemetry::{MessageQuery, TimeRange, ValueFilter};
@@ -106,8 +106,10 @@ fn value_filter(query: &Query) -> Result<Option<ValueFilter>, ApiError> {
         return Ok(Some(ValueFilter::Boolean(flag)));
     }
     match query.text("vd") {
+        // As the reader shows bytes, or as SenML carries them.
         Some(text) => STANDARD
             .decode(&text)
+            .or_else(|_| URL_SAFE_NO_PAD.decode(&text))
             .map(|data| Some(ValueFilter::Data(data)))
             .map_err(|_| ApiError::invalid("vd", "is not base64")),
         None => Ok(None),
