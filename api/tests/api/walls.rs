@@ -154,7 +154,7 @@ fn body(ours: &Ours) -> Value {
 }
 
 /// Routes that take no id: what they answer is the caller's own.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "/users",
     "/users/profile",
     "/things",
@@ -165,6 +165,7 @@ const OWN: [&str; 15] = [
     "/ui/setup",
     "/ui/session",
     "/health",
+    "/ping",
     "/version",
     "/metrics",
     "/tokens",
