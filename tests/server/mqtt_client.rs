@@ -106,6 +106,18 @@ impl Mqtt {
         assert_eq!(kind, 0xD0, "{}", String::from_utf8_lossy(&body));
     }
 
+    /// Nothing has come that was not sent before.
+    pub async fn expect_only_duplicates(&mut self) {
+        self.write(&[0xC0, 0]).await.expect("PINGREQ is sent");
+        loop {
+            let (kind, body) = self.next().await;
+            if kind == 0xD0 {
+                return;
+            }
+            assert_eq!(kind & 0xF8, 0x38, "{}", String::from_utf8_lossy(&body));
+        }
+    }
+
     /// Sends an acknowledgement.
     pub async fn acknowledge(&mut self, kind: u8, id: u16) {
         self.write(&frame(kind, &id.to_be_bytes()))

@@ -131,15 +131,19 @@ async fn a_qos_2_message_that_was_received_before_a_kill_is_stored_and_delivered
     assert_eq!(messages.len(), 2, "{messages:?}");
     let (mut reader, present) = Mqtt::join(server.mqtt, "r", &thing, &LASTING).await;
     assert!(present);
-    let mut payloads = Vec::new();
-    for _ in 0..2 {
-        let got = published(&reader.next().await);
-        payloads.push(got.payload);
-        reader.acknowledge(PUBREC, got.id).await;
-        assert_eq!(id_of(&reader.next().await, PUBREL), got.id);
-        reader.acknowledge(PUBCOMP, got.id).await;
+    let (first, second) = (reader.next().await, reader.next().await);
+    let got = [published(&first), published(&second)];
+    for message in &got {
+        reader.acknowledge(PUBREC, message.id).await;
     }
-    assert_eq!(payloads, [text("once"), text("anew")]);
+    for message in &got {
+        assert_eq!(id_of(&reader.next().await, PUBREL), message.id);
+        reader.acknowledge(PUBCOMP, message.id).await;
+    }
+    assert_eq!(
+        got.map(|message| message.payload),
+        [text("once"), text("anew")]
+    );
     reader.expect_nothing().await;
 }
 
@@ -257,7 +261,8 @@ async fn wills_of_clients_that_do_not_return_after_a_kill_are_published_once() {
     watcher.expect_nothing().await;
     let server = Server::start(&server.kill());
     let (mut watcher, _) = Mqtt::join(server.mqtt, "w", &thing, &LASTING).await;
-    watcher.expect_nothing().await;
+    // Acknowledgements go to the disk with what comes next, so the same may come again, but nothing new.
+    watcher.expect_only_duplicates().await;
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ fn body(ours: &Ours) -> Value {
 }
 
 /// Routes that take no id: what they answer is the caller's own.
-const OWN: [&str; 16] = [
+const OWN: &[&str] = &[
     "/users",
     "/users/profile",
     "/things",

@@ -12,7 +12,7 @@ use crate::telemetry::state::{Frozen, Part, View};
 use crate::telemetry::store::TelemetryError;
 
 /// The samples of a series that has few, in one part that needs no merging. There may be very many such series.
-fn small(view: &View) -> Option<&Columns> {
+fn small(view: &View, most: usize) -> Option<&Columns> {
     let [only] = view.as_slice() else {
         return None;
     };
@@ -20,7 +20,7 @@ fn small(view: &View) -> Option<&Columns> {
         return None;
     };
     let (first, _) = columns.span()?;
-    let is_small = columns.sorted && columns.len() <= SMALL && first >= only.clip;
+    let is_small = columns.sorted && columns.len() <= most && first >= only.clip;
     is_small.then_some(columns)
 }
 
@@ -109,6 +109,8 @@ impl Engine {
 
     fn write_frozen(&self, frozen: &Frozen, number: u64) -> Result<Written, TelemetryError> {
         let mut rewrite = Rewrite::new(self, number, frozen.order, self.config.block_samples, 1);
+        // A series with more samples may get rollups.
+        let most = SMALL.min(self.config.rollup_samples.saturating_sub(1));
         for place in &frozen.series {
             let (id, view) = {
                 let state = self.state.read();
@@ -117,7 +119,7 @@ impl Engine {
                 };
                 (series.id, state.frozen_view(*place))
             };
-            match small(&view) {
+            match small(&view, most) {
                 Some(columns) => rewrite.add_sorted(id, columns)?,
                 None => rewrite.add(id, view)?,
             }
