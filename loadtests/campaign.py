@@ -227,9 +227,13 @@ class Follower:
             self.history.write("watch", by=self.name, qos=self.qos, **{"from": self.history.next})
         self.wanted = True
 
-    async def drain(self, number):
-        """Waits for message `number`, the last that was sent."""
-        self.marks[number] = mark = asyncio.get_running_loop().create_future()
+    def expect(self, number):
+        """Message `number` is the last that will be sent."""
+        self.marks[number] = asyncio.get_running_loop().create_future()
+        return number, self.marks[number]
+
+    async def drain(self, number, mark):
+        """Waits for the message that is expected."""
         try:
             await asyncio.wait_for(mark, 30)
             ok = True
@@ -262,12 +266,13 @@ class Sessions:
         """Ends what is in flight, sends a mark, and waits until the followers have it."""
         await self.sender.settle()
         number = self.history.send("mark")
+        expected = [(follower, follower.expect(number)) for follower in self.online]
         status, _, _ = rest.call("POST", f"/channels/{self.channel}/messages/watched", pack(number),
                                  authorization=f"Thing {self.http_thing[1]}", content_type="application/senml+json")
         if status != 202:
             raise RuntimeError(f"the mark: {status}")
         self.history.ack(number)
-        await asyncio.gather(*(follower.drain(number) for follower in self.online))
+        await asyncio.gather(*(follower.drain(*mark) for follower, mark in expected))
 
     async def close(self):
         for client in [self.sender] + [follower.client for follower in self.followers]:

@@ -364,7 +364,7 @@ impl Registry {
         .await
     }
 
-    /// The models of these things, as far as they are of `organisation`, at most [`AMONG_LIMIT`] of them.
+    /// The models of these things, as far as they are of `organisation`, at most `AMONG_LIMIT` of them.
     pub async fn models_of_things(
         &self,
         organisation: OrganisationId,
