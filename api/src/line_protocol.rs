@@ -2,7 +2,7 @@
 //!
 //! Sans-IO. [`scan`](self) walks the bytes once; [`read()`](read::read) turns a body into columns of samples, and asks
 //! a [`SeriesTable`] for lines that it has seen before, so that a known line costs a comparison and the reading of two
-//! numbers. [`points`] is the same walk without a table, for tools and tests.
+//! numbers. [`points()`] is the same walk without a table, for tools and tests.
 //!
 //! Source: InfluxDB 1.8 and 2.7, "Line protocol reference". Where they leave something open, the stricter reading
 //! holds; `docs/line-protocol.md` lists what that means.
