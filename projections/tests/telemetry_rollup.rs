@@ -304,6 +304,35 @@ fn whole_minutes_read_no_block() {
     assert_eq!(engine.damages().len(), 1);
 }
 
+#[test]
+fn the_minute_that_two_files_share_is_put_together_from_both_rollups() {
+    let disk = SimulatedDisk::new(1);
+    let engine = open(&disk);
+    let mut oracle = Oracle::default();
+    // The files meet within a minute and within an hour.
+    for (start, count) in [(0, 5430), (5430, 5370)] {
+        let values: Vec<Value> = (0..count)
+            .map(|second| Value::Number((second % 977) as f64 / 4.0))
+            .collect();
+        let part = samples(start, 1, &values, Quality::GOOD);
+        engine.commit([&part].into_iter()).unwrap();
+        oracle.append(&part);
+        engine.flush().unwrap();
+    }
+    for name in disk.list().unwrap() {
+        if name.starts_with("blocks-") {
+            // The first block of each: the second file's holds its share of the minute.
+            disk.flip_bit(&name, 100, 1);
+        }
+    }
+    let key = oracle.series.keys().next().unwrap().clone();
+    let all = oracle.range(&key, TimeRange::ALL);
+    for every in [60, HOUR] {
+        assert_aggregates_of_rollups(&engine, SeriesId(1), every, &all);
+    }
+    assert_eq!(engine.damages(), []);
+}
+
 fn assert_aggregates_of_rollups(engine: &Engine, id: SeriesId, every: i64, all: &[Sample]) {
     let functions = [AggregateFunction::Count, AggregateFunction::Max];
     let found = engine

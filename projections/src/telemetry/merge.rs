@@ -79,6 +79,11 @@ impl Cluster {
         }
     }
 
+    /// All parts, in the order in which they were written.
+    pub fn parts(&self) -> &[ViewPart] {
+        &self.parts
+    }
+
     /// The summary, if it tells the truth about what this cluster holds within `range`.
     pub fn summary_within(&self, range: TimeRange) -> Option<&Summary> {
         let part = self.single()?;

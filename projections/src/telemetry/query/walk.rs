@@ -1,6 +1,9 @@
 //! Goes through a range in order of time: by rollups where they tell the truth, by block summaries where those will
 //! do, else by the samples.
 
+use hashbrown::HashMap;
+use tellee_actors::time::Timestamp;
+
 use crate::telemetry::block_file::BlockFile;
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::codec::rollup::Detail;
@@ -10,7 +13,6 @@ use crate::telemetry::rollup::{Level, Row};
 use crate::telemetry::state::Part;
 use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::Summary;
-use tellee_actors::time::Timestamp;
 
 /// Takes what a walk finds. Each sample of the range is told of once, in order of time.
 pub trait Visit {
@@ -34,10 +36,24 @@ pub struct Walk<'a> {
 struct Run<'a> {
     clusters: &'a [Cluster],
     file: &'a BlockFile,
-    /// From, inclusive, to, exclusive: all samples of the range between them are the run's, and the run has no others
-    /// there.
+    /// From, inclusive, to, exclusive: all samples that the run's file has between them lie in these blocks.
     from: i64,
     to: i64,
+}
+
+/// The first and the last cluster that a file has a block in, by its number.
+type Reaches = HashMap<u64, (usize, usize)>;
+
+fn reaches(clusters: &[Cluster]) -> Reaches {
+    let mut reaches = Reaches::new();
+    for (index, cluster) in clusters.iter().enumerate() {
+        for part in cluster.parts() {
+            if let Part::Disk { file, .. } = &part.part {
+                reaches.entry(file.number).or_insert((index, index)).1 = index;
+            }
+        }
+    }
+    reaches
 }
 
 /// The file and the clip of a cluster that is one block of a file.
@@ -59,8 +75,9 @@ fn is_numeric(cluster: &Cluster) -> bool {
 impl Walk<'_> {
     pub fn go(&self, clusters: &[Cluster], visit: &mut impl Visit) -> Result<(), TelemetryError> {
         let mut index = 0;
+        let reaches = reaches(clusters);
         while index < clusters.len() {
-            let Some(run) = self.run_at(clusters, index) else {
+            let Some(run) = self.run_at(clusters, index, &reaches) else {
                 self.cluster(&clusters[index], self.range, visit)?;
                 index += 1;
                 continue;
@@ -72,7 +89,12 @@ impl Walk<'_> {
     }
 
     /// The run that begins with the cluster at `index`, if a rollup of it may help.
-    fn run_at<'a>(&self, clusters: &'a [Cluster], index: usize) -> Option<Run<'a>> {
+    fn run_at<'a>(
+        &self,
+        clusters: &'a [Cluster],
+        index: usize,
+        reaches: &Reaches,
+    ) -> Option<Run<'a>> {
         let may_help = |cluster: &Cluster| !self.all_samples_count || is_numeric(cluster);
         let (file, clip) = block_of(&clusters[index])?;
         let has_rollup = |level: &Level| !file.rollups(self.series, *level).is_empty();
@@ -89,8 +111,13 @@ impl Walk<'_> {
         if length == 0 {
             return None;
         }
-        let before = index.checked_sub(1).map(|place| &clusters[place]);
-        let after = clusters.get(index + length);
+        // Where the file has no block in front of these or behind them, its first or last row holds theirs alone, though
+        // another part may have samples of the same stretch.
+        let (first, last) = reaches.get(&file.number).copied()?;
+        let before = (first < index).then(|| &clusters[index - 1]);
+        let after = clusters
+            .get(index + length)
+            .filter(|_| last >= index + length);
         let from = before.map_or(i64::MIN, |cluster| cluster.max_time.saturating_add(1));
         let to = after.map_or(i64::MAX, |cluster| cluster.min_time);
         Some(Run {
@@ -101,7 +128,7 @@ impl Walk<'_> {
         })
     }
 
-    /// All samples of `run` from `from` to before `to`, where the run has all samples there are.
+    /// All samples of `run` from `from` to before `to`, within the bounds of the run.
     fn fill(
         &self,
         run: &Run<'_>,
