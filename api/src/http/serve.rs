@@ -98,16 +98,11 @@ pub async fn serve(
             peer,
             doors: doors.clone(),
             stop: stop.clone(),
+            end: end.clone(),
             silent: silent.clone(),
         };
         let tls = tls.clone();
-        let end = end.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = end.cancelled() => {}
-                () = connection.serve(socket, tls) => {}
-            }
-        });
+        tokio::spawn(connection.serve(socket, tls));
     }
     open.close();
     if tokio::time::timeout(STOP_TIMEOUT, open.wait())
@@ -154,21 +149,22 @@ struct Connection {
     peer: SocketAddr,
     doors: Doors,
     stop: CancellationToken,
+    /// Cancelled when those that are still there after a stop are cut.
+    end: CancellationToken,
     silent: Silent,
 }
 
 impl Connection {
     async fn serve(self, socket: Socket, tls: Option<Arc<TlsServer>>) {
         no_delay(&socket.stream, self.peer);
-        let place = self.silent.enter();
+        let place = self.silent.enter(&self.stop);
         let Some(tls) = tls else {
             return self.serve_http(socket, false, None, place).await;
         };
-        let evicted = place.evicted();
+        let leave = place.leave();
         let handshake = tokio::select! {
             handshake = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(socket)) => handshake,
-            () = evicted.cancelled() => return,
-            () = self.stop.cancelled() => return,
+            () = leave.cancelled() => return,
         };
         match handshake {
             Ok(Ok(stream)) => {
@@ -192,9 +188,13 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self {
-            peer, doors, stop, ..
+            peer,
+            doors,
+            stop,
+            end,
+            ..
         } = self;
-        let evicted = place.evicted();
+        let leave = place.leave();
         let port = Port {
             stop: stop.clone(),
             over_tls,
@@ -225,12 +225,18 @@ impl Connection {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
+        // Waits for one token of its own while it serves: those that connections share have a lock.
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = evicted.cancelled() => return,
-            () = stop.cancelled() => {
+            () = leave.cancelled() => {
+                if !stop.is_cancelled() {
+                    return;
+                }
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    () = end.cancelled() => return,
+                }
             }
         };
         if let Err(error) = ended {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -21,21 +22,24 @@ struct Waiting {
 pub struct Place {
     silent: Silent,
     number: u64,
-    evicted: CancellationToken,
+    leave: CancellationToken,
+    heard: AtomicBool,
 }
 
 impl Silent {
-    pub fn enter(&self) -> Place {
-        let evicted = CancellationToken::new();
+    /// A place that must be left at `stop` too.
+    pub fn enter(&self, stop: &CancellationToken) -> Place {
+        let leave = stop.child_token();
         let mut waiting = self.0.lock();
         let number = waiting.next;
         waiting.next += 1;
-        waiting.connections.insert(number, evicted.clone());
+        waiting.connections.insert(number, leave.clone());
         drop(waiting);
         Place {
             silent: self.clone(),
             number,
-            evicted,
+            leave,
+            heard: AtomicBool::new(false),
         }
     }
 
@@ -43,8 +47,8 @@ impl Silent {
     pub fn evict_oldest(&self) -> bool {
         let oldest = self.0.lock().connections.pop_first();
         match oldest {
-            Some((_, evicted)) => {
-                evicted.cancel();
+            Some((_, leave)) => {
+                leave.cancel();
                 true
             }
             None => false,
@@ -55,11 +59,16 @@ impl Silent {
 impl Place {
     /// The connection has sent a request: it stays.
     pub fn heard(&self) {
+        // Asked at each request; the lock is that of all connections.
+        if self.heard.swap(true, Ordering::Relaxed) {
+            return;
+        }
         self.silent.0.lock().connections.remove(&self.number);
     }
 
-    pub fn evicted(&self) -> CancellationToken {
-        self.evicted.clone()
+    /// Cancelled when the connection is evicted, and when the port stops.
+    pub fn leave(&self) -> CancellationToken {
+        self.leave.clone()
     }
 }
 
@@ -76,13 +85,24 @@ mod tests {
     #[test]
     fn the_one_that_is_silent_the_longest_goes_first_and_who_was_heard_stays() {
         let silent = Silent::default();
-        let (first, second, third) = (silent.enter(), silent.enter(), silent.enter());
+        let stop = CancellationToken::new();
+        let [first, second, third] = [(); 3].map(|()| silent.enter(&stop));
         first.heard();
         assert!(silent.evict_oldest());
-        assert!(!first.evicted().is_cancelled());
-        assert!(second.evicted().is_cancelled());
-        assert!(!third.evicted().is_cancelled());
+        assert!(!first.leave().is_cancelled());
+        assert!(second.leave().is_cancelled());
+        assert!(!third.leave().is_cancelled() && !stop.is_cancelled());
         drop(third);
         assert!(!silent.evict_oldest());
+    }
+
+    #[test]
+    fn a_stop_ends_every_place() {
+        let (silent, stop) = (Silent::default(), CancellationToken::new());
+        let (heard, quiet) = (silent.enter(&stop), silent.enter(&stop));
+        heard.heard();
+        stop.cancel();
+        assert!(heard.leave().is_cancelled() && quiet.leave().is_cancelled());
+        assert!(silent.enter(&stop).leave().is_cancelled());
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP port under bad manners, and how it stops.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -162,4 +163,148 @@ async fn metrics_show_every_house_and_no_path_of_a_client() {
         .request(reqwest::Method::GET, "/metrics")
         .header("x-forwarded-for", "10.0.0.1");
     assert_eq!(forwarded.send(request).await.status, 401);
+}
+
+/// What is written on one connection, and all that comes back until it is closed.
+async fn exchange(address: SocketAddr, request: &[u8], piece: usize) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    for piece in request.chunks(piece) {
+        socket.write_all(piece).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut answer = Vec::new();
+    in_time(socket.read_to_end(&mut answer)).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    // The clock may tick between two answers.
+    let lines = answer.split_inclusive("\r\n");
+    lines.filter(|line| !line.starts_with("date: ")).collect()
+}
+
+/// An answer with the lines of its head in one order: theirs says nothing.
+fn in_order(answer: &str) -> String {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (status, fields) = head.split_once("\r\n").unwrap();
+    let mut fields: Vec<&str> = fields.split("\r\n").collect();
+    fields.sort_unstable();
+    format!("{status}\n{}\n\n{body}", fields.join("\n"))
+}
+
+/// The same request twice: with a declared length it comes by the shorter way, in chunks by the routes.
+#[tokio::test]
+async fn the_shorter_ways_answer_as_the_routes() {
+    let node = Node::start().await;
+    let (thing, key) = node.admin.thing("pump").await;
+    let channel = node.admin.channel("data").await;
+    node.admin.connect(&channel, &thing).await;
+    let senml = "authorization: Thing KEY\r\ncontent-type: application/senml+json\r\n";
+    let cases = [
+        ("/write?db=CHANNEL&u=THING&p=KEY", "", "m f=1 1\n", "204"),
+        ("/write?db=CHANNEL&u=THING&p=KEY", "", "", "204"),
+        ("/write?db=CHANNEL&u=THING&p=KEY", "", "m f= 1\n", "400"),
+        ("/write?db=CHANNEL&u=THING&p=wrong", "", "m f=1 1\n", "401"),
+        ("/write?db=nowhere&u=THING&p=KEY", "", "m f=1 1\n", "403"),
+        ("/write?u=THING&p=KEY", "", "m f=1 1\n", "400"),
+        (
+            "/write?db=CHANNEL&u=THING&p=KEY&precision=d",
+            "",
+            "m f=1 1\n",
+            "400",
+        ),
+        (
+            "/write?db=CHANNEL&u=THING&p=KEY",
+            "content-encoding: br\r\n",
+            "m f=1 1\n",
+            "415",
+        ),
+        (
+            "/api/v2/write?bucket=CHANNEL",
+            "authorization: Token KEY\r\n",
+            "m f=1 1\n",
+            "204",
+        ),
+        (
+            "/api/v2/write?bucket=CHANNEL",
+            "authorization: Token KEY\r\n",
+            "m f\n",
+            "400",
+        ),
+        ("/api/v2/write?bucket=CHANNEL", "", "m f=1 1\n", "401"),
+        (
+            "/channels/CHANNEL/messages",
+            senml,
+            "[{\"n\":\"a\",\"t\":1,\"v\":1}]",
+            "202",
+        ),
+        ("/channels/CHANNEL/messages", senml, "[{\"n\":\"a\"", "400"),
+        (
+            "/channels/nowhere/messages",
+            senml,
+            "[{\"n\":\"a\",\"t\":1,\"v\":1}]",
+            "403",
+        ),
+        (
+            "/channels/CHANNEL/messages",
+            "authorization: Thing KEY\r\n",
+            "[]",
+            "415",
+        ),
+    ];
+    for (path, headers, body, status) in cases {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}");
+        let head = head
+            .replace("CHANNEL", &channel)
+            .replace("THING", &thing)
+            .replace("KEY", &key);
+        let declared = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        let chunk = match body.len() {
+            0 => String::new(),
+            length => format!("{length:x}\r\n{body}\r\n"),
+        };
+        let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n");
+        let by_routes = exchange(node.address, chunked.as_bytes(), usize::MAX).await;
+        assert!(
+            by_routes.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{path}: {by_routes}"
+        );
+        for piece in [usize::MAX, 7] {
+            let short = exchange(node.address, declared.as_bytes(), piece).await;
+            assert_eq!(short, by_routes, "{path} {body:?} in pieces of {piece}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_of_all_ways_are_answered_in_order_on_one_connection() {
+    let node = Node::start().await;
+    let (thing, key) = node.admin.thing("pump").await;
+    let channel = node.admin.channel("data").await;
+    node.admin.connect(&channel, &thing).await;
+    let line = "m f=1 1\n";
+    let write = format!(
+        "POST /write?db={channel}&u={thing}&p={key} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{line}",
+        line.len()
+    );
+    let senml = r#"[{"n":"a","t":1,"v":1}]"#;
+    let publish = format!(
+        "POST /channels/{channel}/messages HTTP/1.1\r\nhost: x\r\nauthorization: Thing {key}\r\n\
+         content-type: application/senml+json\r\ncontent-length: {}\r\n\r\n{senml}",
+        senml.len()
+    );
+    let version = "GET /version HTTP/1.1\r\nhost: x\r\n\r\n";
+    let last = "GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let all = [&write, &publish, version, &write, &publish, last].concat();
+    for piece in [usize::MAX, 64, 11] {
+        let answers = exchange(node.address, all.as_bytes(), piece).await;
+        let statuses: Vec<&str> = answers
+            .split("HTTP/1.1 ")
+            .skip(1)
+            .map(|answer| &answer[..3])
+            .collect();
+        assert_eq!(
+            statuses,
+            ["204", "202", "200", "204", "202", "404"],
+            "{answers}"
+        );
+    }
 }
