@@ -267,9 +267,18 @@ async fn the_shorter_ways_answer_as_the_routes() {
             by_routes.starts_with(&format!("HTTP/1.1 {status} ")),
             "{path}: {by_routes}"
         );
-        for piece in [usize::MAX, 7] {
+        // A refusal may come before the last piece, and the pieces after it find the connection closed.
+        let pieces: &[usize] = match status {
+            "202" | "204" => &[usize::MAX, 7],
+            _ => &[usize::MAX],
+        };
+        for &piece in pieces {
             let short = exchange(node.address, declared.as_bytes(), piece).await;
-            assert_eq!(short, by_routes, "{path} {body:?} in pieces of {piece}");
+            assert_eq!(
+                in_order(&short),
+                in_order(&by_routes),
+                "{path} {body:?} in pieces of {piece}"
+            );
         }
     }
 }
