@@ -32,6 +32,8 @@ use crate::tls::CertifiedThing;
 
 /// How long a connection that ends may take to settle what it has taken.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+/// What a message in flight costs beside its payload: its future, its batch and the names in it, as measured.
+const MESSAGE_OVERHEAD_BYTES: usize = 1_536;
 
 /// Serves one client over `stream` until it leaves or has to. For TCP, TLS and WebSocket alike.
 pub async fn serve_stream<S>(broker: Arc<Broker>, stream: S)
@@ -62,6 +64,11 @@ pub(super) async fn serve_seated<S>(
     let ending = link.ending(&end);
     broker.detach(&handle, ending).await;
     wire.close().await;
+}
+
+/// What a message in flight counts.
+const fn weight(publish: &Publish) -> usize {
+    publish.payload.len() + MESSAGE_OVERHEAD_BYTES
 }
 
 /// Why a connection ends.
@@ -208,7 +215,9 @@ impl Link {
                 let durable = broker.journal().durable();
                 self.outbox.release(durable, &mut wire.output);
             }
-            while self.may_take(taken.len(), window, &wire.output) {
+            while self.may_take(taken.len(), window, &wire.output)
+                && self.may_hold_one_more(taken.is_empty(), wire.input.len())
+            {
                 let frame = match take_frame(&mut wire.input, packet_limit) {
                     Ok(Some(frame)) => frame,
                     Ok(None) => break,
@@ -218,7 +227,7 @@ impl Link {
                     .and_then(|packet| self.connection.receive(packet));
                 match step {
                     Ok(Step::Publish(publish)) => {
-                        self.bytes_in_flight += publish.payload.len();
+                        self.bytes_in_flight += weight(&publish);
                         let taking = self.take(&publish);
                         let publisher = self.established.client.publisher;
                         taken.push_back(settle(
@@ -317,6 +326,14 @@ impl Link {
             && self.bytes_in_flight < self.broker.config().connection_bytes_in_flight
             && output.len() + self.outbox.bytes() < OUTPUT_HIGH_WATER
             && self.broker.journal().has_room()
+    }
+
+    /// Whether the node has room for another message of this client. One is always taken, so that all get on.
+    fn may_hold_one_more(&mut self, holds_none: bool, input_bytes: usize) -> bool {
+        holds_none
+            || self
+                .share
+                .fit(input_bytes + self.bytes_in_flight + MESSAGE_OVERHEAD_BYTES)
     }
 
     /// What to wait for in the journal, if anything.
@@ -447,7 +464,9 @@ impl Link {
     fn settled(&mut self, settled: Settled, output: &mut BytesMut) -> Option<End> {
         let Settled { publish, outcome } = settled;
         let origin = self.established.attached.handle.id;
-        self.bytes_in_flight = self.bytes_in_flight.saturating_sub(publish.payload.len());
+        self.bytes_in_flight = self.bytes_in_flight.saturating_sub(weight(&publish));
+        // Slow is not stuck.
+        self.starved_since = None;
         let mut position = 0;
         let refusal = match outcome {
             Outcome::Stored {
