@@ -3,6 +3,7 @@
 
 mod head;
 mod names;
+mod news;
 mod origins;
 mod part;
 mod series;
@@ -15,9 +16,11 @@ use tellee_actors::ids::{ChannelId, ThingId};
 
 use self::head::{Head, Newest};
 use self::names::{Names, Source};
+use self::news::News;
 use self::origins::Origins;
 use super::block_file::{BlockEntry, BlockFile};
 use super::catalog::{Entry, Latest};
+use super::columns::Columns;
 use super::manifest::Tombstone;
 use super::model::{SeriesId, SeriesKey, TimeRange};
 
@@ -36,7 +39,21 @@ pub struct Frozen {
     /// By place.
     heads: Vec<Head>,
     sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
+    origins: Origins,
     pub entries: Vec<Entry>,
+}
+
+impl Frozen {
+    /// Puts the samples of the series at `place` into `columns`, if they are plain and sorted, no more than `most`, and
+    /// lie nowhere but in the head. Samples that retention drops meanwhile are among them.
+    pub fn few(&self, place: u32, most: usize, columns: &mut Columns) -> Option<SeriesId> {
+        let head = self.heads.get(place as usize)?;
+        if head.len() > most || self.sealed.contains_key(&place) {
+            return None;
+        }
+        head.fill(&self.origins, columns)
+            .then_some(SeriesId(u64::from(place) + 1))
+    }
 }
 
 const KNOWN: u8 = 1;
@@ -332,18 +349,17 @@ impl State {
 
     /// All definitions and newest samples, for a new catalog.
     pub fn catalog_entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
+        let mut news = News::default();
         for (place, series) in self.all().filter(|(_, series)| series.in_catalog) {
-            entries.push(Entry::Define {
-                id: series.id,
-                key: Arc::clone(&series.key),
-            });
-            entries.push(Entry::State {
-                id: series.id,
-                latest: self.latest(place),
-            });
+            news.define(series);
+            match self.heads.get(place as usize) {
+                Some(head) if head.holds_latest => {
+                    news.newest(&self.origins, series.id, &head.last());
+                }
+                _ => news.newest(&self.origins, series.id, &series.newest),
+            }
         }
-        entries
+        news.into_entries()
     }
 
     /// The frozen parts of the series at `place`, with their clip.

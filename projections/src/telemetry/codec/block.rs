@@ -34,7 +34,11 @@ const DATA: i64 = 3;
 const AS_GIVEN: u8 = 0;
 const AFTER_TIME: u8 = 1;
 
+/// A larger body is not kept for the next one.
+const KEPT_BODY: usize = 256 << 10;
+
 thread_local! {
+    static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
 }
@@ -72,28 +76,43 @@ pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
 
 /// The bytes of the block of `series`; `columns` must be sorted and hold 1 to [`MAX_SAMPLES`] samples.
 pub fn encode(series: SeriesId, columns: &Columns) -> Vec<u8> {
-    debug_assert!(columns.sorted && !columns.is_empty() && columns.len() <= MAX_SAMPLES);
-    let mut body = Vec::with_capacity(columns.len() * 3 + 128);
-    integers::encode(&columns.times, &mut body);
-    put_values(&columns.values, &mut body);
-    put_repeated(&columns.qualities, i64::from, &mut body);
-    put_repeated(&columns.seqs, i64::from, &mut body);
-    put_received(columns, &mut body);
-    put_origins(columns, &mut body);
-    put_optional(&columns.sums, &mut body);
-    put_optional(&columns.update_times, &mut body);
-
-    let compressed = (body.len() >= MIN_COMPRESSED)
-        .then(|| compress(&body))
-        .flatten();
-    let mut out = Vec::with_capacity(compressed.as_ref().map_or(body.len(), Vec::len) + 24);
-    out.push(FORMAT);
-    put_varint(&mut out, series.0);
-    put_varint(&mut out, columns.len() as u64);
-    out.push(u8::from(compressed.is_some()));
-    put_varint(&mut out, body.len() as u64);
-    out.extend_from_slice(compressed.as_ref().unwrap_or(&body));
+    let mut out = Vec::new();
+    encode_into(series, columns, &mut out);
     out
+}
+
+/// Appends what [`encode`] answers to `out`.
+pub fn encode_into(series: SeriesId, columns: &Columns, out: &mut Vec<u8>) {
+    debug_assert!(columns.sorted && !columns.is_empty() && columns.len() <= MAX_SAMPLES);
+    BODY.with_borrow_mut(|body| {
+        put_body(columns, body);
+        let compressed = (body.len() >= MIN_COMPRESSED)
+            .then(|| compress(body))
+            .flatten();
+        let contents = compressed.as_ref().unwrap_or(body);
+        out.reserve(contents.len() + 24);
+        out.push(FORMAT);
+        put_varint(out, series.0);
+        put_varint(out, columns.len() as u64);
+        out.push(u8::from(compressed.is_some()));
+        put_varint(out, body.len() as u64);
+        out.extend_from_slice(contents);
+        if body.capacity() > KEPT_BODY {
+            *body = Vec::new();
+        }
+    });
+}
+
+fn put_body(columns: &Columns, body: &mut Vec<u8>) {
+    body.clear();
+    integers::encode(&columns.times, body);
+    put_values(&columns.values, body);
+    put_repeated(&columns.qualities, i64::from, body);
+    put_repeated(&columns.seqs, i64::from, body);
+    put_received(columns, body);
+    put_origins(columns, body);
+    put_optional(&columns.sums, body);
+    put_optional(&columns.update_times, body);
 }
 
 fn put_repeated<T: Copy + PartialEq>(
@@ -149,27 +168,34 @@ fn put_values(values: &Values, body: &mut Vec<u8>) {
 
 /// Receive times as they are where they come in runs (a batch), else as lag behind the source time.
 fn put_received(columns: &Columns, body: &mut Vec<u8>) {
-    if let Some(received) = columns.received.constant() {
-        body.push(AS_GIVEN);
-        integers::encode_constant(received, columns.len(), body);
-        return;
-    }
-    let received: Vec<i64> = columns.received.iter().collect();
+    let received = match &columns.received {
+        Repeated::Constant { value, length } => {
+            body.push(AS_GIVEN);
+            integers::encode_constant(*value, *length, body);
+            return;
+        }
+        Repeated::Each(received) => received,
+    };
     let changes = received
         .windows(2)
         .filter(|pair| pair[0] != pair[1])
         .count();
     if changes * 4 <= received.len() {
         body.push(AS_GIVEN);
-        integers::encode(&received, body);
+        integers::encode(received, body);
         return;
     }
-    let lags: Vec<i64> = received
-        .iter()
-        .zip(&columns.times)
-        .map(|(received, time)| received.wrapping_sub(*time))
-        .collect();
     body.push(AFTER_TIME);
+    let lag = |(received, time): (&i64, &i64)| received.wrapping_sub(*time);
+    let mut lags = received.iter().zip(&columns.times).map(lag);
+    // The receiver's clock may be what gave the time: no column of zeros has to be made to see that.
+    if let Some(first) = lags.next()
+        && lags.clone().all(|lag| lag == first)
+    {
+        integers::encode_constant(first, received.len(), body);
+        return;
+    }
+    let lags: Vec<i64> = received.iter().zip(&columns.times).map(lag).collect();
     integers::encode(&lags, body);
 }
 

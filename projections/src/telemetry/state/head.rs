@@ -277,6 +277,45 @@ impl Head {
         }
     }
 
+    /// Puts the samples into `columns` in place of what is in there, whose memory is used again. Answers false, and does
+    /// nothing, unless they are plain and sorted and there is at least one.
+    pub fn fill(&self, origins: &Origins, columns: &mut Columns) -> bool {
+        let samples = match &self.samples {
+            Samples::Plain(samples) if self.sorted && !samples.is_empty() => samples,
+            Samples::Plain(_) | Samples::Wide(_) => return false,
+        };
+        let length = samples.len();
+        columns.times.clear();
+        columns
+            .times
+            .extend(samples.iter().map(|sample| sample.time));
+        let mut numbers = match std::mem::replace(&mut columns.values, Values::Any(Vec::new())) {
+            Values::Numbers(numbers) => numbers,
+            Values::Any(_) => Vec::new(),
+        };
+        numbers.clear();
+        numbers.extend(samples.iter().map(|sample| sample.number));
+        columns.values = Values::Numbers(numbers);
+        columns
+            .received
+            .refill(samples.iter().map(|sample| sample.received_at));
+        columns.seqs = Repeated::Constant { value: 0, length };
+        columns.qualities = Repeated::Constant {
+            value: Quality::GOOD.0,
+            length,
+        };
+        columns.sums = Repeated::Constant {
+            value: None,
+            length,
+        };
+        columns.update_times = columns.sums.clone();
+        columns.origins = Repeated::Constant { value: 0, length };
+        columns.dictionary.clear();
+        columns.dictionary.push(origins.get(self.origin));
+        columns.sorted = true;
+        true
+    }
+
     /// The samples; the head is empty afterwards.
     pub fn take(&mut self, origins: &Origins) -> Columns {
         let head = std::mem::take(self);
@@ -340,7 +379,7 @@ pub fn trimmed(columns: Columns, before: i64) -> Columns {
     let columns = columns.into_sorted();
     let mut kept = Columns::default();
     // `TimeRange` excludes its end, and a sample may well bear the last stamp there is.
-    kept.extend_from(&columns, columns.indexes(from).start..columns.len());
+    kept.extend_from_range(&columns, columns.indexes(from).start..columns.len());
     kept
 }
 

@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
 
 use super::head::{Head, Newest, PlainSample, trimmed};
+use super::news::News;
 use super::part::MemoryBlock;
 use super::{Frozen, State};
-use crate::telemetry::catalog::{Entry, Latest};
+use crate::telemetry::catalog::Latest;
 use crate::telemetry::codec::block;
 use crate::telemetry::columns::{Columns, SampleRef};
 use crate::telemetry::manifest::Tombstone;
@@ -197,8 +198,10 @@ impl State {
 
     /// Puts all samples in memory out of the way of writers. Answers whether there is anything to flush.
     pub fn freeze(&mut self, log_floor: u64) -> bool {
-        let mut entries = Vec::new();
-        for place in std::mem::take(&mut self.dirty) {
+        let mut news = News::default();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        for place in dirty {
             let index = place as usize;
             let Some(series) = self.series.get_mut(index).and_then(Option::as_mut) else {
                 continue;
@@ -209,16 +212,11 @@ impl State {
             series.dirty = false;
             if !series.in_catalog {
                 series.in_catalog = true;
-                entries.push(Entry::Define {
-                    id: series.id,
-                    key: Arc::clone(&series.key),
-                });
+                news.define(series);
             }
-            entries.push(Entry::State {
-                id: series.id,
-                latest: series.newest.latest(&self.origins),
-            });
+            news.newest(&self.origins, series.id, &series.newest);
         }
+        let entries = news.into_entries();
         let fresh = self.heads.iter().map(Head::after).collect();
         let heads = std::mem::replace(&mut self.heads, fresh);
         let sealed: HashMap<u32, Vec<Arc<MemoryBlock>>> = std::mem::take(&mut self.sealed);
@@ -237,6 +235,7 @@ impl State {
             series,
             heads,
             sealed,
+            origins: self.origins.clone(),
             entries,
         }));
         self.next_order += 1;
