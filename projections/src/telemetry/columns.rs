@@ -59,26 +59,24 @@ impl<T: Copy + PartialEq> Repeated<T> {
         }
     }
 
-    /// Becomes a column of `values`, in the memory that it has. It stays as it is if there are none.
-    pub fn refill(&mut self, values: impl Iterator<Item = T> + Clone) {
-        let Some(first) = values.clone().next() else {
-            return;
-        };
-        let mut differing = values.clone().skip_while(|value| *value == first);
-        if differing.next().is_none() {
-            *self = Self::Constant {
-                value: first,
-                length: values.count(),
-            };
-            return;
-        }
+    /// Becomes a column of the `length` values in `values`, in the memory that it has.
+    pub fn refill(&mut self, values: impl Iterator<Item = T>, length: usize) {
         let mut kept = match self {
             Self::Each(kept) => std::mem::take(kept),
             Self::Constant { .. } => Vec::new(),
         };
         kept.clear();
+        kept.reserve_exact(length);
         kept.extend(values);
-        *self = Self::Each(kept);
+        match kept.first() {
+            Some(first) if kept.iter().all(|value| value == first) => {
+                *self = Self::Constant {
+                    value: *first,
+                    length: kept.len(),
+                };
+            }
+            _ => *self = Self::Each(kept),
+        }
     }
 
     fn push_times(&mut self, added: T, times: usize) {

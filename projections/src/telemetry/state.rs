@@ -6,6 +6,7 @@ mod names;
 mod news;
 mod origins;
 mod part;
+mod pool;
 mod series;
 mod write;
 
@@ -18,6 +19,7 @@ use self::head::{Head, Newest};
 use self::names::{Names, Source};
 use self::news::News;
 use self::origins::Origins;
+use self::pool::Pool;
 use super::block_file::{BlockEntry, BlockFile};
 use super::catalog::{Entry, Latest};
 use super::columns::Columns;
@@ -38,6 +40,8 @@ pub struct Frozen {
     pub series: Vec<u32>,
     /// By place.
     heads: Vec<Head>,
+    /// Of the heads.
+    pool: Pool,
     sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
     origins: Origins,
     pub entries: Vec<Entry>,
@@ -51,7 +55,7 @@ impl Frozen {
         if head.len() > most || self.sealed.contains_key(&place) {
             return None;
         }
-        head.fill(&self.origins, columns)
+        head.fill(&self.pool, &self.origins, columns)
             .then_some(SeriesId(u64::from(place) + 1))
     }
 }
@@ -67,6 +71,8 @@ pub struct State {
     marks: Vec<u8>,
     /// By place: samples that are in no block yet.
     heads: Vec<Head>,
+    /// Of the heads.
+    pool: Pool,
     /// Sealed blocks that no file holds yet.
     sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
     origins: Origins,
@@ -293,20 +299,32 @@ impl State {
             add(part, order);
         }
         if let Some(frozen) = &self.frozen {
-            self.add_memory(&frozen.heads, &frozen.sealed, place, range, &mut |part| {
-                add(&part, Some(frozen.order));
-            });
+            self.add_memory(
+                (&frozen.heads, &frozen.pool),
+                &frozen.sealed,
+                place,
+                range,
+                &mut |part| {
+                    add(&part, Some(frozen.order));
+                },
+            );
         }
-        self.add_memory(&self.heads, &self.sealed, place, range, &mut |part| {
-            add(&part, None);
-        });
+        self.add_memory(
+            (&self.heads, &self.pool),
+            &self.sealed,
+            place,
+            range,
+            &mut |part| {
+                add(&part, None);
+            },
+        );
         view
     }
 
     /// Gives the parts of the series at `place` that lie in memory and may hold samples of `range`. Heads are copied.
     fn add_memory(
         &self,
-        heads: &[Head],
+        (heads, pool): (&[Head], &Pool),
         sealed: &HashMap<u32, Vec<Arc<MemoryBlock>>>,
         place: u32,
         range: TimeRange,
@@ -319,8 +337,8 @@ impl State {
             return;
         };
         let overlaps = |(from, to): (i64, i64)| to >= range.from.0 && from < range.to.0;
-        if head.span().is_some_and(overlaps) {
-            add(Part::Head(Arc::new(head.columns(&self.origins))));
+        if head.span(pool).is_some_and(overlaps) {
+            add(Part::Head(Arc::new(head.columns(pool, &self.origins))));
         }
     }
 
@@ -354,7 +372,7 @@ impl State {
             news.define(series);
             match self.heads.get(place as usize) {
                 Some(head) if head.holds_latest => {
-                    news.newest(&self.origins, series.id, &head.last());
+                    news.newest(&self.origins, series.id, &head.last(&self.pool));
                 }
                 _ => news.newest(&self.origins, series.id, &series.newest),
             }
@@ -370,7 +388,7 @@ impl State {
         let clip = self.clip(series.key.channel, frozen.order);
         let mut view = View::new();
         self.add_memory(
-            &frozen.heads,
+            (&frozen.heads, &frozen.pool),
             &frozen.sealed,
             place,
             TimeRange::ALL,

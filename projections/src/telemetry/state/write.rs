@@ -64,14 +64,14 @@ impl State {
             self.push_wide(place, historical, sample);
             return;
         }
-        let follows = head.last_identity() <= Some((sample.time, 0));
+        let follows = head.last_identity(&self.pool) <= Some((sample.time, 0));
         if historical || !head.holds_latest || !follows {
             self.judge_latest(place, historical, false, (sample.time, 0));
         }
         let Some(head) = self.heads.get_mut(place as usize) else {
             return;
         };
-        self.active_bytes += head.push_plain(origin, sample);
+        self.active_bytes += head.push_plain(&mut self.pool, origin, sample);
         if head.len() >= self.block_samples {
             self.seal(place);
         }
@@ -83,7 +83,7 @@ impl State {
         let Some(head) = self.heads.get_mut(place as usize) else {
             return;
         };
-        self.active_bytes += head.push_wide(&self.origins, sample);
+        self.active_bytes += head.push_wide(&mut self.pool, &self.origins, sample);
         if head.len() >= self.block_samples {
             self.seal(place);
         }
@@ -100,7 +100,7 @@ impl State {
             return;
         };
         let known = if head.holds_latest {
-            head.last_identity()
+            head.last_identity(&self.pool)
         } else {
             series.newest.identity()
         };
@@ -112,7 +112,7 @@ impl State {
             Some(known) => new >= known,
         };
         if !moves {
-            series.settle(head);
+            series.settle(head, &self.pool);
             return;
         }
         // Rewriting the newest sample does not give a historical batch the right to move on from it.
@@ -135,9 +135,9 @@ impl State {
         let Some(head) = self.heads.get_mut(index) else {
             return;
         };
-        series.settle(head);
+        series.settle(head, &self.pool);
         let freed = head.bytes();
-        let columns = head.take(&self.origins).into_sorted();
+        let columns = head.take(&mut self.pool, &self.origins).into_sorted();
         let block = seal(series.id, &columns);
         let taken = block.bytes.len() + size_of::<MemoryBlock>();
         self.active_bytes = (self.active_bytes + taken).saturating_sub(freed);
@@ -167,9 +167,9 @@ impl State {
         let Some(head) = self.heads.get_mut(index) else {
             return;
         };
-        series.settle(head);
+        series.settle(head, &self.pool);
         let in_head = head.bytes();
-        head.trim(&self.origins, before);
+        head.trim(&mut self.pool, &self.origins, before);
         self.active_bytes = (self.active_bytes + head.bytes()).saturating_sub(in_head);
         if let Some(sealed) = self.sealed.get_mut(&place) {
             trim_sealed(series.id, sealed, before);
@@ -191,7 +191,7 @@ impl State {
     pub fn latest(&self, place: u32) -> Option<Latest> {
         let head = self.heads.get(place as usize)?;
         if head.holds_latest {
-            return head.last().latest(&self.origins);
+            return head.last(&self.pool).latest(&self.origins);
         }
         self.get(place)?.newest.latest(&self.origins)
     }
@@ -207,7 +207,7 @@ impl State {
                 continue;
             };
             if let Some(head) = self.heads.get_mut(index) {
-                series.settle(head);
+                series.settle(head, &self.pool);
             }
             series.dirty = false;
             if !series.in_catalog {
@@ -234,6 +234,7 @@ impl State {
             log_floor,
             series,
             heads,
+            pool: std::mem::take(&mut self.pool),
             sealed,
             origins: self.origins.clone(),
             entries,
