@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::codec::CodecError;
 use super::codec::bytes::Reader;
-use super::codec::{block, rollup};
+use super::codec::{block, compression, rollup};
 use super::damage::DamageLog;
 use super::disk::{Disk, DiskFile, failed};
 use super::model::SeriesId;
@@ -230,7 +230,11 @@ impl BlockFile {
         if crc32c::crc32c(&bytes) != crc {
             return Err(CodecError::Invalid("it has a wrong checksum"));
         }
-        index::decode(&block::decompress(&bytes, plain as usize)?, START, format)
+        index::decode(
+            &compression::decompress(&bytes, plain as usize)?,
+            START,
+            format,
+        )
     }
 
     /// Walks the frames from the start. Stops where a damaged frame does not even lead to the next one.

@@ -10,7 +10,7 @@ use hashbrown::HashSet;
 use tellee_actors::time::Timestamp;
 
 use super::codec::bytes::{Reader, put_bytes, put_signed, put_varint};
-use super::codec::{CodecError, block, integers, numbers};
+use super::codec::{CodecError, block, compression, integers, numbers};
 use super::damage::DamageLog;
 use super::disk::{Disk, failed, read_all};
 use super::log::entry::{put_key, take_key};
@@ -291,7 +291,7 @@ fn frame_at(bytes: &[u8], salt: u64) -> Option<(u64, Vec<u8>, usize)> {
     if plain > MAX_PLAIN || checksum(salt, &bytes[..HEADER - 4], body) != crc {
         return None;
     }
-    let plain = block::decompress(body, plain).ok()?;
+    let plain = compression::decompress(body, plain).ok()?;
     Some((number, plain, HEADER + length))
 }
 

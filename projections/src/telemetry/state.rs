@@ -1,8 +1,10 @@
 //! What the store knows in memory: series, their newest samples, the samples not yet in block files, and where the
 //! others lie. Nothing in here waits for a disk.
 
+mod frozen;
 mod head;
 mod names;
+mod newest;
 mod news;
 mod origins;
 mod part;
@@ -15,50 +17,21 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 
-use self::head::{Head, Newest};
+use self::head::Head;
 use self::names::{Names, Source};
+use self::newest::Newest;
 use self::news::News;
 use self::origins::Origins;
 use self::pool::Pool;
 use super::block_file::{BlockEntry, BlockFile};
 use super::catalog::{Entry, Latest};
-use super::columns::Columns;
 use super::manifest::Tombstone;
 use super::model::{SeriesId, SeriesKey, TimeRange};
 
-pub use self::head::PlainSample;
+pub use self::frozen::Frozen;
+pub use self::newest::PlainSample;
 pub use self::part::{MemoryBlock, Part, View, ViewPart};
 pub use self::series::Series;
-
-/// What was taken out of the way of writers, to be flushed.
-#[derive(Debug)]
-pub struct Frozen {
-    pub order: u64,
-    /// Log segments before this one hold nothing else.
-    pub log_floor: u64,
-    /// Places of the series that have frozen parts.
-    pub series: Vec<u32>,
-    /// By place.
-    heads: Vec<Head>,
-    /// Of the heads.
-    pool: Pool,
-    sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
-    origins: Origins,
-    pub entries: Vec<Entry>,
-}
-
-impl Frozen {
-    /// Puts the samples of the series at `place` into `columns`, if they are plain and sorted, no more than `most`, and
-    /// lie nowhere but in the head. Samples that retention drops meanwhile are among them.
-    pub fn few(&self, place: u32, most: usize, columns: &mut Columns) -> Option<SeriesId> {
-        let head = self.heads.get(place as usize)?;
-        if head.len() > most || self.sealed.contains_key(&place) {
-            return None;
-        }
-        head.fill(&self.pool, &self.origins, columns)
-            .then_some(SeriesId(u64::from(place) + 1))
-    }
-}
 
 const KNOWN: u8 = 1;
 const LOGGED: u8 = 2;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::head::Newest;
+use super::newest::Newest;
 use super::origins::Origins;
 use super::series::Series;
 use crate::telemetry::catalog::{Entry, Numbers};

@@ -1,7 +1,7 @@
 //! Room for the samples of short heads. There may be very many of them, and a piece of memory from the allocator for
 //! each, moved as it grows, would cost more than the samples.
 
-use super::head::PlainSample;
+use super::newest::PlainSample;
 
 /// Samples of one chunk.
 const CHUNK: usize = 4;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::head::{Head, Newest};
+use super::head::Head;
+use super::newest::Newest;
 use super::part::Part;
 use super::pool::Pool;
 use crate::telemetry::model::{SeriesId, SeriesKey};

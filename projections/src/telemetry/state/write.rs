@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
 
-use super::head::{Head, Newest, PlainSample, trimmed};
+use super::head::{Head, trimmed};
+use super::newest::{Newest, PlainSample};
 use super::news::News;
 use super::part::MemoryBlock;
 use super::{Frozen, State};
