@@ -444,6 +444,27 @@ mod tests {
     }
 
     #[test]
+    fn a_range_is_appended_as_its_samples_are_one_by_one() {
+        let values = [Value::Number(1.0), Value::Number(2.0), Value::Boolean(true)];
+        for kinds in 1..=values.len() {
+            let mut other = Columns::default();
+            for index in 0..24_usize {
+                let mut added = sample(index as i64, index as u32 / 20, &values[index % kinds]);
+                added.sum = (index > 12).then_some(0.5);
+                added.unit = if index / 8 == 1 { "bar" } else { "psi" };
+                other.push(added);
+            }
+            let (mut at_once, mut singly) = (Columns::default(), Columns::default());
+            for range in [3..9, 9..9, 9..17, 20..24, 0..2] {
+                at_once.extend_from_range(&other, range.clone());
+                singly.extend_from(&other, range);
+            }
+            assert_eq!(at_once, singly);
+            assert!(!at_once.sorted);
+        }
+    }
+
+    #[test]
     fn a_text_among_numbers_keeps_the_numbers() {
         let mut columns = Columns::default();
         columns.push(sample(1, 0, &Value::Number(1.5)));
