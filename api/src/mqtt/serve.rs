@@ -321,10 +321,9 @@ impl Link {
 
     /// What to wait for in the journal, if anything.
     fn awaited(&self) -> Option<Position> {
-        let journal = self.broker.journal();
         self.outbox
             .awaits()
-            .or_else(|| (!journal.has_room()).then(|| journal.durable() + 1))
+            .or_else(|| self.broker.journal().awaits_room())
     }
 
     /// Waits until the node has room for `held` bytes of this client. False: it took too long. Without that end
