@@ -12,6 +12,13 @@ else
   note "unchanged"
 fi
 
+# Told by `/health`. A tree that is no clone builds without.
+if [ -z "${TELLEE_COMMIT:-}" ] && git rev-parse --quiet --verify HEAD >/dev/null 2>&1; then
+  TELLEE_COMMIT=$(git rev-parse --short=12 HEAD)
+  TELLEE_COMMIT_TIME=$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
+  export TELLEE_COMMIT TELLEE_COMMIT_TIME
+fi
+
 say "tellee and tellee-edge (release)"
 cargo build --release --locked >&2
 

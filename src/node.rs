@@ -19,7 +19,7 @@ use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::observe;
 use tellee_api::mqtt::{self, Broker, MqttConfig};
-use tellee_api::platform::{Platform, PlatformSettings};
+use tellee_api::platform::{Build, Platform, PlatformSettings};
 use tellee_api::presence::Presence;
 use tellee_api::rest::{self, MessageDoor, Metrics, Rest};
 use tellee_api::{graphql, web};
@@ -40,6 +40,12 @@ use crate::failure::Failure;
 use crate::folder::DataFolder;
 
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// `scripts/build.sh` says which commit it builds.
+const BUILD: Build = Build {
+    version: VERSION,
+    commit: option_env!("TELLEE_COMMIT"),
+    committed_at: option_env!("TELLEE_COMMIT_TIME"),
+};
 
 /// How long an orderly stop may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
@@ -131,7 +137,7 @@ impl Node {
         let setup_code = first_user::pending_setup(&projections, folder.path()).await?;
         let platform = Arc::new(Platform {
             node: node_name(config),
-            version: VERSION,
+            build: BUILD,
             settings: PlatformSettings {
                 self_registration: config.identity.self_registration,
                 reveal_thing_keys: config.identity.reveal_thing_keys,

@@ -39,6 +39,16 @@ use crate::presence::Presence;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 const PROJECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Which program this is.
+#[derive(Debug, Clone, Copy)]
+pub struct Build {
+    pub version: &'static str,
+    /// Of the sources, if who built it said so.
+    pub commit: Option<&'static str>,
+    /// When that commit was made, so that the same sources say the same.
+    pub committed_at: Option<&'static str>,
+}
+
 /// What configuration decides.
 #[derive(Debug, Clone, Copy)]
 pub struct PlatformSettings {
@@ -49,7 +59,7 @@ pub struct PlatformSettings {
 /// Everything that the API stands on.
 pub struct Platform {
     pub node: String,
-    pub version: &'static str,
+    pub build: Build,
     pub settings: PlatformSettings,
     pub clock: SharedClock,
     pub directory: Arc<dyn Directory>,

@@ -59,6 +59,16 @@ impl HistoryEntry {
         Ok(who_name(ctx, &self.by).await?)
     }
 
+    /// What the entity was called at that revision; none if its kind has no name.
+    #[graphql(complexity = "5")]
+    async fn name(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        if self.revision.0 == 0 {
+            return Ok(None);
+        }
+        let state = state_of(platform(ctx)?, self.entity_id, self.revision.0).await?;
+        Ok(name_in(&state))
+    }
+
     /// What it changed, against the revision before.
     #[graphql(complexity = "10")]
     async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<Change>> {
@@ -69,6 +79,24 @@ impl HistoryEntry {
         }
         Ok(diff_of(platform(ctx)?, self.entity_id, revision - 1, revision).await?)
     }
+}
+
+/// Where the kinds of entities keep what people call them.
+const NAMES: [&str; 6] = [
+    "/name",
+    "/email",
+    "/details/name",
+    "/definition/name",
+    "/config/name",
+    "/external_id",
+];
+
+fn name_in(state: &Value) -> Option<String> {
+    NAMES
+        .iter()
+        .filter_map(|path| state.pointer(path)?.as_str())
+        .find(|name| !name.is_empty())
+        .map(str::to_owned)
 }
 
 #[derive(SimpleObject)]

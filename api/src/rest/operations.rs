@@ -20,14 +20,15 @@ pub fn gone(removed: Result<Accepted, ApiError>) -> Result<StatusCode, ApiError>
 }
 
 pub async fn health(State(rest): State<Rest>) -> Response {
+    let build = rest.platform.build;
     let body = serde_json::json!({
         "status": "pass",
         // InfluxDB's clients want it.
         "name": "tellee",
-        "version": rest.platform.version,
-        "commit": option_env!("TELLEE_COMMIT").unwrap_or("unknown"),
+        "version": build.version,
+        "commit": build.commit.unwrap_or("unknown"),
         "description": "tellee",
-        "build_time": option_env!("TELLEE_BUILD_TIME").unwrap_or("unknown"),
+        "build_time": build.committed_at.unwrap_or("unknown"),
     });
     (
         [(header::CONTENT_TYPE, "application/health+json")],
@@ -37,7 +38,7 @@ pub async fn health(State(rest): State<Rest>) -> Response {
 }
 
 pub async fn version(State(rest): State<Rest>) -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "service": "tellee", "version": rest.platform.version }))
+    Json(serde_json::json!({ "service": "tellee", "version": rest.platform.build.version }))
 }
 
 /// For who runs the node: from this machine, or with the token of a platform administrator.

@@ -22,7 +22,7 @@ use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::{Metrics, observe};
 use tellee_api::mqtt::{self, Broker, MqttConfig};
-use tellee_api::platform::{ModelHost, Platform, PlatformSettings, Scoring, Training};
+use tellee_api::platform::{Build, ModelHost, Platform, PlatformSettings, Scoring, Training};
 use tellee_api::presence::Presence;
 use tellee_api::rest::{self, MessageDoor, Rest};
 use tellee_api::web;
@@ -144,7 +144,11 @@ impl Node {
         let vault = Arc::new(Vault::open(&folder.path().join("secrets")).unwrap());
         let platform = Arc::new(Platform {
             node: "node-1".to_owned(),
-            version: "0.0.0-test",
+            build: Build {
+                version: "0.0.0-test",
+                commit: None,
+                committed_at: None,
+            },
             settings: PlatformSettings {
                 self_registration: settings.self_registration,
                 reveal_thing_keys: settings.reveal_thing_keys,

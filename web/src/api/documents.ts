@@ -7,7 +7,7 @@ const ALARM = `id state priority class cause latching thing { id name metadata }
   occurrence message consequence action timeToRespondMs value limit unit quality sourceTime receivedAt raisedAt returnedAt acknowledgedAt acknowledgedBy
   reAlarmCount shelvedUntil shelvedReason outOfServiceReason suppressedBy comments { by at text } contributions { series share expected actual } revision`;
 const JOURNAL = `cursor at alarm thing { id name } kind occurrence priority message value limit unit who text`;
-const HISTORY = `entity id revision at who type note changes { path before after }`;
+const HISTORY = `entity id name revision at who type note changes { path before after }`;
 const PAGE = `pageInfo { hasNextPage endCursor } total`;
 const THING = `id name metadata revision updatedAt lastSeen deviceType { id name } tags { series title unit low high decimals expectedIntervalMs } channels { id name }`;
 const CHANNEL = `id name metadata retention revision updatedAt things { id name }`;

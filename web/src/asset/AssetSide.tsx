@@ -1,9 +1,10 @@
 import { useTranslation } from "react-i18next";
 import { Contributions } from "../alarms/Contributions";
 import { isActive } from "../alarms/order";
+import { titled } from "../alarms/titles";
 import type { QueryState } from "../api/useQuery";
 import type { Alarm, HistoryEntry, JournalEntry } from "../api/types";
-import { historySentence } from "../history/words";
+import { historySentence, whoWords } from "../history/words";
 import { useLanguage } from "../i18n/useLanguage";
 import { serverNow, useNow, zone } from "../lib/clock";
 import { formatAge, formatNumber, formatStamp } from "../lib/format";
@@ -24,7 +25,7 @@ export function AssetSide({ thing, own, journal, entries, changes }: EventsProps
       {predicted && <Contributions alarm={predicted} title={t("asset.contributions")} />}
       {todo && <Section title={t("alarm.do")}><p className="steps">{todo.action}</p>{todo.consequence && <p className="quiet">{todo.consequence}</p>}</Section>}
       <Models thing={thing} />
-      <Events journal={journal} entries={entries} changes={changes} />
+      <Events thing={thing} journal={journal} entries={entries} changes={changes} />
       <Device thing={thing} />
     </aside>
   );
@@ -54,11 +55,11 @@ function Models({ thing }: { thing: AssetThing }) {
 }
 
 /** Journal and changes in one line of time, newest first. */
-function Events({ journal, entries, changes }: Omit<EventsProps, "thing">) {
+function Events({ thing, journal, entries, changes }: EventsProps) {
   const { t } = useTranslation();
   const language = useLanguage();
   const all = [
-    ...entries.map((entry) => ({ key: entry.cursor, at: Date.parse(entry.at), letter: "A", text: `${entry.message}, ${t(`journal.${entry.kind}`).toLowerCase()}`, who: entry.who })),
+    ...entries.map((entry) => ({ key: entry.cursor, at: Date.parse(entry.at), letter: "A", text: `${t(`journal.${entry.kind}`)}: ${titled(entry.message, thing.id)}`, who: entry.who })),
     ...changes.map((entry) => ({ key: `${entry.id}/${entry.revision}`, at: Date.parse(entry.at), letter: "C", text: historySentence(entry, t), who: entry.who })),
   ].sort((a, b) => b.at - a.at).slice(0, SHOWN_EVENTS);
   return (
@@ -71,7 +72,7 @@ function Events({ journal, entries, changes }: Omit<EventsProps, "thing">) {
               <span className="quiet">{formatStamp(event.at, serverNow(), zone, language)}</span>
               <span className="letter" title={t(event.letter === "A" ? "asset.letterAlarm" : "asset.letterChange")}>{event.letter}</span>
               <span className="fit" title={event.text}>{event.text}</span>
-              <span className="quiet fit">{event.who}</span>
+              <span className="quiet fit" title={event.who}>{whoWords(event.who, t)}</span>
             </li>
           ))}
         </ul>

@@ -15,7 +15,7 @@ import { ModalDialog } from "../parts/ModalDialog";
 import { Asked, Section } from "../parts/Panel";
 import { Select } from "../parts/Select";
 import { toast } from "../parts/toasts";
-import { typeWords } from "./words";
+import { historySentence, whoWords } from "./words";
 
 interface Props { entity: EntityKind; id: string; revision: Long; onChanged: () => void }
 /** Fifty revisions a page, oldest first. */
@@ -78,8 +78,8 @@ function Revisions({ entries, current, selected, onPick }: { entries: readonly H
             <button type="button" className="revision" aria-current={revision === selected || undefined} onClick={() => onPick(revision)}>
               <b>r{revision}</b>
               <span className="quiet">{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</span>
-              <span className="fit" title={entry.note ?? typeWords(entry.type)}>{entry.note ?? typeWords(entry.type)}</span>
-              <span className="quiet fit">{revision === current ? <b>{t("history.inForce")}</b> : entry.who}</span>
+              <span className="fit" title={historySentence(entry, t)}>{historySentence(entry, t)}</span>
+              <span className="quiet fit">{revision === current ? <b>{t("history.inForce")}</b> : whoWords(entry.who, t)}</span>
             </button>
           </li>
         );

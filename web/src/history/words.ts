@@ -7,26 +7,27 @@ export function typeWords(type: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** What an entry did, short: its note, or its one small change, or its kind. */
+/** What an entry did, short: the one small value it changed, or its kind with its note. */
 export function historySentence(entry: HistoryEntry, t: TFunction): string {
-  if (entry.note) return entry.note;
   const [only] = entry.changes;
-  const name = nameOf(entry);
-  const lead = name ? `${name}: ` : "";
-  if (entry.changes.length === 1 && only && isSmall(only)) return `${lead}${lastPart(only.path)} ${show(only.before)} → ${show(only.after)}`;
-  return `${lead}${t(`entity.${entry.entity}`)}, ${typeWords(entry.type).toLowerCase()}`;
+  if (entry.type.endsWith(".updated") && !entry.note && entry.changes.length === 1 && only && isSmall(only)) {
+    return `${lastPart(only.path)} ${show(only.before)} → ${show(only.after)}`;
+  }
+  const words = t(`event.${entry.type}`, { defaultValue: typeWords(entry.type) });
+  return entry.note ? `${words}: ${entry.note}` : words;
 }
 
-function nameOf(entry: HistoryEntry): string | null {
-  const change = entry.changes.find((one) => one.path === "/name");
-  return typeof change?.after === "string" ? change.after : null;
+/** Who did it, short: a person by what stands before the @, a part of the server in words. */
+export function whoWords(who: string, t: TFunction): string {
+  const at = who.indexOf("@");
+  return at > 0 ? who.slice(0, at) : t(`who.${who}`, { defaultValue: who });
 }
 
 function isSmall(change: Change): boolean {
   return change.before !== null && change.after !== null && show(change.before).length < 20 && show(change.after).length < 20;
 }
 
-const lastPart = (path: string) => path.split("/").filter(Boolean).pop() ?? path;
+const lastPart = (path: string) => (path.split("/").filter(Boolean).pop() ?? path).replace(/_/g, " ");
 
 function show(value: Json | null): string {
   return typeof value === "string" ? value : JSON.stringify(value);

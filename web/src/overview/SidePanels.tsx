@@ -5,7 +5,7 @@ import { titled } from "../alarms/titles";
 import { documents } from "../api/request";
 import { type AlarmKpis, type HistoryEntry, PRIORITIES } from "../api/types";
 import { useQuery } from "../api/useQuery";
-import { historySentence } from "../history/words";
+import { historySentence, whoWords } from "../history/words";
 import { useLanguage } from "../i18n/useLanguage";
 import { serverNow, zone } from "../lib/clock";
 import { formatNumber, formatStamp } from "../lib/format";
@@ -30,12 +30,13 @@ export function RecentChanges() {
         {({ audit }) => {
           const nodes = audit.nodes.filter((entry) => entry.entity !== "ALARM").slice(0, SHOWN_CHANGES);
           return nodes.length === 0 ? <p className="quiet">{t("changes.none")}</p> : (
-            <ul className="event-list">
+            <ul className="event-list with-subject">
               {nodes.map((entry) => (
                 <li key={`${entry.id}/${entry.revision}`}>
                   <span className="quiet">{formatStamp(Date.parse(entry.at), serverNow(), zone, language)}</span>
+                  <b className="fit" title={`${t(`entity.${entry.entity}`)} ${entry.name ?? ""}`}>{entry.name ?? t(`entity.${entry.entity}`)}</b>
                   <span className="fit" title={historySentence(entry, t)}>{historySentence(entry, t)}</span>
-                  <span className="quiet fit">{entry.who}</span>
+                  <span className="quiet fit" title={entry.who}>{whoWords(entry.who, t)}</span>
                 </li>
               ))}
             </ul>

@@ -55,7 +55,7 @@ impl NodeQueries {
         let platform = platform(ctx)?;
         let (state, reason) = platform.ml_state();
         Ok(Server {
-            version: platform.version.to_owned(),
+            version: platform.build.version.to_owned(),
             node: platform.node.clone(),
             time: DateTime(platform.clock.now()),
             ml: MlStatus {

@@ -190,7 +190,7 @@ pub(super) const READABLE: &[(&str, &[&str])] = &[
     (
         "HistoryEntry",
         &[
-            "entity", "id", "revision", "at", "type", "note", "who", "changes",
+            "entity", "id", "name", "revision", "at", "type", "note", "who", "changes",
         ],
     ),
     ("MlStatus", &["state", "reason"]),
