@@ -21,7 +21,7 @@ use tellee_api::metrics::observe;
 use tellee_api::mqtt::{self, Broker, MqttConfig};
 use tellee_api::platform::{Build, Platform, PlatformSettings};
 use tellee_api::presence::Presence;
-use tellee_api::rest::{self, MessageDoor, Metrics, Rest};
+use tellee_api::rest::{self, LineDoor, MessageDoor, Metrics, Rest};
 use tellee_api::{graphql, web};
 use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 use tellee_ml::MlService;
@@ -182,6 +182,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
         };
         let messages = MessageDoor::new(rest.clone(), limits.max_body);
+        let lines = LineDoor::new(rest.clone(), limits.max_body);
         let routes = rest::router(rest)
             .merge(graphql::router(
                 Arc::clone(&platform),
@@ -192,6 +193,7 @@ impl Node {
         let doors = Doors {
             routes: observe(http::finish(routes, &limits), &metrics),
             messages: Some(Arc::new(messages)),
+            lines: Some(Arc::new(lines)),
         };
         reload::follow(listeners.tls(), &tasks, &stop)?;
         if let Some(https) = listeners.https {

@@ -21,6 +21,7 @@ use axum::Router;
 use axum::routing::{get, patch, post, put};
 
 pub use credential::{Credential, SESSION_COOKIE, cookie_token, credential};
+pub use influx::LineDoor;
 pub use input::{media_type, read_body, signed_in};
 pub use messages::MessageDoor;
 pub use output::error_response;

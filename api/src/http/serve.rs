@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::HttpLimits;
 use super::silent::{Place, Silent};
 use super::socket::Socket;
-use crate::rest::MessageDoor;
+use crate::rest::{LineDoor, MessageDoor};
 use crate::tls::{CertifiedThing, TlsServer};
 
 /// How long a connection may take to send the head of a request, the first one and each further one.
@@ -40,11 +40,12 @@ pub struct Port {
     pub over_tls: bool,
 }
 
-/// Where requests go: to the routes, and those that may take it by the shorter way of messages.
+/// Where requests go: to the routes, and those that may take it by a shorter way.
 #[derive(Clone)]
 pub struct Doors {
     pub routes: Router,
     pub messages: Option<Arc<MessageDoor>>,
+    pub lines: Option<Arc<LineDoor>>,
 }
 
 impl From<Router> for Doors {
@@ -52,6 +53,7 @@ impl From<Router> for Doors {
         Self {
             routes,
             messages: None,
+            lines: None,
         }
     }
 }
@@ -131,7 +133,21 @@ async fn take_place(places: &Arc<Semaphore>, silent: &Silent) -> Option<OwnedSem
 
 enum Way {
     Messages(Arc<MessageDoor>),
+    Lines(Arc<LineDoor>),
     Routes(Router, Port),
+}
+
+impl Doors {
+    fn way(&self, request: &Request<Incoming>, port: &Port) -> Way {
+        if let Some(door) = self.messages.as_ref().filter(|door| door.takes(request)) {
+            return Way::Messages(Arc::clone(door));
+        }
+        if let Some(door) = self.lines.as_ref().filter(|door| door.takes(request)) {
+            return Way::Lines(Arc::clone(door));
+        }
+        // A clone of the port takes a lock that all connections share.
+        Way::Routes(self.routes.clone(), port.clone())
+    }
 }
 
 struct Connection {
@@ -185,14 +201,11 @@ impl Connection {
         };
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             place.heard();
-            let door = doors.messages.as_ref();
-            let way = match door.filter(|door| door.takes(&request)) {
-                Some(door) => Way::Messages(Arc::clone(door)),
-                None => Way::Routes(doors.routes.clone(), port.clone()),
-            };
+            let way = doors.way(&request, &port);
             async move {
                 let response = match way {
                     Way::Messages(door) => door.answer(request).await,
+                    Way::Lines(door) => door.answer(request).await,
                     // Boxed: a connection need not keep room for it.
                     Way::Routes(routes, port) => {
                         Box::pin(answer(

@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod channel;
 mod credential;
+mod door;
 mod sender;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use serde_json::json;
 
 use self::answer::{Dialect, Refusal};
 use self::credential::credential;
-use self::sender::Senders;
+pub use self::door::LineDoor;
+use self::sender::{Sender, Senders};
 use super::Rest;
 use super::input::read_body;
 use super::paging::Query;
@@ -66,11 +68,21 @@ async fn write(influx: &Influx, request: Request) -> Result<StatusCode, answer::
         .sender(&influx.rest, request.headers(), request.uri())
         .await?;
     let body = body::read(request).await?;
-    let ingest = &influx.rest.ingest;
-    ingest
-        .publish_lines(sender.publisher, sender.channel, sender.precision, &body)
-        .await?;
+    take(&influx.rest, sender, &body).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// On disk when this returns `Ok`.
+async fn take(rest: &Rest, sender: Sender, body: &[u8]) -> Result<(), answer::Wrong> {
+    let Sender {
+        publisher,
+        channel,
+        precision,
+    } = sender;
+    rest.ingest
+        .publish_lines(publisher, channel, precision, body)
+        .await?;
+    Ok(())
 }
 
 /// The version of InfluxDB whose dialect this is; some clients read it before they write.

@@ -8,6 +8,8 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Collected};
+use hyper::body::{Body as _, Incoming};
 use serde::de::DeserializeOwned;
 
 use super::credential::{Credential, credential, is_by_cookie};
@@ -70,8 +72,24 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
     })
 }
 
+/// Whether a body comes as it is once its length was declared: not in chunks, and its sender waits for no leave.
+pub(super) fn is_plain_body(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::EXPECT) && !headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// The bytes of a body whose declared length is within the limit; they must come within 30 s.
+pub(super) async fn read_declared(body: Incoming) -> Result<Bytes, ApiError> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    in_body_time(body.collect())
+        .await?
+        .map(Collected::to_bytes)
+        .map_err(|_| ApiError::invalid("body", "ended early or is malformed"))
+}
+
 /// What `read` comes to, if it does within 30 s.
-pub(super) async fn in_body_time<T>(read: impl Future<Output = T>) -> Result<T, ApiError> {
+async fn in_body_time<T>(read: impl Future<Output = T>) -> Result<T, ApiError> {
     tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| {
         let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
         ApiError::new(ErrorCode::BodyTooSlow, reason)

@@ -24,7 +24,7 @@ use tellee_api::metrics::{Metrics, observe};
 use tellee_api::mqtt::{self, Broker, MqttConfig};
 use tellee_api::platform::{Build, ModelHost, Platform, PlatformSettings, Scoring, Training};
 use tellee_api::presence::Presence;
-use tellee_api::rest::{self, MessageDoor, Rest};
+use tellee_api::rest::{self, LineDoor, MessageDoor, Rest};
 use tellee_api::web;
 use tellee_cluster::{LocalDirectory, LocalDirectoryConfig};
 use tellee_projections::Projections;
@@ -191,6 +191,7 @@ impl Node {
         };
         let origins = vec!["https://desk.example".to_owned()];
         let messages = MessageDoor::new(rest.clone(), settings.limits.max_body);
+        let lines = LineDoor::new(rest.clone(), settings.limits.max_body);
         let routes = rest::router(rest)
             .merge(graphql::router_with(
                 Arc::clone(&platform),
@@ -201,6 +202,7 @@ impl Node {
         let doors = Doors {
             routes: observe(http::finish(routes, &settings.limits), &metrics),
             messages: Some(Arc::new(messages)),
+            lines: Some(Arc::new(lines)),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

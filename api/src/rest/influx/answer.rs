@@ -45,6 +45,14 @@ impl From<IngestError> for Wrong {
 }
 
 impl Dialect {
+    /// Where such clients write.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::One => "/write",
+            Self::Two => "/api/v2/write",
+        }
+    }
+
     pub fn refusal(self) -> impl Fn(Wrong) -> Refusal {
         move |wrong| Refusal {
             dialect: self,

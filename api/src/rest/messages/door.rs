@@ -1,14 +1,12 @@
 //! The way of a plain publish around the routes. Devices that speak HTTP take it many times a second, and the layers of
 //! the router cost more than all the rest. It takes what the routes would take, and answers as they would.
 
-use axum::body::{Body, HttpBody as _};
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::super::Rest;
-use super::super::input::in_body_time;
+use super::super::input::{is_plain_body, read_declared};
 use super::{admit, keep};
 use crate::error::ApiError;
 use crate::http::{declared_length, secure};
@@ -44,8 +42,7 @@ impl MessageDoor {
         request.method() == Method::POST
             && channel(request.uri().path()).is_some()
             && declared_length(headers).is_some_and(|length| length <= self.max_body)
-            && !headers.contains_key(header::EXPECT)
-            && !headers.contains_key(header::TRANSFER_ENCODING)
+            && is_plain_body(headers)
     }
 
     pub async fn answer(&self, request: Request<Incoming>) -> Response {
@@ -63,15 +60,7 @@ impl MessageDoor {
         let (parts, body) = request.into_parts();
         let channel = channel(parts.uri.path()).unwrap_or_default();
         let admitted = admit(&self.rest, channel, &parts.headers, &parts.uri)?;
-        let body = Body::new(body);
-        let payload = if body.is_end_stream() {
-            axum::body::Bytes::new()
-        } else {
-            in_body_time(body.collect())
-                .await?
-                .map_err(|_| ApiError::invalid("body", "ended early or is malformed"))?
-                .to_bytes()
-        };
+        let payload = read_declared(body).await?;
         keep(&self.rest, &admitted, "", &payload).await
     }
 }
