@@ -172,7 +172,7 @@ impl Default for Config {
                 eventstore: Eventstore { url: String::new() },
             },
             ingest: Ingest {
-                node_budget: ByteSize::mebibytes(64),
+                node_budget: ByteSize::mebibytes(16),
                 connection_budget: ByteSize::mebibytes(1),
                 max_ahead: Span::seconds(600),
             },

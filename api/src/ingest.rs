@@ -76,6 +76,11 @@ pub trait Forwarder: Send + Sync + 'static {
     /// `None` if there is nothing to wait for.
     fn forward(&self, message: &Forward<'_>) -> Option<Handed>;
 
+    /// What to wait for before a message of `channel` is stored; `None` if it can be handed on at once.
+    fn room(&self, _channel: ChannelId) -> Option<Handed> {
+        None
+    }
+
     /// Whether anybody subscribes to messages of `channel`. False saves the making of a message that nobody gets.
     fn wants(&self, _channel: ChannelId) -> bool {
         true
@@ -198,11 +203,11 @@ impl Ingest {
         historical: bool,
     ) -> Result<Published, IngestError> {
         let subtopic = subtopic::normalise(subtopic)?;
-        let published = self
-            .store(
-                publisher, channel, subtopic, content, payload, protocol, historical, None,
-            )
-            .await?;
+        let batch = self.read(
+            publisher, channel, subtopic, content, payload, protocol, historical, None,
+        )?;
+        self.wait_for_forwarder(channel).await?;
+        let published = self.append(batch, payload.len()).await?;
         self.forward(&Forward {
             batch: &published.batch,
             content,
@@ -223,6 +228,7 @@ impl Ingest {
         weight_bytes: usize,
     ) -> Result<Published, IngestError> {
         self.authorise(batch.thing, batch.channel)?;
+        self.wait_for_forwarder(batch.channel).await?;
         let published = self.append(batch, weight_bytes).await?;
         if self.forwarder.load().is_some()
             && let Some(payload) = senml_json(&published.batch)
@@ -238,37 +244,8 @@ impl Ingest {
         Ok(published)
     }
 
-    /// Takes a message without handing its bytes on: for a listener that does so itself. `subtopic` is normalised.
-    /// `received_at`: when the message came first, if it is one that was taken before; else it comes now.
-    ///
-    /// # Errors
-    /// As [`Ingest::publish`].
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) async fn store(
-        &self,
-        publisher: Publisher,
-        channel: ChannelId,
-        subtopic: String,
-        content: ContentType,
-        payload: &[u8],
-        protocol: &'static str,
-        historical: bool,
-        received_at: Option<Timestamp>,
-    ) -> Result<Published, IngestError> {
-        let batch = self.read(
-            publisher,
-            channel,
-            subtopic,
-            content,
-            payload,
-            protocol,
-            historical,
-            received_at,
-        )?;
-        self.append(batch, payload.len()).await
-    }
-
-    /// The first half of [`Ingest::store`]: authorises and reads a message. Nothing is kept yet.
+    /// Authorises and reads a message. Nothing is kept yet. `subtopic` is normalised. `received_at`: when the message
+    /// came first, if it is one that was taken before; else it comes now.
     ///
     /// # Errors
     /// As [`Ingest::publish`].
@@ -324,7 +301,22 @@ impl Ingest {
         .map_err(|_| IngestError::Stopping)
     }
 
-    /// The second half of [`Ingest::store`]: what [`Ingest::read`] made is on disk when this returns `Ok`.
+    /// Waits until a message can be handed on, as long as it may wait for its admission. Nothing is stored before.
+    async fn wait_for_forwarder(&self, channel: ChannelId) -> Result<(), IngestError> {
+        let room = self
+            .forwarder
+            .load()
+            .as_ref()
+            .and_then(|forwarder| forwarder.room(channel));
+        let Some(room) = room else {
+            return Ok(());
+        };
+        tokio::time::timeout(self.limits.admission_wait, room)
+            .await
+            .map_err(|_| IngestError::Overloaded)
+    }
+
+    /// What [`Ingest::read`] made is on disk when this returns `Ok`. Its bytes are not handed on.
     ///
     /// # Errors
     /// As [`Ingest::publish`].

@@ -27,6 +27,8 @@ mod regressions;
 mod restart;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
+#[path = "mqtt/slow_journal.rs"]
+mod slow_journal;
 #[path = "mqtt/statements.rs"]
 mod statements;
 #[path = "mqtt/support.rs"]

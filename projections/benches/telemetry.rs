@@ -2,7 +2,7 @@
 //!
 //! CPU is that of the whole process from `/proc/self/stat` (generating the batches is left out), sync to disk before
 //! each answer. `TELLEE_BENCH_FOLDER` says where, default a temporary folder; `TELLEE_BENCH_SCALE` divides the sizes; `TELLEE_BENCH_ONLY` measures one thing alone:
-//! `resolved` is the way of line protocol, `reopen` makes about 1 GB and opens it again.
+//! `resolved` is the way of line protocol (`TELLEE_BENCH_SERIES` picks one of its numbers of series), `reopen` makes about 1 GB and opens it again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -351,7 +351,13 @@ async fn queries(store: &EmbeddedTelemetryStore, ids: &[SeriesId]) {
 
 /// The same number of points over ever more series.
 async fn many_series(fresh: &impl Fn(&str) -> std::path::PathBuf, scale: i64) {
+    let only: Option<u64> = std::env::var("TELLEE_BENCH_SERIES")
+        .ok()
+        .and_then(|text| text.parse().ok());
     for (series, step) in [(100_u64, 1), (1_000, 10), (10_000, 60), (100_000, 60)] {
+        if only.is_some_and(|only| only != series) {
+            continue;
+        }
         let folder = fresh(&format!("resolved-{series}"));
         let store = open(&folder);
         let rounds = 4_800_000 / scale / series as i64;

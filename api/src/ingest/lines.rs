@@ -30,6 +30,7 @@ impl Ingest {
         body: &[u8],
     ) -> Result<usize, IngestError> {
         self.authorise(publisher.thing, channel)?;
+        self.wait_for_forwarder(channel).await?;
         let _admitted = self.admit(body.len()).await?;
         let table = self.known_lines.of(channel, publisher.thing);
         let now = self.clock.now();

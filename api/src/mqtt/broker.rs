@@ -329,6 +329,14 @@ impl Forwarder for ToSubscribers {
         Some(Box::pin(async move { journal.reached(position).await }))
     }
 
+    fn room(&self, channel: ChannelId) -> Option<Handed> {
+        let journal = Arc::clone(&self.0.upgrade()?.journal);
+        if journal.has_room() || !self.wants(channel) {
+            return None;
+        }
+        Some(Box::pin(async move { journal.room().await }))
+    }
+
     fn wants(&self, channel: ChannelId) -> bool {
         let topic = format!("channels/{channel}/messages");
         self.0

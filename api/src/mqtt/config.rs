@@ -71,7 +71,7 @@ impl Default for MqttConfig {
             inflight_maximum: 256,
             topic_alias_maximum: 32,
             connection_bytes_in_flight: 1024 * 1024,
-            node_bytes_in_flight: 64 * 1024 * 1024,
+            node_bytes_in_flight: 16 * 1024 * 1024,
             session_queue_bytes: 4 * 1024 * 1024,
             session_queue_messages: 10_000,
             node_queue_bytes: 256 * 1024 * 1024,

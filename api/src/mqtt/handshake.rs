@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::broker::{Attached, Broker, SignedIn, Wishes};
+use super::broker::{Attached, Broker, Ending, SignedIn, WillFate, Wishes};
 use super::codec::{
     ConnAck, Connect, Frame, Outgoing, Properties, Reason, Version, Will, answer_version,
     decode_connect, encode, take_frame,
@@ -153,7 +153,7 @@ async fn establish<S>(
         will: connect.will.as_ref(),
     };
     let attached = broker.attach(client, &wishes, limits).await?;
-    broker.journal().reached(attached.position).await;
+    durable_in_time(broker, &attached, session_expiry, connect.will.is_some()).await?;
     let keep_alive = connect.keep_alive.min(config.max_keep_alive_seconds);
     let capped = keep_alive != connect.keep_alive;
     let connack = ConnAck {
@@ -196,6 +196,30 @@ async fn establish<S>(
             .unwrap_or(0)
             .min(config.topic_alias_maximum),
     })
+}
+
+/// Waits until the session is durable, as long as a handshake may take. If it takes longer the connection is given up:
+/// the client was told nothing, so its will is not published, and the session stays as asked.
+async fn durable_in_time(
+    broker: &Arc<Broker>,
+    attached: &Attached,
+    session_expiry: u32,
+    had_will: bool,
+) -> Result<(), Reason> {
+    let patience = Duration::from_secs(broker.config().handshake_timeout_seconds);
+    let reached = broker.journal().reached(attached.position);
+    if tokio::time::timeout(patience, reached).await.is_ok() {
+        return Ok(());
+    }
+    broker.metrics().handshakes_given_up.one_more();
+    tracing::warn!(client_id = %attached.handle.client_id, "a session was not durable in time: its client is sent away");
+    let ending = Ending {
+        will: WillFate::Dropped,
+        had_will,
+        session_expiry,
+    };
+    broker.detach(&attached.handle, ending).await;
+    Err(Reason::SERVER_UNAVAILABLE)
 }
 
 /// The client id, made up where the client left it to the server.

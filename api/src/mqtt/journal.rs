@@ -294,6 +294,21 @@ impl Journal {
         self.shared.waiting.load(Ordering::Relaxed) < ROOM as u64
     }
 
+    /// The position to wait for before there may be room again; `None` if there is room.
+    pub fn awaits_room(&self) -> Option<Position> {
+        // Read first: a commit frees its room before it counts as durable, so that the next one is never waited for
+        // in vain.
+        let durable = self.durable();
+        (!self.has_room()).then_some(durable + 1)
+    }
+
+    /// Waits until there is room.
+    pub async fn room(&self) {
+        while let Some(position) = self.awaits_room() {
+            self.reached(position).await;
+        }
+    }
+
     /// Looks at the state. Nothing is committed meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.shared.state.read())

@@ -51,8 +51,6 @@ pub struct Metrics {
     pub dropped_not_stored: Count,
     /// Retained messages that met a full table or a full queue.
     pub dropped_retained: Count,
-    /// Messages of other protocols that lasting sessions do not get, because the journal is behind.
-    pub dropped_not_journaled: Count,
     /// Messages that went with sessions that fell too far behind.
     pub dropped_behind: Count,
     /// Sessions that ended because their queue was full at QoS 1 or 2.

@@ -97,7 +97,6 @@ impl Collector for Counters {
                 "retained",
                 metrics.dropped_retained.get() + self.0.journal().refused_retained(),
             ),
-            ("not_journaled", metrics.dropped_not_journaled.get()),
             ("behind", metrics.dropped_behind.get()),
         ];
         family(

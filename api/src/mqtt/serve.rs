@@ -4,6 +4,10 @@
 //! the messages came (MQTT-4.6.0-2). Whatever is full (the window of unsettled messages, the bytes in flight, the
 //! output) stops the reading, and TCP tells the client.
 
+mod answer;
+mod deliver;
+mod settled;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,24 +18,27 @@ use hashbrown::HashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::broker::{Broker, Ending, Incoming, WillFate};
+use super::broker::{Broker, Ending, WillFate};
 use super::codec::{
-    Ack, DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, SubAck, Version, decode, encode,
-    take_frame,
+    DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, Version, decode, encode, take_frame,
 };
 use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
-use super::journal::{Entry, Position, Sending};
+use super::journal::{Entry, Position};
 use super::outbox::Outbox;
 use super::seat::Seat;
-use super::session::{Delivery, Next, Skipped, Take, header};
-use super::settle::{Outcome, Refusal, Settled, Taking, settle};
+use super::session::Take;
+use super::settle::{Taking, settle};
 use super::share::Share;
 use super::wire::{OUTPUT_HIGH_WATER, Turn, Wire};
 use crate::tls::CertifiedThing;
 
+use deliver::Delivered;
+
 /// How long a connection that ends may take to settle what it has taken.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+/// What a message in flight costs beside its payload: its future, its batch and the names in it, as measured.
+const MESSAGE_OVERHEAD_BYTES: usize = 1_536;
 
 /// Serves one client over `stream` until it leaves or has to. For TCP, TLS and WebSocket alike.
 pub async fn serve_stream<S>(broker: Arc<Broker>, stream: S)
@@ -64,6 +71,11 @@ pub(super) async fn serve_seated<S>(
     wire.close().await;
 }
 
+/// What a message in flight counts.
+const fn weight(publish: &Publish) -> usize {
+    publish.payload.len() + MESSAGE_OVERHEAD_BYTES
+}
+
 /// Why a connection ends.
 #[derive(Debug)]
 enum End {
@@ -78,16 +90,6 @@ impl From<DecodeError> for End {
     fn from(error: DecodeError) -> Self {
         Self::Ordered(error.reason)
     }
-}
-
-/// How far the deliveries of a session have come.
-enum Delivered {
-    /// Nothing more until something is offered or acknowledged.
-    All,
-    /// The output is full.
-    Some,
-    /// The connection has to end.
-    End(Reason),
 }
 
 struct Link {
@@ -208,7 +210,9 @@ impl Link {
                 let durable = broker.journal().durable();
                 self.outbox.release(durable, &mut wire.output);
             }
-            while self.may_take(taken.len(), window, &wire.output) {
+            while self.may_take(taken.len(), window, &wire.output)
+                && self.may_hold_one_more(taken.is_empty(), wire.input.len())
+            {
                 let frame = match take_frame(&mut wire.input, packet_limit) {
                     Ok(Some(frame)) => frame,
                     Ok(None) => break,
@@ -218,7 +222,7 @@ impl Link {
                     .and_then(|packet| self.connection.receive(packet));
                 match step {
                     Ok(Step::Publish(publish)) => {
-                        self.bytes_in_flight += publish.payload.len();
+                        self.bytes_in_flight += weight(&publish);
                         let taking = self.take(&publish);
                         let publisher = self.established.client.publisher;
                         taken.push_back(settle(
@@ -319,12 +323,19 @@ impl Link {
             && self.broker.journal().has_room()
     }
 
+    /// Whether the node has room for another message of this client. One is always taken, so that all get on.
+    fn may_hold_one_more(&mut self, holds_none: bool, input_bytes: usize) -> bool {
+        holds_none
+            || self
+                .share
+                .fit(input_bytes + self.bytes_in_flight + MESSAGE_OVERHEAD_BYTES)
+    }
+
     /// What to wait for in the journal, if anything.
     fn awaited(&self) -> Option<Position> {
-        let journal = self.broker.journal();
         self.outbox
             .awaits()
-            .or_else(|| (!journal.has_room()).then(|| journal.durable() + 1))
+            .or_else(|| self.broker.journal().awaits_room())
     }
 
     /// Waits until the node has room for `held` bytes of this client. False: it took too long. Without that end
@@ -356,310 +367,6 @@ impl Link {
         self.broker.metrics().protocol_errors.one_more();
         tracing::debug!(thing = %self.established.client.publisher.thing, %error, "a packet breaks the protocol");
         error.into()
-    }
-
-    /// All packets that are answered at once.
-    fn answer(&mut self, step: Step, output: &mut BytesMut) {
-        let handle = Arc::clone(&self.established.attached.handle);
-        match step {
-            // An acknowledgement of what is not in flight changes nothing.
-            Step::PubAck(ack) => {
-                if handle.state.lock().session.acknowledged(ack.packet_id) {
-                    self.append_lazily(self.settles(ack));
-                }
-            }
-            Step::PubComp(ack) => {
-                if handle.state.lock().session.completed(ack.packet_id) {
-                    self.append_lazily(self.settles(ack));
-                }
-            }
-            Step::PubRec(ack) => {
-                let release = handle.state.lock().session.received(ack);
-                match release {
-                    None => self.append_lazily(self.settles(ack)),
-                    Some(release) => {
-                        // The client forgets the message once it is released: so it must not be sent again.
-                        let received = self.note(|session| Entry::Received {
-                            session,
-                            packet_id: ack.packet_id,
-                        });
-                        let position = self.append(received.filter(|_| !release.reason.is_error()));
-                        self.encode_after(position, &Outgoing::PubRel(release), output);
-                    }
-                }
-            }
-            Step::PubRel(ack) => {
-                let known = handle.state.lock().session.release(ack.packet_id);
-                // The client may use the identifier anew once it is told.
-                let released = self.note(|session| Entry::Released {
-                    session,
-                    packet_id: ack.packet_id,
-                });
-                let position = self.append(released.filter(|_| known));
-                let reason = if known {
-                    Reason::SUCCESS
-                } else {
-                    Reason::PACKET_ID_NOT_FOUND
-                };
-                if known {
-                    self.connection.settled();
-                }
-                self.encode_after(
-                    position,
-                    &Outgoing::PubComp(Ack {
-                        packet_id: ack.packet_id,
-                        reason,
-                    }),
-                    output,
-                );
-            }
-            Step::Subscribe(subscribe) => {
-                let (reasons, position) = self.broker.subscribe(&handle, &subscribe);
-                let suback = SubAck {
-                    packet_id: subscribe.packet_id,
-                    reasons,
-                };
-                self.encode_after(position, &Outgoing::SubAck(&suback), output);
-            }
-            Step::Unsubscribe(unsubscribe) => {
-                let (reasons, position) = self.broker.unsubscribe(&handle, &unsubscribe);
-                let unsuback = SubAck {
-                    packet_id: unsubscribe.packet_id,
-                    reasons,
-                };
-                self.encode_after(position, &Outgoing::UnsubAck(&unsuback), output);
-            }
-            Step::Ping => self.encode(&Outgoing::PingResp, output),
-            // Taken care of by the loop.
-            Step::Publish(_) | Step::Disconnect(_) => {}
-        }
-    }
-
-    /// The client has settled a message that was sent to it.
-    fn settles(&self, ack: Ack) -> Option<Entry> {
-        self.note(|session| Entry::Acknowledged {
-            session,
-            packet_id: ack.packet_id,
-        })
-    }
-
-    /// Hands on what was stored and acknowledges it.
-    fn settled(&mut self, settled: Settled, output: &mut BytesMut) -> Option<End> {
-        let Settled { publish, outcome } = settled;
-        let origin = self.established.attached.handle.id;
-        self.bytes_in_flight = self.bytes_in_flight.saturating_sub(publish.payload.len());
-        let mut position = 0;
-        let refusal = match outcome {
-            Outcome::Stored {
-                channel,
-                received_at,
-            } => {
-                self.broker.metrics().received[usize::from(publish.qos.bits())].one_more();
-                let settled = self.stored(&publish);
-                position = self.broker.deliver(
-                    channel,
-                    &Incoming::of_publish(&publish, origin),
-                    received_at,
-                    settled,
-                );
-                None
-            }
-            Outcome::Duplicate => {
-                if self.established.attached.handle.journaled {
-                    position = self.broker.journal().last();
-                }
-                // A duplicate that does not call itself one was counted as a new message.
-                if !publish.duplicate {
-                    self.connection.settled();
-                }
-                None
-            }
-            Outcome::Refused(refusal) => Some(refusal),
-        };
-        if let Some(refusal) = refusal {
-            return self.refused(&publish, &refusal, output);
-        }
-        let ack = Ack::success(publish.packet_id);
-        match publish.qos {
-            QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => {
-                self.connection.settled();
-                self.encode_after(position, &Outgoing::PubAck(ack, None), output);
-            }
-            QoS::ExactlyOnce => {
-                self.encode_after(position, &Outgoing::PubRec(ack, None), output);
-            }
-        }
-        None
-    }
-
-    /// A QoS 2 message is known as settled together with what becomes of it, so that no crash comes between.
-    fn stored(&self, publish: &Publish) -> Option<Entry> {
-        if publish.qos != QoS::ExactlyOnce {
-            return None;
-        }
-        let handle = &self.established.attached.handle;
-        handle.state.lock().session.settled(publish.packet_id);
-        self.note(|session| Entry::Settled {
-            session,
-            packet_id: publish.packet_id,
-        })
-    }
-
-    fn refused(
-        &mut self,
-        publish: &Publish,
-        refusal: &Refusal,
-        output: &mut BytesMut,
-    ) -> Option<End> {
-        let metrics = self.broker.metrics();
-        if refusal.retryable && publish.qos == QoS::AtMostOnce {
-            metrics.dropped_not_stored.one_more();
-            return None;
-        }
-        metrics.publishes_refused.one_more();
-        if publish.qos == QoS::ExactlyOnce {
-            self.established
-                .attached
-                .handle
-                .state
-                .lock()
-                .session
-                .release(publish.packet_id);
-            self.append_lazily(self.note(|session| Entry::Released {
-                session,
-                packet_id: publish.packet_id,
-            }));
-        }
-        // 3.1.1 has no word for it: an acknowledgement would be a lie, so the connection ends (MQTT-3.3.5-2).
-        if self.version() == Version::V3 {
-            return Some(End::Ordered(refusal.reason));
-        }
-        let ack = Ack {
-            packet_id: publish.packet_id,
-            reason: refusal.reason,
-        };
-        let text = Some(refusal.text.as_str()).filter(|_| self.established.wants_texts);
-        match publish.qos {
-            QoS::AtMostOnce => return None,
-            QoS::AtLeastOnce => self.encode(&Outgoing::PubAck(ack, text), output),
-            QoS::ExactlyOnce => self.encode(&Outgoing::PubRec(ack, text), output),
-        }
-        self.connection.settled();
-        None
-    }
-
-    /// Writes what waits in the session.
-    fn deliver(&mut self, into: &mut BytesMut) -> Delivered {
-        let handle = Arc::clone(&self.established.attached.handle);
-        let mut state = handle.state.lock();
-        if let Some(reason) = state.connected.as_ref().and_then(|connected| connected.end) {
-            return Delivered::End(reason);
-        }
-        self.broker.withdraw(&handle, &mut state);
-        let now = self.broker.ingest().clock().now();
-        let broker = Arc::clone(&self.broker);
-        let metrics = broker.metrics();
-        let version = self.version();
-        let mut noted = Vec::new();
-        // Straight into the output, unless something has to wait for the journal.
-        let aside = handle.journaled || self.outbox.awaits().is_some();
-        let mut output = if aside {
-            BytesMut::new()
-        } else {
-            std::mem::take(into)
-        };
-        let room = OUTPUT_HIGH_WATER.saturating_sub(self.outbox.bytes() + into.len());
-        let mut delivered = Delivered::Some;
-        while output.len() < room {
-            let mut next = state.session.next(now);
-            if next.is_none() {
-                broker.read_ahead(&handle, &mut state);
-                next = state.session.next(now);
-            }
-            let Some(next) = next else {
-                delivered = Delivered::All;
-                break;
-            };
-            match next {
-                Next::Publish {
-                    packet_id,
-                    duplicate,
-                    delivery,
-                    source,
-                } => {
-                    metrics.sent[usize::from(delivery.qos.bits())].one_more();
-                    let (known, alias) = self.alias(&delivery);
-                    let mut header = header(&delivery, packet_id, duplicate, now);
-                    header.topic_alias = alias;
-                    if known {
-                        header.topic = "";
-                    }
-                    let packet = Outgoing::Publish(header, &delivery.message.payload);
-                    encode(&packet, version, &mut output);
-                    noted.extend(source.map(|source| Entry::Sent {
-                        session: handle.id,
-                        sending: Sending {
-                            packet_id,
-                            source,
-                            qos: delivery.qos,
-                            retain: delivery.retain,
-                            subscription_ids: delivery.subscription_ids,
-                        },
-                    }));
-                }
-                Next::Release { packet_id } => {
-                    let packet = Outgoing::PubRel(Ack::success(packet_id));
-                    encode(&packet, version, &mut output);
-                }
-                Next::Skipped(skipped, source) => {
-                    match skipped {
-                        Skipped::Expired => metrics.dropped_expired.one_more(),
-                        Skipped::TooLarge => metrics.dropped_too_large.one_more(),
-                    }
-                    noted.extend(source.map(|source| Entry::Passed {
-                        session: handle.id,
-                        source,
-                    }));
-                }
-            }
-        }
-        if !aside {
-            *into = output;
-            return delivered;
-        }
-        // The client must not know an identifier that the journal does not.
-        let position = if noted.is_empty() {
-            0
-        } else {
-            broker.journal().append(noted)
-        };
-        if !output.is_empty() {
-            let durable = || broker.journal().durable();
-            self.outbox.put(position, durable, into, |out| {
-                out.unsplit(output);
-            });
-        }
-        delivered
-    }
-
-    /// Whether the client knows the topic's alias already, and the alias. The first topics get one each.
-    fn alias(&mut self, delivery: &Delivery) -> (bool, Option<u16>) {
-        let most = self.established.topic_alias_maximum;
-        if most == 0 {
-            return (false, None);
-        }
-        let topic = &delivery.message.topic;
-        if let Some(alias) = self.aliases.get(topic) {
-            return (true, Some(*alias));
-        }
-        let next = u16::try_from(self.aliases.len() + 1)
-            .ok()
-            .filter(|next| *next <= most);
-        if let Some(next) = next {
-            self.aliases.insert(Arc::clone(topic), next);
-        }
-        (false, next)
     }
 
     fn ending(&mut self, end: &End) -> Ending {

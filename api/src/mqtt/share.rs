@@ -7,6 +7,9 @@ use tokio::sync::Semaphore;
 /// Bytes that each connection may hold without asking. Small messages never touch the node's budget.
 const FREE_BYTES: usize = 8 * 1024;
 
+/// Shares grow by steps, so that a busy client does not ask for each message.
+const STEP_BYTES: usize = 16 * 1024;
+
 /// The node's budget.
 pub struct Budget {
     bytes: usize,
@@ -46,11 +49,21 @@ impl Share {
     /// Fits the share to `held` bytes. Answers whether there was room; if not, what was granted stays.
     pub fn fit(&mut self, held: usize) -> bool {
         let wanted = held.saturating_sub(FREE_BYTES);
-        if wanted <= self.granted {
-            self.budget.left.add_permits(self.granted - wanted);
-            self.granted = wanted;
-            return true;
+        let rounded = wanted.next_multiple_of(STEP_BYTES);
+        if wanted > self.granted {
+            return self.grow_to(rounded) || self.grow_to(wanted);
         }
+        // Who holds nothing keeps nothing from the others.
+        let excess = self.granted - wanted;
+        if wanted == 0 || excess >= 2 * STEP_BYTES {
+            let kept = rounded.min(self.granted);
+            self.budget.left.add_permits(self.granted - kept);
+            self.granted = kept;
+        }
+        true
+    }
+
+    fn grow_to(&mut self, wanted: usize) -> bool {
         let more = u32::try_from(wanted - self.granted).unwrap_or(u32::MAX);
         let Ok(permit) = self.budget.left.try_acquire_many(more) else {
             return false;
@@ -85,20 +98,39 @@ mod tests {
 
     #[test]
     fn shares_grow_and_shrink_within_the_budget() {
-        let budget = Budget::new(100);
+        let budget = Budget::new(5 * STEP_BYTES);
         let (mut one, mut other) = (budget.share(), budget.share());
         assert!(one.fit(FREE_BYTES) && other.fit(FREE_BYTES));
         assert_eq!(budget.used(), 0, "the first bytes are free");
-        assert!(one.fit(FREE_BYTES + 70));
-        assert!(!other.fit(FREE_BYTES + 40));
-        assert_eq!(budget.used(), 70);
-        assert!(other.wait(FREE_BYTES + 40).now_or_never().is_none());
-        assert!(one.fit(FREE_BYTES + 60));
-        assert!(other.wait(FREE_BYTES + 40).now_or_never().is_some());
-        assert_eq!(budget.used(), 100);
+        assert!(one.fit(FREE_BYTES + 2 * STEP_BYTES + 1));
+        assert_eq!(budget.used(), 3 * STEP_BYTES, "in steps");
+        let wanted = FREE_BYTES + 4 * STEP_BYTES;
+        assert!(!other.fit(wanted));
+        assert!(other.wait(wanted).now_or_never().is_none());
+        assert!(one.fit(FREE_BYTES + 2 * STEP_BYTES));
+        assert_eq!(
+            budget.used(),
+            3 * STEP_BYTES,
+            "a little less changes nothing"
+        );
+        assert!(one.fit(FREE_BYTES + 1));
+        assert!(other.wait(wanted).now_or_never().is_some());
+        assert_eq!(budget.used(), 5 * STEP_BYTES);
         drop(one);
-        assert_eq!(budget.used(), 40);
+        assert_eq!(budget.used(), 4 * STEP_BYTES);
         assert!(other.fit(0));
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn the_last_bytes_of_the_budget_are_given_without_a_whole_step() {
+        let budget = Budget::new(100);
+        let mut one = budget.share();
+        assert!(one.fit(FREE_BYTES + 70));
+        assert_eq!(budget.used(), 70);
+        assert!(!one.fit(FREE_BYTES + 101));
+        assert!(one.fit(FREE_BYTES + 1));
+        assert!(one.fit(FREE_BYTES));
+        assert_eq!(budget.used(), 0, "who holds nothing keeps nothing");
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::io::poll_read_buf;
 
 /// A calm client's bytes are read through the stack, so that a silent one holds no buffer.
 const CALM_READ: usize = 8 * 1024;
-const LARGEST_READ: usize = 64 * 1024;
+const LARGEST_READ: usize = 16 * 1024;
 /// More than this is not kept for the next output.
 const KEPT_OUTPUT: usize = 4 * 1024;
 /// Deliveries wait in the session, and packets in the socket, while this much is still to be written.

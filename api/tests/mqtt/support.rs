@@ -16,6 +16,7 @@ use tellee_api::ingest::{AccessView, Ingest, IngestLimits, Publisher, ThingAcces
 use tellee_api::mqtt::journal::JournalError;
 use tellee_api::mqtt::{Broker, Journal, MqttConfig};
 use tellee_projections::live::LiveHub;
+use tellee_projections::telemetry::disk::SimulatedDisk;
 use tellee_projections::telemetry::{
     AggregateFunction, Aggregates, Appended, MessageBatch, MessageQuery, Points, Record, Sample,
     SeriesFilter, SeriesId, SeriesInfo, StoredMessage, TelemetryError, TelemetryStore, TimeRange,
@@ -333,6 +334,17 @@ impl Server {
     /// As [`Self::with`], with a journal in `folder`.
     pub async fn journaled(config: MqttConfig, folder: &Path) -> Self {
         let journal = Journal::open(folder, config.state_limits()).unwrap();
+        Self::with_journal(config, journal).await
+    }
+
+    /// As [`Self::with`], with a journal on `disk`.
+    pub async fn journaled_on(config: MqttConfig, disk: &SimulatedDisk) -> Self {
+        let disk = Arc::new(disk.clone());
+        let journal = Journal::open_on(disk, config.state_limits()).unwrap();
+        Self::with_journal(config, journal).await
+    }
+
+    async fn with_journal(config: MqttConfig, journal: Arc<Journal>) -> Self {
         let first = Self::with(MqttConfig::default()).await;
         let store = StoreDouble::new();
         let kept = Arc::<StoreDouble>::clone(&store);

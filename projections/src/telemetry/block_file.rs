@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::codec::CodecError;
 use super::codec::bytes::Reader;
-use super::codec::{block, rollup};
+use super::codec::{block, compression, rollup};
 use super::damage::DamageLog;
 use super::disk::{Disk, DiskFile, failed};
 use super::model::SeriesId;
@@ -25,8 +25,8 @@ use super::summary::Summary;
 pub use write::BlockFileWriter;
 
 const MAGIC: &[u8; 8] = b"telleblk";
-/// 1 had no rollups.
-const FORMAT: u32 = 2;
+/// 1 had no rollups, 2 statistics of every block.
+const FORMAT: u32 = 3;
 const HEADER: usize = 8 + 4 + 8 + 8 + 4;
 const START: u64 = 2 * HEADER as u64;
 const FRAME_HEADER: usize = 8;
@@ -109,7 +109,8 @@ fn header(number: u64, order: u64) -> Vec<u8> {
     bytes
 }
 
-fn check_header(copy: &[u8], number: u64, order: u64) -> Result<(), CodecError> {
+/// The format of the file.
+fn check_header(copy: &[u8], number: u64, order: u64) -> Result<u32, CodecError> {
     let mut reader = Reader::new(copy);
     let covered = reader.take(HEADER - 4)?;
     if reader.u32()? != crc32c::crc32c(covered) {
@@ -129,7 +130,7 @@ fn check_header(copy: &[u8], number: u64, order: u64) -> Result<(), CodecError> 
     if (reader.u64()?, reader.u64()?) != (number, order) {
         return Err(CodecError::Invalid("the file bears the name of another"));
     }
-    Ok(())
+    Ok(format)
 }
 
 impl BlockFile {
@@ -163,9 +164,11 @@ impl BlockFile {
                 check_header(&head[HEADER..], number, order),
             ],
         };
+        // Without a header there is no telling how to read the index.
+        let mut format = Err(CodecError::Invalid("both copies of the header are damaged"));
         for copy in copies {
             match copy {
-                Ok(()) => {}
+                Ok(found) => format = Ok(found),
                 Err(CodecError::Newer { found, known }) => {
                     return Err(TelemetryError::Newer { found, known });
                 }
@@ -177,7 +180,7 @@ impl BlockFile {
             }
         }
 
-        let entries = match opened.read_index() {
+        let entries = match format.and_then(|format| opened.read_index(format)) {
             Ok((entries, rollups)) => {
                 opened.rollups = rollups::sorted(rollups);
                 entries
@@ -199,7 +202,7 @@ impl BlockFile {
         &self.name
     }
 
-    fn read_index(&self) -> Result<index::Index, CodecError> {
+    fn read_index(&self, format: u32) -> Result<index::Index, CodecError> {
         let at = self
             .length
             .checked_sub(TRAILER as u64)
@@ -227,7 +230,11 @@ impl BlockFile {
         if crc32c::crc32c(&bytes) != crc {
             return Err(CodecError::Invalid("it has a wrong checksum"));
         }
-        index::decode(&block::decompress(&bytes, plain as usize)?, START)
+        index::decode(
+            &compression::decompress(&bytes, plain as usize)?,
+            START,
+            format,
+        )
     }
 
     /// Walks the frames from the start. Stops where a damaged frame does not even lead to the next one.

@@ -10,7 +10,7 @@ use hashbrown::HashSet;
 use tellee_actors::time::Timestamp;
 
 use super::codec::bytes::{Reader, put_bytes, put_signed, put_varint};
-use super::codec::{CodecError, block};
+use super::codec::{CodecError, block, compression, integers, numbers};
 use super::damage::DamageLog;
 use super::disk::{Disk, failed, read_all};
 use super::log::entry::{put_key, take_key};
@@ -27,6 +27,7 @@ const FRAME_SIZE: usize = 1 << 20;
 const DEFINE: u8 = 1;
 const STATE: u8 = 2;
 const STATE_WITHOUT_LATEST: u8 = 3;
+const NUMBERS: u8 = 4;
 
 pub fn file_name(number: u64) -> String {
     format!("catalog-{number:016x}")
@@ -50,6 +51,69 @@ pub enum Entry {
         id: SeriesId,
         latest: Option<Latest>,
     },
+    Numbers(Numbers),
+}
+
+/// The newest samples of many series, all of them good numbers with seq 0 and without sum and update time: as columns,
+/// they are a fraction of what they would be one by one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbers {
+    pub unit: Arc<str>,
+    pub protocol: Arc<str>,
+    pub ids: Vec<i64>,
+    pub times: Vec<i64>,
+    pub numbers: Vec<f64>,
+    pub received: Vec<i64>,
+}
+
+impl Numbers {
+    /// More do not go into one entry.
+    pub const MOST: usize = 4096;
+
+    pub const fn new(unit: Arc<str>, protocol: Arc<str>) -> Self {
+        Self {
+            unit,
+            protocol,
+            ids: Vec::new(),
+            times: Vec::new(),
+            numbers: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    pub fn push(&mut self, id: SeriesId, time: i64, number: f64, received_at: i64) {
+        self.ids.push(id.0 as i64);
+        self.times.push(time);
+        self.numbers.push(number);
+        self.received.push(received_at);
+    }
+
+    pub const fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Each series with its newest sample.
+    pub fn latest(&self) -> impl Iterator<Item = (SeriesId, Latest)> + '_ {
+        let stamps = self.times.iter().zip(&self.received);
+        let samples = self.ids.iter().zip(stamps).zip(&self.numbers);
+        samples.map(|((id, (time, received_at)), number)| {
+            let sample = Sample {
+                time: Timestamp(*time),
+                seq: 0,
+                value: Value::Number(*number),
+                sum: None,
+                update_time: None,
+                quality: Quality::GOOD,
+                received_at: Timestamp(*received_at),
+            };
+            let latest = Latest {
+                sample,
+                unit: Arc::clone(&self.unit),
+                protocol: Arc::clone(&self.protocol),
+            };
+            (SeriesId(*id as u64), latest)
+        })
+    }
 }
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
@@ -73,7 +137,36 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             put_bytes(out, latest.protocol.as_bytes());
             put_sample(out, &latest.sample);
         }
+        Entry::Numbers(numbers) => put_numbers(out, numbers),
     }
+}
+
+fn put_numbers(out: &mut Vec<u8>, entry: &Numbers) {
+    out.push(NUMBERS);
+    put_varint(out, entry.len() as u64);
+    put_bytes(out, entry.unit.as_bytes());
+    put_bytes(out, entry.protocol.as_bytes());
+    integers::encode(&entry.ids, out);
+    integers::encode(&entry.times, out);
+    numbers::encode(&entry.numbers, out);
+    integers::encode(&entry.received, out);
+}
+
+fn take_numbers(reader: &mut Reader<'_>, count: u64) -> Result<Numbers, CodecError> {
+    let count = usize::try_from(count)
+        .ok()
+        .filter(|count| *count <= Numbers::MOST)
+        .ok_or(CodecError::Invalid(
+            "a catalog entry holds too many samples",
+        ))?;
+    Ok(Numbers {
+        unit: block::shared_text(reader.text()?),
+        protocol: block::shared_text(reader.text()?),
+        ids: integers::decode(reader, count)?,
+        times: integers::decode(reader, count)?,
+        numbers: numbers::decode(reader, count)?,
+        received: integers::decode(reader, count)?,
+    })
 }
 
 fn put_sample(out: &mut Vec<u8>, sample: &Sample) {
@@ -132,7 +225,8 @@ fn take_sample(reader: &mut Reader<'_>) -> Result<Sample, CodecError> {
 
 fn take_entry(reader: &mut Reader<'_>) -> Result<Entry, CodecError> {
     let kind = reader.byte()?;
-    let id = SeriesId(reader.varint()?);
+    let number = reader.varint()?;
+    let id = SeriesId(number);
     match kind {
         DEFINE => Ok(Entry::Define {
             id,
@@ -151,6 +245,7 @@ fn take_entry(reader: &mut Reader<'_>) -> Result<Entry, CodecError> {
                 }),
             })
         }
+        NUMBERS => Ok(Entry::Numbers(take_numbers(reader, number)?)),
         _ => Err(CodecError::Invalid("a catalog entry is of unknown kind")),
     }
 }
@@ -196,7 +291,7 @@ fn frame_at(bytes: &[u8], salt: u64) -> Option<(u64, Vec<u8>, usize)> {
     if plain > MAX_PLAIN || checksum(salt, &bytes[..HEADER - 4], body) != crc {
         return None;
     }
-    let plain = block::decompress(body, plain).ok()?;
+    let plain = compression::decompress(body, plain).ok()?;
     Some((number, plain, HEADER + length))
 }
 
@@ -330,6 +425,14 @@ mod tests {
                 id: SeriesId(5),
                 latest: None,
             },
+            Entry::Numbers(Numbers {
+                unit: Arc::from(""),
+                protocol: Arc::from("influx"),
+                ids: vec![7, 9, 12],
+                times: vec![5, 5, -4],
+                numbers: vec![1.25, -0.0, f64::MAX],
+                received: vec![6, 6, 6],
+            }),
         ]
     }
 

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod bytes;
+pub mod compression;
 pub mod integers;
 pub mod numbers;
 pub mod rollup;

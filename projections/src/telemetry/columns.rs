@@ -1,5 +1,6 @@
 //! Samples of one series as columns: the shape of heads in memory and of decoded blocks.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tellee_actors::time::Timestamp;
@@ -55,6 +56,62 @@ impl<T: Copy + PartialEq> Repeated<T> {
                 *self = Self::Each(values);
             }
             Self::Each(values) => values.push(added),
+        }
+    }
+
+    /// Becomes a column of the `length` values in `values`, in the memory that it has.
+    pub fn refill(&mut self, values: impl Iterator<Item = T>, length: usize) {
+        let mut kept = match self {
+            Self::Each(kept) => std::mem::take(kept),
+            Self::Constant { .. } => Vec::new(),
+        };
+        kept.clear();
+        kept.reserve_exact(length);
+        kept.extend(values);
+        match kept.first() {
+            Some(first) if kept.iter().all(|value| value == first) => {
+                *self = Self::Constant {
+                    value: *first,
+                    length: kept.len(),
+                };
+            }
+            _ => *self = Self::Each(kept),
+        }
+    }
+
+    fn push_times(&mut self, added: T, times: usize) {
+        match self {
+            Self::Constant { value, length } if *length == 0 || *value == added => {
+                *value = added;
+                *length += times;
+            }
+            Self::Constant { .. } => {
+                for _ in 0..times {
+                    self.push(added);
+                }
+            }
+            Self::Each(values) => values.resize(values.len() + times, added),
+        }
+    }
+
+    fn push_slice(&mut self, added: &[T]) {
+        let mut rest = added;
+        while let Self::Constant { .. } = self
+            && let Some((first, others)) = rest.split_first()
+        {
+            self.push(*first);
+            rest = others;
+        }
+        if let Self::Each(values) = self {
+            values.extend_from_slice(rest);
+        }
+    }
+
+    /// Appends the values of `other` at `range`.
+    fn extend_from(&mut self, other: &Self, range: Range<usize>) {
+        match other {
+            Self::Constant { value, .. } => self.push_times(*value, range.len()),
+            Self::Each(values) => self.push_slice(&values[range]),
         }
     }
 
@@ -268,6 +325,55 @@ impl Columns {
         }
     }
 
+    /// Appends the samples of `other` at `range`, as [`Self::extend_from`] does, many at a time.
+    pub fn extend_from_range(&mut self, other: &Self, range: Range<usize>) {
+        let (Some(&first), Some(&last)) = (other.times[range.clone()].first(), self.times.last())
+        else {
+            if !range.is_empty() {
+                self.sorted = other.sorted;
+                self.append_range(other, range);
+            }
+            return;
+        };
+        let before = (last, self.seqs.get(self.seqs.len() - 1));
+        self.sorted &= other.sorted && (first, other.seqs.get(range.start)) > before;
+        self.append_range(other, range);
+    }
+
+    fn append_range(&mut self, other: &Self, range: Range<usize>) {
+        match (&mut self.values, &other.values) {
+            (Values::Numbers(numbers), Values::Numbers(others)) => {
+                numbers.extend_from_slice(&others[range.clone()]);
+            }
+            (Values::Any(values), Values::Any(others)) => {
+                values.extend_from_slice(&others[range.clone()]);
+            }
+            (values, others) => {
+                for index in range.clone() {
+                    values.push(&others.get(index));
+                }
+            }
+        }
+        self.times.extend_from_slice(&other.times[range.clone()]);
+        self.seqs.extend_from(&other.seqs, range.clone());
+        self.qualities.extend_from(&other.qualities, range.clone());
+        self.received.extend_from(&other.received, range.clone());
+        self.sums.extend_from(&other.sums, range.clone());
+        self.update_times
+            .extend_from(&other.update_times, range.clone());
+        if let Some(origin) = other.origins.constant() {
+            let Origin { unit, protocol } = &other.dictionary[origin as usize];
+            let own = self.origin(unit, protocol);
+            self.origins.push_times(own, range.len());
+            return;
+        }
+        for index in range {
+            let Origin { unit, protocol } = other.origin_at(index);
+            let own = self.origin(unit, protocol);
+            self.origins.push(own);
+        }
+    }
+
     /// In order of (time, seq), each identity once; of equal identities the one written last stays.
     pub fn into_sorted(self) -> Self {
         if self.sorted {
@@ -291,7 +397,7 @@ impl Columns {
     }
 
     /// The indexes whose times lie in `range`; the columns must be sorted.
-    pub fn indexes(&self, range: TimeRange) -> std::ops::Range<usize> {
+    pub fn indexes(&self, range: TimeRange) -> Range<usize> {
         let from = self.times.partition_point(|&time| time < range.from.0);
         let to = self.times.partition_point(|&time| time < range.to.0);
         from..to.max(from)
@@ -335,6 +441,27 @@ mod tests {
         let sorted = columns.into_sorted();
         assert_eq!(sorted.times, [1, 2, 3]);
         assert_eq!(sorted.values, Values::Numbers(vec![2.0, 4.0, 3.0]));
+    }
+
+    #[test]
+    fn a_range_is_appended_as_its_samples_are_one_by_one() {
+        let values = [Value::Number(1.0), Value::Number(2.0), Value::Boolean(true)];
+        for kinds in 1..=values.len() {
+            let mut other = Columns::default();
+            for index in 0..24_usize {
+                let mut added = sample(index as i64, index as u32 / 20, &values[index % kinds]);
+                added.sum = (index > 12).then_some(0.5);
+                added.unit = if index / 8 == 1 { "bar" } else { "psi" };
+                other.push(added);
+            }
+            let (mut at_once, mut singly) = (Columns::default(), Columns::default());
+            for range in [3..9, 9..9, 9..17, 20..24, 0..2] {
+                at_once.extend_from_range(&other, range.clone());
+                singly.extend_from(&other, range);
+            }
+            assert_eq!(at_once, singly);
+            assert!(!at_once.sorted);
+        }
     }
 
     #[test]

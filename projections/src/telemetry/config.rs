@@ -21,6 +21,8 @@ pub struct TelemetryConfig {
     pub block_samples: usize,
     /// Samples of one series in a block after compaction.
     pub compacted_block_samples: usize,
+    /// Samples that a block must have to be summed up in the index of its file; those of smaller ones are looked at.
+    pub summed_samples: usize,
     /// Samples that a series must have in one block file to get a rollup there.
     pub rollup_samples: usize,
     /// A rollup is kept where its rows stand for so many samples each, on average.
@@ -44,6 +46,7 @@ impl Default for TelemetryConfig {
             flush_after_seconds: 1800,
             block_samples: 4096,
             compacted_block_samples: 8192,
+            summed_samples: 64,
             rollup_samples: 512,
             rollup_density: 8,
             max_block_file_bytes: 512 << 20,

@@ -14,7 +14,8 @@ use super::store::TelemetryError;
 pub const NAME: &str = "manifest";
 const DRAFT: &str = "manifest.tmp";
 const MAGIC: &[u8; 8] = b"tellemfs";
-pub const FORMAT: u32 = 1;
+/// In a store of format 1, the catalog has no entries of kind 4.
+pub const FORMAT: u32 = 2;
 
 /// Samples of `channel` before `before` are gone from all files of an order up to `order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,14 +250,14 @@ mod tests {
     fn a_newer_manifest_is_called_newer() {
         let mut bytes = manifest().encode();
         bytes.truncate(bytes.len() / 2);
-        bytes[8] = 2;
+        bytes[8] = 3;
         let end = bytes.len() - 4;
         let crc = crc32c::crc32c(&bytes[..end]);
         bytes[end..].copy_from_slice(&crc.to_le_bytes());
         bytes.extend_from_within(..);
         assert_eq!(
             Manifest::decode(&bytes),
-            Err(CodecError::Newer { found: 2, known: 1 })
+            Err(CodecError::Newer { found: 3, known: 2 })
         );
     }
 }

@@ -108,7 +108,7 @@ impl Cluster {
             for part in &self.parts {
                 if let Some(columns) = load_part(&part.part, Depth::All)? {
                     let from = columns.times.partition_point(|time| *time < part.clip);
-                    merged.extend_from(&columns, from..columns.len());
+                    merged.extend_from_range(&columns, from..columns.len());
                 }
             }
             merged.into_sorted()

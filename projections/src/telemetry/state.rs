@@ -1,10 +1,14 @@
 //! What the store knows in memory: series, their newest samples, the samples not yet in block files, and where the
 //! others lie. Nothing in here waits for a disk.
 
+mod frozen;
 mod head;
 mod names;
+mod newest;
+mod news;
 mod origins;
 mod part;
+mod pool;
 mod series;
 mod write;
 
@@ -13,31 +17,21 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 
-use self::head::{Head, Newest};
+use self::head::Head;
 use self::names::{Names, Source};
+use self::newest::Newest;
+use self::news::News;
 use self::origins::Origins;
+use self::pool::Pool;
 use super::block_file::{BlockEntry, BlockFile};
 use super::catalog::{Entry, Latest};
 use super::manifest::Tombstone;
 use super::model::{SeriesId, SeriesKey, TimeRange};
 
-pub use self::head::PlainSample;
+pub use self::frozen::Frozen;
+pub use self::newest::PlainSample;
 pub use self::part::{MemoryBlock, Part, View, ViewPart};
 pub use self::series::Series;
-
-/// What was taken out of the way of writers, to be flushed.
-#[derive(Debug)]
-pub struct Frozen {
-    pub order: u64,
-    /// Log segments before this one hold nothing else.
-    pub log_floor: u64,
-    /// Places of the series that have frozen parts.
-    pub series: Vec<u32>,
-    /// By place.
-    heads: Vec<Head>,
-    sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
-    pub entries: Vec<Entry>,
-}
 
 const KNOWN: u8 = 1;
 const LOGGED: u8 = 2;
@@ -50,6 +44,8 @@ pub struct State {
     marks: Vec<u8>,
     /// By place: samples that are in no block yet.
     heads: Vec<Head>,
+    /// Of the heads.
+    pool: Pool,
     /// Sealed blocks that no file holds yet.
     sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
     origins: Origins,
@@ -276,20 +272,32 @@ impl State {
             add(part, order);
         }
         if let Some(frozen) = &self.frozen {
-            self.add_memory(&frozen.heads, &frozen.sealed, place, range, &mut |part| {
-                add(&part, Some(frozen.order));
-            });
+            self.add_memory(
+                (&frozen.heads, &frozen.pool),
+                &frozen.sealed,
+                place,
+                range,
+                &mut |part| {
+                    add(&part, Some(frozen.order));
+                },
+            );
         }
-        self.add_memory(&self.heads, &self.sealed, place, range, &mut |part| {
-            add(&part, None);
-        });
+        self.add_memory(
+            (&self.heads, &self.pool),
+            &self.sealed,
+            place,
+            range,
+            &mut |part| {
+                add(&part, None);
+            },
+        );
         view
     }
 
     /// Gives the parts of the series at `place` that lie in memory and may hold samples of `range`. Heads are copied.
     fn add_memory(
         &self,
-        heads: &[Head],
+        (heads, pool): (&[Head], &Pool),
         sealed: &HashMap<u32, Vec<Arc<MemoryBlock>>>,
         place: u32,
         range: TimeRange,
@@ -302,8 +310,8 @@ impl State {
             return;
         };
         let overlaps = |(from, to): (i64, i64)| to >= range.from.0 && from < range.to.0;
-        if head.span().is_some_and(overlaps) {
-            add(Part::Head(Arc::new(head.columns(&self.origins))));
+        if head.span(pool).is_some_and(overlaps) {
+            add(Part::Head(Arc::new(head.columns(pool, &self.origins))));
         }
     }
 
@@ -332,18 +340,17 @@ impl State {
 
     /// All definitions and newest samples, for a new catalog.
     pub fn catalog_entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
+        let mut news = News::default();
         for (place, series) in self.all().filter(|(_, series)| series.in_catalog) {
-            entries.push(Entry::Define {
-                id: series.id,
-                key: Arc::clone(&series.key),
-            });
-            entries.push(Entry::State {
-                id: series.id,
-                latest: self.latest(place),
-            });
+            news.define(series);
+            match self.heads.get(place as usize) {
+                Some(head) if head.holds_latest => {
+                    news.newest(&self.origins, series.id, &head.last(&self.pool));
+                }
+                _ => news.newest(&self.origins, series.id, &series.newest),
+            }
         }
-        entries
+        news.into_entries()
     }
 
     /// The frozen parts of the series at `place`, with their clip.
@@ -354,7 +361,7 @@ impl State {
         let clip = self.clip(series.key.channel, frozen.order);
         let mut view = View::new();
         self.add_memory(
-            &frozen.heads,
+            (&frozen.heads, &frozen.pool),
             &frozen.sealed,
             place,
             TimeRange::ALL,

@@ -140,7 +140,9 @@ pub struct Summary {
     pub good: u32,
     pub uncertain: u32,
     pub protocols: u8,
-    pub numbers: Statistics,
+    /// Of the samples that are numbers. `None` where the block is so small that looking at them costs less than
+    /// keeping this would.
+    pub numbers: Option<Statistics>,
 }
 
 impl Summary {
@@ -156,6 +158,14 @@ impl Summary {
                 Statistics::of(&numbers)
             }
         };
+        Self {
+            numbers: Some(numbers),
+            ..Self::without_numbers(columns)
+        }
+    }
+
+    /// As [`Self::of`], but for what the numbers come to.
+    pub fn without_numbers(columns: &Columns) -> Self {
         let (min_time, max_time) = columns.span().unwrap_or((0, 0));
         let count = columns.len() as u32;
         let (good, uncertain) = match columns.qualities.constant().map(Quality) {
@@ -188,7 +198,7 @@ impl Summary {
             good,
             uncertain,
             protocols,
-            numbers,
+            numbers: None,
         }
     }
 
@@ -234,7 +244,7 @@ mod tests {
             good: 1,
             uncertain: 0,
             protocols: OTHER_PROTOCOL,
-            numbers: Statistics::EMPTY,
+            numbers: None,
         };
         assert_eq!(summary.came_by("opcua"), None);
         assert_eq!(summary.came_by("mqtt"), Some(false));

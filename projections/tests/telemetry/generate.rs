@@ -31,6 +31,7 @@ pub fn config() -> TelemetryConfig {
     TelemetryConfig {
         block_samples: 4,
         compacted_block_samples: 8,
+        summed_samples: 3,
         log_allocation_bytes: 700,
         ..TelemetryConfig::default()
     }

@@ -145,12 +145,7 @@ impl Broker {
             origin: message.origin,
         });
         let (readers, assigned) = self.offer_to(matches, &message);
-        let mut logged = !readers.is_empty();
-        // Messages of other protocols cannot be made to wait.
-        if logged && message.origin == 0 && !self.journal.has_room() {
-            self.metrics.dropped_not_journaled.one_more();
-            logged = false;
-        }
+        let logged = !readers.is_empty();
         if logged || message.retain {
             entries.push(Entry::Message {
                 seq: 0,

@@ -42,10 +42,11 @@ impl Committer {
                 break;
             }
             let bytes: usize = groups.iter().map(|group| group.payload.len()).sum();
-            self.shared.apply(groups, position);
+            // Before the position moves on: who is woken by that must see the room.
             self.shared
                 .waiting
                 .fetch_sub(bytes as u64, Ordering::Relaxed);
+            self.shared.apply(groups, position);
             self.compact();
         }
         if let Some(snapshot) = self.snapshot.take() {

@@ -31,12 +31,18 @@ pub fn encode(entries: &[BlockEntry], rollups: &[RollupEntry]) -> Vec<u8> {
     integers(&|entry| i64::from(entry.summary.good));
     integers(&|entry| i64::from(entry.summary.uncertain));
     integers(&|entry| i64::from(entry.summary.protocols));
-    integers(&|entry| entry.summary.numbers.count as i64);
+    integers(&|entry| {
+        entry
+            .summary
+            .numbers
+            .map_or(0, |kept| kept.count as i64 + 1)
+    });
     let mut numbers = |of: &dyn Fn(&Statistics) -> f64| {
         let column: Vec<f64> = entries
             .iter()
-            .filter(|entry| entry.summary.numbers.count > 0)
-            .map(|entry| of(&entry.summary.numbers))
+            .filter_map(|entry| entry.summary.numbers.as_ref())
+            .filter(|kept| kept.count > 0)
+            .map(of)
             .collect();
         numbers::encode(&column, &mut out);
     };
@@ -64,8 +70,17 @@ fn encode_rollups(entries: &[BlockEntry], rollups: &[RollupEntry], out: &mut Vec
     integers(&|rollup| rollup.last.wrapping_sub(rollup.first));
 }
 
-/// The frames lie one behind the other from `start`.
-pub fn decode(bytes: &[u8], start: u64) -> Result<Index, CodecError> {
+/// How many numbers of the block there are statistics of; `None` if they are not kept. Before format 3 they always were.
+const fn summed(column: i64, format: u32) -> Option<u64> {
+    match column {
+        _ if format < 3 => Some(column as u64),
+        0 => None,
+        _ => Some(column as u64 - 1),
+    }
+}
+
+/// The index of a file of `format`, whose frames lie one behind the other from `start`.
+pub fn decode(bytes: &[u8], start: u64, format: u32) -> Result<Index, CodecError> {
     let mut reader = Reader::new(bytes);
     let count = reader.varint()?;
     if count > MAX_ENTRIES {
@@ -76,7 +91,11 @@ pub fn decode(bytes: &[u8], start: u64) -> Result<Index, CodecError> {
     for _ in 0..9 {
         columns.push(integers::decode(&mut reader, count)?);
     }
-    let numeric = columns[8].iter().filter(|count| **count > 0).count();
+    let has_numbers = |column: i64| summed(column, format).is_some_and(|count| count > 0);
+    let numeric = columns[8]
+        .iter()
+        .filter(|count| has_numbers(**count))
+        .count();
     let mut number_columns = Vec::with_capacity(6);
     for _ in 0..6 {
         number_columns.push(numbers::decode(&mut reader, numeric)?);
@@ -92,18 +111,18 @@ pub fn decode(bytes: &[u8], start: u64) -> Result<Index, CodecError> {
     let mut next = open.next();
     let mut number = 0;
     let narrow = |value: i64| u32::try_from(value).map_err(|_| RANGE);
-    for (index, &numbers_in_block) in columns[8].iter().enumerate() {
-        let mut statistics = Statistics::EMPTY;
-        if numbers_in_block > 0 {
-            statistics = Statistics {
-                count: numbers_in_block as u64,
+    for (index, &summed_up) in columns[8].iter().enumerate() {
+        let mut statistics = summed(summed_up, format).map(|_| Statistics::EMPTY);
+        if let Some(count) = summed(summed_up, format).filter(|count| *count > 0) {
+            statistics = Some(Statistics {
+                count,
                 sum: number_columns[0][number],
                 squares: number_columns[1][number],
                 min: number_columns[2][number],
                 max: number_columns[3][number],
                 first: number_columns[4][number],
                 last: number_columns[5][number],
-            };
+            });
             number += 1;
         }
         while let Some((_, rollup)) = next.take_if(|(before, _)| *before <= index) {
@@ -189,7 +208,7 @@ mod tests {
             good: 1,
             uncertain: 1,
             protocols: 1,
-            numbers: Statistics::of(&[1.0, 2.0]),
+            numbers: (series != 2).then(|| Statistics::of(&[1.0, 2.0])),
         };
         let mut offset = 64;
         let mut place = |length: u32| {
@@ -220,6 +239,6 @@ mod tests {
             }
         }
         let bytes = encode(&entries, &rollups);
-        assert_eq!(decode(&bytes, 64).unwrap(), (entries, rollups));
+        assert_eq!(decode(&bytes, 64, 3).unwrap(), (entries, rollups));
     }
 }

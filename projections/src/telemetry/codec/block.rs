@@ -5,12 +5,14 @@
 //! receive times, units and protocols, sums, update times. The frame around it (length and CRC) is the file's.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::CodecError;
 use super::bytes::{Reader, put_bytes, put_varint};
+use super::compression::{compress_pieces, decompress};
 use super::integers::Column;
 use super::{integers, numbers, texts};
 use crate::telemetry::columns::{Columns, Origin, Repeated, Values};
@@ -22,7 +24,6 @@ pub const FORMAT: u8 = 2;
 pub const MAX_SAMPLES: usize = 1 << 16;
 /// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.
 pub const MAX_BODY: usize = 256 << 20;
-const LEVEL: i32 = 1;
 /// A body shorter than this is not worth a call of the compressor: a slow series, whose blocks are merged later.
 const MIN_COMPRESSED: usize = 192;
 
@@ -34,66 +35,75 @@ const DATA: i64 = 3;
 const AS_GIVEN: u8 = 0;
 const AFTER_TIME: u8 = 1;
 
+/// Planes of the values that are compressed apart, at most.
+const CUT_PLANES: usize = 3;
+/// Shorter planes are not worth a frame of the compressor each.
+const LEAST_CUT: usize = 1024;
+/// A larger body is not kept for the next one.
+const KEPT_BODY: usize = 256 << 10;
+
 thread_local! {
-    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
-/// Compresses with a context that the thread keeps; `None` where that does not help.
-pub fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = zstd::bulk::Compressor::new(LEVEL).ok();
-        }
-        let compressed = slot.as_mut()?.compress(bytes).ok()?;
-        (compressed.len() < bytes.len()).then_some(compressed)
-    })
-}
-
-/// Undoes [`compress`]; the result must be exactly `length` long.
-pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
-    const FAILED: CodecError = CodecError::Invalid("a compressed body cannot be decompressed");
-    let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = zstd::bulk::Decompressor::new().ok();
-        }
-        slot.as_mut()
-            .ok_or(FAILED)?
-            .decompress(bytes, length)
-            .map_err(|_| FAILED)
-    })?;
-    if plain.len() != length {
-        return Err(CodecError::Invalid(
-            "a compressed body has the wrong length",
-        ));
-    }
-    Ok(plain)
+    static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The bytes of the block of `series`; `columns` must be sorted and hold 1 to [`MAX_SAMPLES`] samples.
 pub fn encode(series: SeriesId, columns: &Columns) -> Vec<u8> {
-    debug_assert!(columns.sorted && !columns.is_empty() && columns.len() <= MAX_SAMPLES);
-    let mut body = Vec::with_capacity(columns.len() * 3 + 128);
-    integers::encode(&columns.times, &mut body);
-    put_values(&columns.values, &mut body);
-    put_repeated(&columns.qualities, i64::from, &mut body);
-    put_repeated(&columns.seqs, i64::from, &mut body);
-    put_received(columns, &mut body);
-    put_origins(columns, &mut body);
-    put_optional(&columns.sums, &mut body);
-    put_optional(&columns.update_times, &mut body);
-
-    let compressed = (body.len() >= MIN_COMPRESSED)
-        .then(|| compress(&body))
-        .flatten();
-    let mut out = Vec::with_capacity(compressed.as_ref().map_or(body.len(), Vec::len) + 24);
-    out.push(FORMAT);
-    put_varint(&mut out, series.0);
-    put_varint(&mut out, columns.len() as u64);
-    out.push(u8::from(compressed.is_some()));
-    put_varint(&mut out, body.len() as u64);
-    out.extend_from_slice(compressed.as_ref().unwrap_or(&body));
+    let mut out = Vec::new();
+    encode_into(series, columns, &mut out);
     out
+}
+
+/// Appends what [`encode`] answers to `out`.
+pub fn encode_into(series: SeriesId, columns: &Columns, out: &mut Vec<u8>) {
+    debug_assert!(columns.sorted && !columns.is_empty() && columns.len() <= MAX_SAMPLES);
+    BODY.with_borrow_mut(|body| {
+        let cuts = put_body(columns, body);
+        let compressed = (body.len() >= MIN_COMPRESSED)
+            .then(|| compress_pieces(body, cuts.iter().flatten().copied()))
+            .flatten();
+        let contents = compressed.as_ref().unwrap_or(body);
+        out.reserve(contents.len() + 24);
+        out.push(FORMAT);
+        put_varint(out, series.0);
+        put_varint(out, columns.len() as u64);
+        out.push(u8::from(compressed.is_some()));
+        put_varint(out, body.len() as u64);
+        out.extend_from_slice(contents);
+        if body.capacity() > KEPT_BODY {
+            *body = Vec::new();
+        }
+    });
+}
+
+/// Answers where the body is to be cut for the compressor.
+fn put_body(columns: &Columns, body: &mut Vec<u8>) -> Cuts {
+    body.clear();
+    integers::encode(&columns.times, body);
+    let start = body.len();
+    put_values(&columns.values, body);
+    let cuts = plane_cuts(start..body.len(), columns.len());
+    put_repeated(&columns.qualities, i64::from, body);
+    put_repeated(&columns.seqs, i64::from, body);
+    put_received(columns, body);
+    put_origins(columns, body);
+    put_optional(&columns.sums, body);
+    put_optional(&columns.update_times, body);
+    cuts
+}
+
+type Cuts = [Option<usize>; CUT_PLANES + 1];
+
+/// In front of each of the last planes of the column `values` of `count` samples, and behind it. The lowest planes of
+/// measured numbers are noise: put together with them, the others would be compressed no better than noise.
+fn plane_cuts(values: Range<usize>, count: usize) -> Cuts {
+    let planes = values.len() / count;
+    if count < LEAST_CUT || planes < 2 {
+        return [None; CUT_PLANES + 1];
+    }
+    std::array::from_fn(|plane| {
+        let behind = (CUT_PLANES - plane) * count;
+        (behind < values.len()).then(|| values.end - behind)
+    })
 }
 
 fn put_repeated<T: Copy + PartialEq>(
@@ -149,27 +159,34 @@ fn put_values(values: &Values, body: &mut Vec<u8>) {
 
 /// Receive times as they are where they come in runs (a batch), else as lag behind the source time.
 fn put_received(columns: &Columns, body: &mut Vec<u8>) {
-    if let Some(received) = columns.received.constant() {
-        body.push(AS_GIVEN);
-        integers::encode_constant(received, columns.len(), body);
-        return;
-    }
-    let received: Vec<i64> = columns.received.iter().collect();
+    let received = match &columns.received {
+        Repeated::Constant { value, length } => {
+            body.push(AS_GIVEN);
+            integers::encode_constant(*value, *length, body);
+            return;
+        }
+        Repeated::Each(received) => received,
+    };
     let changes = received
         .windows(2)
         .filter(|pair| pair[0] != pair[1])
         .count();
     if changes * 4 <= received.len() {
         body.push(AS_GIVEN);
-        integers::encode(&received, body);
+        integers::encode(received, body);
         return;
     }
-    let lags: Vec<i64> = received
-        .iter()
-        .zip(&columns.times)
-        .map(|(received, time)| received.wrapping_sub(*time))
-        .collect();
     body.push(AFTER_TIME);
+    let lag = |(received, time): (&i64, &i64)| received.wrapping_sub(*time);
+    let mut lags = received.iter().zip(&columns.times).map(lag);
+    // The receiver's clock may be what gave the time: no column of zeros has to be made to see that.
+    if let Some(first) = lags.next()
+        && lags.clone().all(|lag| lag == first)
+    {
+        integers::encode_constant(first, received.len(), body);
+        return;
+    }
+    let lags: Vec<i64> = received.iter().zip(&columns.times).map(lag).collect();
     integers::encode(&lags, body);
 }
 
@@ -550,6 +567,33 @@ mod tests {
             bytes[place] ^= 1 << bit;
             let _ = decode(&bytes, Depth::All);
         }
+    }
+
+    #[test]
+    fn noise_in_low_bytes_does_not_keep_high_bytes_from_being_compressed() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut noise = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 53) as f64 * 1000.0 - 500.0
+        };
+        let rows: Vec<Row> = (0..4096)
+            .map(|time| Row {
+                time,
+                seq: 0,
+                value: Value::Number(noise()),
+                sum: None,
+                quality: Quality::GOOD.0,
+                received_at: time,
+                unit: String::new(),
+            })
+            .collect();
+        let columns = columns(&rows);
+        let bytes = encode(SeriesId(7), &columns);
+        // 52 bits of noise, a sign, and two bits for what the exponent tells.
+        assert!(bytes.len() < 4096 * 29 / 4, "{}", bytes.len());
+        assert_eq!(decode(&bytes, Depth::All).unwrap().values, columns.values);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod tracking;
 
+use std::cell::RefCell;
+
 use self::tracking::{Lane, Tracker, follow_all, put_entries};
 use super::CodecError;
 use super::bytes::{Reader, put_signed, put_varint, unzigzag, zigzag};
@@ -83,28 +85,50 @@ fn encode_runs(values: &[i64], runs: usize, out: &mut Vec<u8>) {
     encode_with(&heads, out, false);
 }
 
+/// What encoding a residual column needs for a while. Kept by the thread: there may be very many short columns.
+#[derive(Default)]
+struct Scratch {
+    steps: Vec<i64>,
+    residuals: Vec<u64>,
+    best: Vec<u64>,
+}
+
+/// Longer columns do not leave their scratch behind.
+const KEPT_SCRATCH: usize = 1 << 16;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
 fn encode_residuals(values: &[i64], out: &mut Vec<u8>) {
+    SCRATCH.with_borrow_mut(|scratch| {
+        encode_residuals_with(values, out, scratch);
+        if values.len() > KEPT_SCRATCH {
+            *scratch = Scratch::default();
+        }
+    });
+}
+
+fn encode_residuals_with(values: &[i64], out: &mut Vec<u8>, scratch: &mut Scratch) {
+    let Scratch {
+        steps,
+        residuals,
+        best,
+    } = scratch;
     let base = values[0];
     let divisor = common_divisor(values, base);
-    let steps: Vec<i64> = if divisor == 1 {
-        values
-            .iter()
-            .map(|value| value.wrapping_sub(base))
-            .collect()
+    steps.clear();
+    if divisor == 1 {
+        steps.extend(values.iter().map(|value| value.wrapping_sub(base)));
     } else {
-        values
-            .iter()
-            .map(|value| (value - base) / divisor)
-            .collect()
-    };
+        steps.extend(values.iter().map(|value| (value - base) / divisor));
+    }
 
     let mut best_mode = PLAIN;
-    let mut best_residuals = Vec::new();
     let mut best_cost = u64::MAX;
-    let mut residuals = Vec::with_capacity(steps.len());
     for mode in [DELTA, DELTA_OF_DELTA, TRACKING, PLAIN] {
         residuals.clear();
-        predict(mode, &steps, &mut residuals);
+        predict(mode, steps, residuals);
         let cost: u64 = residuals
             .iter()
             .map(|residual| u64::from(64 - residual.leading_zeros()))
@@ -112,7 +136,7 @@ fn encode_residuals(values: &[i64], out: &mut Vec<u8>) {
         if cost < best_cost {
             best_cost = cost;
             best_mode = mode;
-            std::mem::swap(&mut best_residuals, &mut residuals);
+            std::mem::swap(best, residuals);
         }
     }
 
@@ -121,9 +145,9 @@ fn encode_residuals(values: &[i64], out: &mut Vec<u8>) {
     put_signed(out, base);
     put_varint(out, divisor.unsigned_abs());
     if entered {
-        put_entries(&steps, out);
+        put_entries(steps, out);
     }
-    put_planes(&best_residuals, out);
+    put_planes(best, out);
 }
 
 /// The greatest number that divides all distances from `base`; 1 where a distance does not fit.

@@ -1,6 +1,8 @@
 //! A column of finite numbers. Sensors are decimal, so most columns are integers times a power of ten; a single
 //! precision sensor is 32 bits wide; what is neither goes bit by bit.
 
+use std::cell::RefCell;
+
 use super::CodecError;
 use super::bytes::Reader;
 use super::integers;
@@ -40,21 +42,17 @@ pub fn scaled(value: f64, decimals: usize) -> Option<i64> {
     ((integer / power).to_bits() == value.to_bits()).then_some(integer as i64)
 }
 
-fn decimal(values: &[f64]) -> Option<(usize, Vec<i64>)> {
+/// Fills `integers` with `values × 10^decimals`, and answers the least such decimals.
+fn decimal(values: &[f64], integers: &mut Vec<i64>) -> Option<usize> {
     let mut decimals = 0;
-    for &value in values {
-        while scaled(value, decimals).is_none() {
-            decimals += 1;
-            if decimals == POWERS.len() {
-                return None;
-            }
-        }
+    loop {
+        integers.clear();
+        integers.extend(values.iter().map_while(|value| scaled(*value, decimals)));
+        let Some(unfit) = values.get(integers.len()) else {
+            return Some(decimals);
+        };
+        decimals = (decimals + 1..POWERS.len()).find(|more| scaled(*unfit, *more).is_some())?;
     }
-    let mut integers = Vec::with_capacity(values.len());
-    for &value in values {
-        integers.push(scaled(value, decimals)?);
-    }
-    Some((decimals, integers))
 }
 
 /// Bits of a double in the order of the numbers they stand for, so that near numbers have near bits.
@@ -66,35 +64,49 @@ const fn ordered_single(bits: i32) -> i32 {
     bits ^ (((bits >> 31) as u32) >> 1) as i32
 }
 
+/// Longer columns do not leave their scratch behind.
+const KEPT_SCRATCH: usize = 1 << 16;
+
+thread_local! {
+    static INTEGERS: RefCell<Vec<i64>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Appends `values` to `out`; all of them come back bit by bit, zeros below zero too.
 pub fn encode(values: &[f64], out: &mut Vec<u8>) {
     if values.is_empty() {
         return;
     }
-    if let Some((decimals, integers)) = decimal(values) {
+    INTEGERS.with_borrow_mut(|integers| {
+        encode_with(values, out, integers);
+        if values.len() > KEPT_SCRATCH {
+            *integers = Vec::new();
+        }
+    });
+}
+
+fn encode_with(values: &[f64], out: &mut Vec<u8>, integers: &mut Vec<i64>) {
+    if let Some(decimals) = decimal(values, integers) {
         out.push(DECIMAL);
         out.push(decimals as u8);
-        integers::encode(&integers, out);
+        integers::encode(integers, out);
         return;
     }
+    integers.clear();
     if values
         .iter()
         .all(|&value| f64::from(value as f32).to_bits() == value.to_bits())
     {
-        let bits: Vec<i64> = values
-            .iter()
-            .map(|&value| i64::from(ordered_single((value as f32).to_bits() as i32)))
-            .collect();
+        integers.extend(
+            values
+                .iter()
+                .map(|&value| i64::from(ordered_single((value as f32).to_bits() as i32))),
+        );
         out.push(SINGLE);
-        integers::encode(&bits, out);
-        return;
+    } else {
+        integers.extend(values.iter().map(|value| ordered(value.to_bits() as i64)));
+        out.push(DOUBLE);
     }
-    let bits: Vec<i64> = values
-        .iter()
-        .map(|value| ordered(value.to_bits() as i64))
-        .collect();
-    out.push(DOUBLE);
-    integers::encode(&bits, out);
+    integers::encode(integers, out);
 }
 
 /// Reads `count` numbers that [`encode`] wrote.

@@ -9,8 +9,8 @@
 //! this is within what adding doubles may lose anyway (see [`uncertainty`]).
 
 use super::CodecError;
-use super::block::{compress, decompress};
 use super::bytes::{Reader, put_bytes, put_varint};
+use super::compression::{compress, decompress};
 use super::numbers::{MAX_DECIMALS, power_of_ten, scaled};
 use super::{integers, numbers};
 use crate::telemetry::model::SeriesId;

@@ -8,21 +8,8 @@ use crate::telemetry::block_file;
 use crate::telemetry::catalog;
 use crate::telemetry::columns::Columns;
 use crate::telemetry::manifest::{CatalogEntry, FileEntry, Manifest};
-use crate::telemetry::state::{Frozen, Part, View};
+use crate::telemetry::state::Frozen;
 use crate::telemetry::store::TelemetryError;
-
-/// The samples of a series that has few, in one part that needs no merging. There may be very many such series.
-fn small(view: &View, most: usize) -> Option<&Columns> {
-    let [only] = view.as_slice() else {
-        return None;
-    };
-    let Part::Head(columns) = &only.part else {
-        return None;
-    };
-    let (first, _) = columns.span()?;
-    let is_small = columns.sorted && columns.len() <= most && first >= only.clip;
-    is_small.then_some(columns)
-}
 
 /// Samples of one series that a flush writes as they are.
 const SMALL: usize = 256;
@@ -111,7 +98,13 @@ impl Engine {
         let mut rewrite = Rewrite::new(self, number, frozen.order, self.config.block_samples, 1);
         // A series with more samples may get rollups.
         let most = SMALL.min(self.config.rollup_samples.saturating_sub(1));
+        let mut few = Columns::default();
         for place in &frozen.series {
+            // There may be very many of these. What retention drops meanwhile is clipped when it is read.
+            if let Some(id) = frozen.few(*place, most, &mut few) {
+                rewrite.add_sorted(id, &few)?;
+                continue;
+            }
             let (id, view) = {
                 let state = self.state.read();
                 let Some(series) = state.get(*place) else {
@@ -119,10 +112,7 @@ impl Engine {
                 };
                 (series.id, state.frozen_view(*place))
             };
-            match small(&view, most) {
-                Some(columns) => rewrite.add_sorted(id, columns)?,
-                None => rewrite.add(id, view)?,
-            }
+            rewrite.add(id, view)?;
         }
         rewrite.finish()
     }

@@ -188,6 +188,11 @@ fn load_entry(state: &mut State, entry: Entry) {
         }
         Entry::Define { .. } => {}
         Entry::State { id, latest } => state.set_latest(id, latest),
+        Entry::Numbers(numbers) => {
+            for (id, latest) in numbers.latest() {
+                state.set_latest(id, Some(latest));
+            }
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Rewrite<'a> {
     copied_from: usize,
     /// Made at the first block.
     writer: Option<BlockFileWriter>,
+    /// The newest block. Kept between blocks: there may be very many small ones.
+    encoded: Vec<u8>,
 }
 
 pub type Written = Option<(Arc<BlockFile>, Vec<BlockEntry>)>;
@@ -42,6 +44,7 @@ impl<'a> Rewrite<'a> {
             target,
             copied_from,
             writer: None,
+            encoded: Vec::new(),
         }
     }
 
@@ -61,8 +64,12 @@ impl<'a> Rewrite<'a> {
                 continue;
             }
             let loaded = cluster.load(TimeRange::ALL, Depth::All)?;
-            for index in loaded.wanted {
-                pending.extend_from(&loaded.columns, std::iter::once(index));
+            let mut rest = loaded.wanted;
+            while !rest.is_empty() {
+                let room = self.target.saturating_sub(pending.len()).max(1);
+                let end = rest.end.min(rest.start + room);
+                pending.extend_from_range(&loaded.columns, rest.start..end);
+                rest.start = end;
                 if pending.len() >= self.target {
                     self.write_all(series, &mut pending, &mut rollup)?;
                 }
@@ -93,11 +100,17 @@ impl<'a> Rewrite<'a> {
         series: SeriesId,
         columns: &Columns,
     ) -> Result<(), TelemetryError> {
-        self.write(
-            series,
-            &block::encode(series, columns),
-            Summary::of(columns),
-        )
+        let summary = if columns.len() < self.engine.config.summed_samples {
+            Summary::without_numbers(columns)
+        } else {
+            Summary::of(columns)
+        };
+        let mut encoded = std::mem::take(&mut self.encoded);
+        encoded.clear();
+        block::encode_into(series, columns, &mut encoded);
+        let written = self.write(series, &encoded, summary);
+        self.encoded = encoded;
+        written
     }
 
     fn copyable(&self, cluster: &Cluster) -> Result<Option<(Vec<u8>, Summary)>, TelemetryError> {
@@ -130,11 +143,7 @@ impl<'a> Rewrite<'a> {
             return Ok(());
         }
         let columns = std::mem::take(pending);
-        self.write(
-            series,
-            &block::encode(series, &columns),
-            Summary::of(&columns),
-        )?;
+        self.add_sorted(series, &columns)?;
         self.roll_up(series, &columns, rollup)
     }
 

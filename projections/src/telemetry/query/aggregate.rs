@@ -79,11 +79,14 @@ impl Visit for Rows {
     }
 
     fn summary(&mut self, summary: &Summary) -> Result<bool, TelemetryError> {
+        let Some(numbers) = &summary.numbers else {
+            return Ok(false);
+        };
         let start = self.start_of(summary.min_time);
         if start != self.start_of(summary.max_time) {
             return Ok(false);
         }
-        self.add(start, &summary.numbers)?;
+        self.add(start, numbers)?;
         Ok(true)
     }
 

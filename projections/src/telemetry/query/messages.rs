@@ -61,21 +61,19 @@ fn matches_summary(query: &MessageQuery, summary: &Summary) -> Option<bool> {
     if by_protocol == Some(false) {
         return Some(false);
     }
-    let numbers = &summary.numbers;
+    let Some(value) = &query.value else {
+        return by_protocol;
+    };
+    let numbers = summary.numbers.as_ref()?;
     let no_number = numbers.count == 0;
-    let none = match &query.value {
-        None => return by_protocol,
-        Some(ValueFilter::Equal(wanted)) => {
-            no_number || *wanted < numbers.min || *wanted > numbers.max
-        }
-        Some(ValueFilter::Less(wanted)) => no_number || numbers.min >= *wanted,
-        Some(ValueFilter::LessOrEqual(wanted)) => no_number || numbers.min > *wanted,
-        Some(ValueFilter::Greater(wanted)) => no_number || numbers.max <= *wanted,
-        Some(ValueFilter::GreaterOrEqual(wanted)) => no_number || numbers.max < *wanted,
-        Some(ValueFilter::Boolean(_)) => no_number,
-        Some(ValueFilter::Text(_) | ValueFilter::Data(_)) => {
-            numbers.count == u64::from(summary.count)
-        }
+    let none = match value {
+        ValueFilter::Equal(wanted) => no_number || *wanted < numbers.min || *wanted > numbers.max,
+        ValueFilter::Less(wanted) => no_number || numbers.min >= *wanted,
+        ValueFilter::LessOrEqual(wanted) => no_number || numbers.min > *wanted,
+        ValueFilter::Greater(wanted) => no_number || numbers.max <= *wanted,
+        ValueFilter::GreaterOrEqual(wanted) => no_number || numbers.max < *wanted,
+        ValueFilter::Boolean(_) => no_number,
+        ValueFilter::Text(_) | ValueFilter::Data(_) => numbers.count == u64::from(summary.count),
     };
     if none { Some(false) } else { None }
 }

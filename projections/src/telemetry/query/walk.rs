@@ -69,7 +69,10 @@ fn is_numeric(cluster: &Cluster) -> bool {
     cluster
         .single()
         .and_then(|part| part.part.summary())
-        .is_some_and(|summary| summary.numbers.count == u64::from(summary.count))
+        .is_some_and(|summary| {
+            let numbers = summary.numbers.as_ref();
+            numbers.is_some_and(|numbers| numbers.count == u64::from(summary.count))
+        })
 }
 
 impl Walk<'_> {

@@ -8,7 +8,7 @@ use crate::telemetry::columns::Origin;
 /// Beyond this, samples bring their origin along: senders choose units, and may choose very many.
 const MAX: usize = 128;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Origins {
     known: Vec<Origin>,
     /// The likeliest to be asked for next.

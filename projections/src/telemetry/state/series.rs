@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::head::{Head, Newest};
+use super::head::Head;
+use super::newest::Newest;
 use super::part::Part;
+use super::pool::Pool;
 use crate::telemetry::model::{SeriesId, SeriesKey};
 
 #[derive(Debug)]
@@ -49,9 +51,9 @@ impl Series {
     }
 
     /// Takes over the newest sample from `head`, if that holds it.
-    pub(super) fn settle(&mut self, head: &mut Head) {
+    pub(super) fn settle(&mut self, head: &mut Head, pool: &Pool) {
         if std::mem::take(&mut head.holds_latest) {
-            self.newest = head.last();
+            self.newest = head.last(pool);
         }
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
 
-use super::head::{Head, Newest, PlainSample, trimmed};
+use super::head::{Head, trimmed};
+use super::newest::{Newest, PlainSample};
+use super::news::News;
 use super::part::MemoryBlock;
 use super::{Frozen, State};
-use crate::telemetry::catalog::{Entry, Latest};
+use crate::telemetry::catalog::Latest;
 use crate::telemetry::codec::block;
 use crate::telemetry::columns::{Columns, SampleRef};
 use crate::telemetry::manifest::Tombstone;
@@ -63,14 +65,14 @@ impl State {
             self.push_wide(place, historical, sample);
             return;
         }
-        let follows = head.last_identity() <= Some((sample.time, 0));
+        let follows = head.last_identity(&self.pool) <= Some((sample.time, 0));
         if historical || !head.holds_latest || !follows {
             self.judge_latest(place, historical, false, (sample.time, 0));
         }
         let Some(head) = self.heads.get_mut(place as usize) else {
             return;
         };
-        self.active_bytes += head.push_plain(origin, sample);
+        self.active_bytes += head.push_plain(&mut self.pool, origin, sample);
         if head.len() >= self.block_samples {
             self.seal(place);
         }
@@ -82,7 +84,7 @@ impl State {
         let Some(head) = self.heads.get_mut(place as usize) else {
             return;
         };
-        self.active_bytes += head.push_wide(&self.origins, sample);
+        self.active_bytes += head.push_wide(&mut self.pool, &self.origins, sample);
         if head.len() >= self.block_samples {
             self.seal(place);
         }
@@ -99,7 +101,7 @@ impl State {
             return;
         };
         let known = if head.holds_latest {
-            head.last_identity()
+            head.last_identity(&self.pool)
         } else {
             series.newest.identity()
         };
@@ -111,7 +113,7 @@ impl State {
             Some(known) => new >= known,
         };
         if !moves {
-            series.settle(head);
+            series.settle(head, &self.pool);
             return;
         }
         // Rewriting the newest sample does not give a historical batch the right to move on from it.
@@ -134,9 +136,9 @@ impl State {
         let Some(head) = self.heads.get_mut(index) else {
             return;
         };
-        series.settle(head);
+        series.settle(head, &self.pool);
         let freed = head.bytes();
-        let columns = head.take(&self.origins).into_sorted();
+        let columns = head.take(&mut self.pool, &self.origins).into_sorted();
         let block = seal(series.id, &columns);
         let taken = block.bytes.len() + size_of::<MemoryBlock>();
         self.active_bytes = (self.active_bytes + taken).saturating_sub(freed);
@@ -166,9 +168,9 @@ impl State {
         let Some(head) = self.heads.get_mut(index) else {
             return;
         };
-        series.settle(head);
+        series.settle(head, &self.pool);
         let in_head = head.bytes();
-        head.trim(&self.origins, before);
+        head.trim(&mut self.pool, &self.origins, before);
         self.active_bytes = (self.active_bytes + head.bytes()).saturating_sub(in_head);
         if let Some(sealed) = self.sealed.get_mut(&place) {
             trim_sealed(series.id, sealed, before);
@@ -190,35 +192,32 @@ impl State {
     pub fn latest(&self, place: u32) -> Option<Latest> {
         let head = self.heads.get(place as usize)?;
         if head.holds_latest {
-            return head.last().latest(&self.origins);
+            return head.last(&self.pool).latest(&self.origins);
         }
         self.get(place)?.newest.latest(&self.origins)
     }
 
     /// Puts all samples in memory out of the way of writers. Answers whether there is anything to flush.
     pub fn freeze(&mut self, log_floor: u64) -> bool {
-        let mut entries = Vec::new();
-        for place in std::mem::take(&mut self.dirty) {
+        let mut news = News::default();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        for place in dirty {
             let index = place as usize;
             let Some(series) = self.series.get_mut(index).and_then(Option::as_mut) else {
                 continue;
             };
             if let Some(head) = self.heads.get_mut(index) {
-                series.settle(head);
+                series.settle(head, &self.pool);
             }
             series.dirty = false;
             if !series.in_catalog {
                 series.in_catalog = true;
-                entries.push(Entry::Define {
-                    id: series.id,
-                    key: Arc::clone(&series.key),
-                });
+                news.define(series);
             }
-            entries.push(Entry::State {
-                id: series.id,
-                latest: series.newest.latest(&self.origins),
-            });
+            news.newest(&self.origins, series.id, &series.newest);
         }
+        let entries = news.into_entries();
         let fresh = self.heads.iter().map(Head::after).collect();
         let heads = std::mem::replace(&mut self.heads, fresh);
         let sealed: HashMap<u32, Vec<Arc<MemoryBlock>>> = std::mem::take(&mut self.sealed);
@@ -236,7 +235,9 @@ impl State {
             log_floor,
             series,
             heads,
+            pool: std::mem::take(&mut self.pool),
             sealed,
+            origins: self.origins.clone(),
             entries,
         }));
         self.next_order += 1;

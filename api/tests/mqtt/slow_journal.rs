@@ -1,0 +1,102 @@
+//! What clients and publishers meet while the journal's disk fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tellee_api::ingest::{ContentType, IngestError};
+use tellee_api::mqtt::MqttConfig;
+use tellee_projections::telemetry::disk::{Faults, SimulatedDisk};
+
+use super::raw::{Level, Options, Raw};
+use super::support::{Server, in_time, until};
+
+fn fail(disk: &SimulatedDisk, sync_fails: bool) {
+    disk.set_faults(Faults {
+        sync_fails,
+        ..Faults::default()
+    });
+}
+
+async fn publish(server: &Server, payload: &[u8]) -> Result<(), IngestError> {
+    let ingest = Arc::clone(&server.ingest);
+    ingest
+        .publish(
+            server.thing.publisher(),
+            server.channel,
+            "",
+            ContentType::Opaque,
+            payload,
+            "http",
+            false,
+        )
+        .await
+        .map(|_| ())
+}
+
+#[tokio::test]
+async fn a_client_whose_session_cannot_become_durable_is_told_that_the_server_is_unavailable() {
+    let disk = SimulatedDisk::new(1);
+    let config = MqttConfig {
+        handshake_timeout_seconds: 1,
+        ..MqttConfig::default()
+    };
+    let server = Server::journaled_on(config, &disk).await;
+    fail(&disk, true);
+    for (level, code) in [(Level::V3, 3), (Level::V5, 0x88)] {
+        let mut raw = Raw::open(&server, level).await;
+        let options = Options {
+            clean: false,
+            properties: if level == Level::V5 {
+                vec![0x11, 0, 0, 0, 60]
+            } else {
+                Vec::new()
+            },
+            ..Options::new(level, &format!("c{code}"))
+        };
+        let connect = options.connect(&server.thing.id.to_string(), server.thing.key.as_bytes());
+        raw.send(&connect).await;
+        let connack = in_time(raw.next()).await;
+        assert_eq!((connack.first, connack.body[1]), (0x20, code));
+        assert!(in_time(raw.try_next()).await.is_none(), "still open");
+    }
+    fail(&disk, false);
+    let options = Options::lasting(Level::V5, "later");
+    let raw = in_time(Raw::join(&server, &server.thing, &options)).await;
+    assert!(!raw.session_present());
+}
+
+#[tokio::test]
+async fn publishers_of_other_protocols_wait_for_the_journal_and_nothing_is_kept_from_lasting_sessions()
+ {
+    let disk = SimulatedDisk::new(2);
+    let server = Arc::new(Server::journaled_on(MqttConfig::default(), &disk).await);
+    let options = Options::lasting(Level::V3, "away");
+    let mut raw = Raw::join(&server, &server.thing, &options).await;
+    assert_eq!(raw.subscribe(&server.topic("#"), 1).await, 1);
+    raw.leave().await;
+    until(|| server.broker.metrics().connected.get() == 0).await;
+    fail(&disk, true);
+    let mut taken = Vec::new();
+    while server.broker.journal().has_room() {
+        let server = Arc::clone(&server);
+        taken.push(tokio::spawn(async move {
+            publish(&server, &vec![7; 900_000]).await
+        }));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let stored = server.store.batches().len();
+    let refused = in_time(publish(&server, b"late")).await;
+    assert!(matches!(refused, Err(IngestError::Overloaded)));
+    assert_eq!(server.store.batches().len(), stored, "refused and stored");
+    fail(&disk, false);
+    let count = taken.len();
+    for publish in taken {
+        in_time(publish).await.unwrap().unwrap();
+    }
+    in_time(publish(&server, b"later")).await.unwrap();
+    let logged = server
+        .broker
+        .journal()
+        .read(|state| state.logged_messages());
+    assert_eq!(logged, count + 1);
+}

@@ -1,0 +1,68 @@
+//! The compressor of block bodies, with contexts that each thread keeps.
+
+use std::cell::RefCell;
+
+use super::CodecError;
+
+const LEVEL: i32 = 1;
+
+thread_local! {
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compressor<'a>(
+    slot: &'a mut Option<zstd::bulk::Compressor<'static>>,
+) -> Option<&'a mut zstd::bulk::Compressor<'static>> {
+    if slot.is_none() {
+        *slot = zstd::bulk::Compressor::new(LEVEL).ok();
+    }
+    slot.as_mut()
+}
+
+/// Compresses with a context that the thread keeps; `None` where that does not help.
+pub fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|slot| {
+        let compressed = compressor(slot)?.compress(bytes).ok()?;
+        (compressed.len() < bytes.len()).then_some(compressed)
+    })
+}
+
+/// Undoes [`compress`]; the result must be exactly `length` long.
+pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
+    const FAILED: CodecError = CodecError::Invalid("a compressed body cannot be decompressed");
+    let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = zstd::bulk::Decompressor::new().ok();
+        }
+        slot.as_mut()
+            .ok_or(FAILED)?
+            .decompress(bytes, length)
+            .map_err(|_| FAILED)
+    })?;
+    if plain.len() != length {
+        return Err(CodecError::Invalid(
+            "a compressed body has the wrong length",
+        ));
+    }
+    Ok(plain)
+}
+
+/// As [`compress`], the pieces between `cuts` apart from each other: the decompressor takes frames in a row as one.
+pub fn compress_pieces(bytes: &[u8], cuts: impl Iterator<Item = usize>) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|slot| {
+        let compressor = compressor(slot)?;
+        let mut out = Vec::new();
+        let mut from = 0;
+        for end in cuts.chain([bytes.len()]) {
+            let frame = compressor.compress(&bytes[from..end]).ok()?;
+            if out.is_empty() {
+                out = frame;
+            } else {
+                out.extend_from_slice(&frame);
+            }
+            from = end;
+        }
+        (out.len() < bytes.len()).then_some(out)
+    })
+}
