@@ -52,6 +52,7 @@ test("a fresh server is set up in the browser with its one-time code, and the co
   expect(existsSync(codeFile)).toBe(true);
 
   await password.fill(PASSWORD);
+  await field("Organisation").fill("Karaton station");
   await create.click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Where should the first data come from?");
   await page.getByRole("radio", { name: /My applications/ }).check();
@@ -59,6 +60,7 @@ test("a fresh server is set up in the browser with its one-time code, and the co
   await page.getByRole("button", { name: "Open the dashboard" }).click();
   await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
   await expect(page.getByRole("button", { name: /chief.*Administrator/ })).toBeVisible();
+  await expect(page.getByRole("main").getByRole("heading", { level: 1 })).toHaveText("Karaton station");
 
   expect(existsSync(codeFile)).toBe(false);
   expect(await (await page.request.get("/ui/setup")).json()).toEqual({ needed: false });
@@ -76,6 +78,24 @@ test("each page of an empty server says what would be there, and the next step",
     await page.goto(`/ui${path}`);
     await expect(page.getByRole("main").getByText(words), path).toBeVisible();
   }
+});
+
+test("a list longer than a page says how long it is, shows more when asked, and is narrowed by name", async () => {
+  const { token } = (await (await page.request.post("/tokens", { data: { email: EMAIL, password: PASSWORD } })).json()) as { token: string };
+  const things = Array.from({ length: 120 }, (_, number) => ({ name: `pump-${String(number).padStart(3, "0")}` }));
+  const made = await page.request.post("/things/bulk", { data: things, headers: { Authorization: `Bearer ${token}` } });
+  expect(made.status()).toBe(201);
+  await page.goto("/ui/fleet?list=things");
+  const rows = page.getByRole("main").getByRole("row").filter({ hasText: "pump-" });
+  await expect(page.getByText("50 of 120")).toBeVisible();
+  await expect(rows).toHaveCount(50);
+  await page.getByRole("button", { name: "Show more" }).click();
+  await expect(page.getByText("100 of 120")).toBeVisible();
+  await page.getByRole("button", { name: "Show more" }).click();
+  await expect(rows).toHaveCount(120);
+  await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
+  await page.getByRole("main").getByRole("searchbox").fill("pump-11");
+  await expect(rows).toHaveCount(10);
 });
 
 test("a token that expires while the page is open leads to sign-in, and back to the same address", async () => {

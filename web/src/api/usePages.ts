@@ -5,8 +5,8 @@ import { request } from "./request";
 import { resumed } from "./socket";
 import type { QueryState } from "./useQuery";
 
-export interface Page<T> { nodes: T[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } }
-export interface Pages<T> { nodes: T[]; /** More stood on the server than was read. */ more: boolean }
+export interface Page<T> { nodes: T[]; total?: number | string; pageInfo: { hasNextPage: boolean; endCursor: string | null } }
+export interface Pages<T> { nodes: T[]; /** More stood on the server than was read. */ more: boolean; /** How many stand there in all, where the list says so. */ total?: number }
 
 /** Fifty a page: a list to choose from holds a thousand. */
 export const CHOICE_PAGES = 20;
@@ -28,6 +28,7 @@ export function usePages<T>(document: string | null, variables: Record<string, u
     const read = async () => {
       const nodes: T[] = [];
       let after: string | null = null;
+      let total: { total?: number } = {};
       for (let page = 0; page < most; page++) {
         const { document: text, variables: values, pick: choose } = asked.current;
         if (text === null) break;
@@ -35,10 +36,11 @@ export function usePages<T>(document: string | null, variables: Record<string, u
         const found = choose(answer);
         if (!found) break;
         nodes.push(...found.nodes);
-        if (!found.pageInfo.hasNextPage) return { nodes, more: false };
+        if (found.total !== undefined) total = { total: Number(found.total) };
+        if (!found.pageInfo.hasNextPage) return { nodes, more: false, ...total };
         after = found.pageInfo.endCursor;
       }
-      return { nodes, more: true };
+      return { nodes, more: true, ...total };
     };
     const ask = () => {
       read().then(

@@ -12,7 +12,9 @@ import { setUp, setUpNeeded, signIn } from "./setUp";
 const STEPS = ["code", "administrator", "data"] as const;
 type Source = "simulated" | "equipment" | "applications";
 const SOURCES: Source[] = ["simulated", "equipment", "applications"];
-const MIN_PASSWORD = 10;
+/** As the server has it. */
+const MIN_PASSWORD = 8;
+const MAX_NAME = 128;
 
 /** From a fresh server to a signed-in administrator, and a word on where the first data come from. */
 export function SetUpPage() {
@@ -21,6 +23,7 @@ export function SetUpPage() {
   const [code, setCode] = useState("");
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
+  const [organisation, setOrganisation] = useState("");
   const [source, setSource] = useState<Source>("simulated");
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -31,7 +34,7 @@ export function SetUpPage() {
     setBusy(true);
     setError(null);
     try {
-      await setUp(code.trim(), email.trim(), password);
+      await setUp({ code: code.trim(), email: email.trim(), password, organisation: organisation.trim() });
       await signIn(email.trim(), password);
       setStep(2);
     } catch (cause) {
@@ -71,6 +74,7 @@ export function SetUpPage() {
               <h1>{t("setUp.administratorTitle")}</h1>
               <p>{t("setUp.administratorText")}</p>
               <TextField label={t("signIn.email")} type="email" required autoFocus autoComplete="username" value={email} onChange={(event) => setEmail(event.target.value)} />
+              <TextField label={t("setUp.organisation")} autoComplete="organization" maxLength={MAX_NAME} value={organisation} onChange={(event) => setOrganisation(event.target.value)} note={t("setUp.organisationNote")} />
               <TextField label={t("signIn.password")} type="password" required minLength={MIN_PASSWORD} autoComplete="new-password" value={password} onChange={(event) => setPassword(event.target.value)} note={t("setUp.passwordNote", { count: MIN_PASSWORD })} error={error} />
               <div className="form-actions">
                 <Button kind="primary" size="large" type="submit" unavailable={busy ? t("signIn.busy") : null}>{t("setUp.create")}</Button>

@@ -9,8 +9,11 @@ export async function askSetUp(): Promise<void> {
   if (response.ok) setUpNeeded.set(((await response.json()) as { needed: boolean }).needed);
 }
 
-export async function setUp(code: string, email: string, password: string): Promise<void> {
-  const response = await send("/setup", { method: "POST", body: JSON.stringify({ code, email, password }) });
+export interface FirstUser { code: string; email: string; password: string; /** Empty: named after the address. */ organisation: string }
+
+export async function setUp({ organisation, ...user }: FirstUser): Promise<void> {
+  const body = organisation === "" ? user : { ...user, organisation };
+  const response = await send("/setup", { method: "POST", body: JSON.stringify(body) });
   if (!response.ok) throw await restError(response);
 }
 

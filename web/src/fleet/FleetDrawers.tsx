@@ -1,6 +1,7 @@
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
+import { CHOICE_PAGES, usePages } from "../api/usePages";
 import type { Channel, EdgeDevice, ThingRow } from "../api/types";
 import { HistoryPanel } from "../history/HistoryPanel";
 import { navigate } from "../lib/router";
@@ -10,7 +11,7 @@ import { describe } from "../lib/things";
 import { Button } from "../parts/Button";
 import { Drawer } from "../parts/Drawer";
 import { ModalDialog } from "../parts/ModalDialog";
-import { Section } from "../parts/Panel";
+import { Asked, Section } from "../parts/Panel";
 import { toast } from "../parts/toasts";
 import { ChannelForm } from "./ChannelForm";
 import { ChannelPicker } from "./ChannelPicker";
@@ -47,7 +48,7 @@ export function EdgeDrawer({ device, onClose, onChanged }: Common & { device: Ed
   );
 }
 
-export function ThingDrawer({ thing, channels, onClose, onChanged }: Common & { thing: ThingRow; channels: readonly Channel[] }) {
+export function ThingDrawer({ thing, onClose, onChanged }: Common & { thing: ThingRow }) {
   const { t } = useTranslation();
   const [dialog, setDialog] = useState<{ what: "edit" | "connect" | "key"; on: ThingRow } | null>(null);
   const ask = (what: "edit" | "connect" | "key") => setDialog({ what, on: thing });
@@ -71,7 +72,7 @@ export function ThingDrawer({ thing, channels, onClose, onChanged }: Common & { 
       </DrawerHead>
       <HistoryPanel key={String(thing.revision)} entity="THING" id={thing.id} revision={thing.revision} onChanged={onChanged} />
       {dialog?.what === "edit" && <ThingForm thing={dialog.on} onClose={() => setDialog(null)} onSaved={onChanged} />}
-      {dialog?.what === "connect" && <ConnectDialog thing={dialog.on} channels={channels} onClose={() => setDialog(null)} onSaved={onChanged} />}
+      {dialog?.what === "connect" && <ConnectDialog thing={dialog.on} onClose={() => setDialog(null)} onSaved={onChanged} />}
       {dialog?.what === "key" && (
         <ModalDialog title={t("fleet.changeKey")} onClose={() => setDialog(null)}>
           <p>{t("fleet.changeKeyText", { name: thing.name })}</p>
@@ -120,8 +121,9 @@ function useConfigureRefusal(): string | null {
 }
 
 /** Connects and disconnects what differs; both are events of the channels. */
-function ConnectDialog({ thing, channels, onClose, onSaved }: { thing: ThingRow; channels: readonly Channel[]; onClose: () => void; onSaved: () => void }) {
+function ConnectDialog({ thing, onClose, onSaved }: { thing: ThingRow; onClose: () => void; onSaved: () => void }) {
   const { t } = useTranslation();
+  const known = usePages<Channel>(documents.channels, {}, (data) => data.channels, CHOICE_PAGES);
   const before = thing.channels.map((channel) => channel.id);
   const [value, setValue] = useState<string[]>(before);
   const submit = useSubmit();
@@ -136,7 +138,9 @@ function ConnectDialog({ thing, channels, onClose, onSaved }: { thing: ThingRow;
   });
   return (
     <ModalDialog title={t("fleet.connect", { name: thing.name })} onClose={onClose}>
-      <ChannelPicker label={t("fleet.channels")} channels={channels} value={value} onChange={setValue} />
+      <Asked query={known} what={t("fleet.channels")}>
+        {({ nodes }) => <ChannelPicker label={t("fleet.channels")} channels={nodes} value={value} onChange={setValue} />}
+      </Asked>
       {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
       <div className="dialog-actions">
         <Button onClick={onClose}>{t("dialog.cancel")}</Button>

@@ -2,6 +2,7 @@ import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents } from "../api/request";
 import type { Channel, EdgeDevice, ThingRow, UnknownDevice } from "../api/types";
+import { CHOICE_PAGES, type Pages, usePages } from "../api/usePages";
 import { useQuery } from "../api/useQuery";
 import { useLanguage } from "../i18n/useLanguage";
 import { useNow } from "../lib/clock";
@@ -41,18 +42,23 @@ export default function FleetPage() {
   const [opened, setOpened] = useQueryValue("open", "");
   const [form, setForm] = useState<{ claim?: string } | null>(null);
   const filter = name === "" ? {} : { name };
-  const devices = useQuery<{ edgeDevices: Page<EdgeDevice> }>(documents.edgeDevices, filter, { everyMs: REFRESH_MS });
-  const things = useQuery<{ things: Page<ThingRow> }>(documents.things, filter, { everyMs: REFRESH_MS });
-  const channels = useQuery<{ channels: Page<Channel> }>(documents.channels, filter, { everyMs: REFRESH_MS });
+  // Of the list in sight; the others tell their counts by their first page.
+  const [read, setRead] = useState({ list: tab, name, pages: 1 });
+  const shown = read.list === tab && read.name === name ? read.pages : 1;
+  const pagesOf = (id: FleetTab) => (id === tab ? shown : 1);
+  const showMore = () => setRead({ list: tab, name, pages: Math.min(shown + 1, CHOICE_PAGES) });
+  const devices = usePages<EdgeDevice>(documents.edgeDevices, filter, (data) => data.edgeDevices, pagesOf("devices"), REFRESH_MS);
+  const things = usePages<ThingRow>(documents.things, filter, (data) => data.things, pagesOf("things"), REFRESH_MS);
+  const channels = usePages<Channel>(documents.channels, filter, (data) => data.channels, pagesOf("channels"), REFRESH_MS);
   const unknown = useQuery<{ unknownDevices: Page<UnknownDevice> }>(documents.unknownDevices, {}, { everyMs: REFRESH_MS });
   useTitle(t("nav.fleet"));
   const reload = () => [devices, things, channels, unknown].forEach((query) => query.reload());
   const refused = may("configure", who?.role) ? null : t("right.configure");
   useKey("F", t("keys.filter"), () => input.current?.focus());
-  const counts: Record<FleetTab, number | string | undefined> = { devices: devices.data?.edgeDevices.total, things: things.data?.things.total, channels: channels.data?.channels.total };
-  const device = devices.data?.edgeDevices.nodes.find((one) => one.id === opened);
-  const thing = things.data?.things.nodes.find((one) => one.id === opened);
-  const channel = channels.data?.channels.nodes.find((one) => one.id === opened);
+  const counts: Record<FleetTab, number | string | undefined> = { devices: devices.data?.total, things: things.data?.total, channels: channels.data?.total };
+  const device = devices.data?.nodes.find((one) => one.id === opened);
+  const thing = things.data?.nodes.find((one) => one.id === opened);
+  const channel = channels.data?.nodes.find((one) => one.id === opened);
   const close = () => setOpened("");
   return (
     <div className="fleet"><Views value={tab} onChange={setTab}>
@@ -68,20 +74,21 @@ export default function FleetPage() {
         <div className="fleet-list">
           {tab === "devices" && (
             <Asked query={devices} what={t("fleet.edgeDevices")}>
-              {({ edgeDevices }) => (
+              {(list) => (
                 <>
-                  <StateCounts devices={edgeDevices.nodes} />
-                  {edgeDevices.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noDevice")} /> : <EdgeDeviceTable devices={edgeDevices.nodes} opened={opened} onOpen={setOpened} />}
+                  {!list.more && <StateCounts devices={list.nodes} />}
+                  {list.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noDevice")} /> : <EdgeDeviceTable devices={list.nodes} opened={opened} onOpen={setOpened} />}
+                  <More list={list} full={shown >= CHOICE_PAGES} onMore={showMore} />
                   <Unknown query={unknown} onClaim={(id) => setForm({ claim: id })} refused={refused} />
                 </>
               )}
             </Asked>
           )}
-          {tab === "things" && <Asked query={things} what={t("fleet.tab.things")}>{({ things: page }) => (page.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noThing")} /> : <ThingTable things={page.nodes} opened={opened} onOpen={setOpened} />)}</Asked>}
-          {tab === "channels" && <Asked query={channels} what={t("fleet.tab.channels")}>{({ channels: page }) => (page.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noChannel")} /> : <ChannelTable channels={page.nodes} opened={opened} onOpen={setOpened} />)}</Asked>}
+          {tab === "things" && <Asked query={things} what={t("fleet.tab.things")}>{(list) => (list.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noThing")} /> : <><ThingTable things={list.nodes} opened={opened} onOpen={setOpened} /><More list={list} full={shown >= CHOICE_PAGES} onMore={showMore} /></>)}</Asked>}
+          {tab === "channels" && <Asked query={channels} what={t("fleet.tab.channels")}>{(list) => (list.nodes.length === 0 ? <Empty text={name ? t("fleet.noneFound") : t("fleet.noChannel")} /> : <><ChannelTable channels={list.nodes} opened={opened} onOpen={setOpened} /><More list={list} full={shown >= CHOICE_PAGES} onMore={showMore} /></>)}</Asked>}
         </div>
         {tab === "devices" && device && <EdgeDrawer key={device.id} device={device} onClose={close} onChanged={reload} />}
-        {tab === "things" && thing && <ThingDrawer key={thing.id} thing={thing} channels={channels.data?.channels.nodes ?? []} onClose={close} onChanged={reload} />}
+        {tab === "things" && thing && <ThingDrawer key={thing.id} thing={thing} onClose={close} onChanged={reload} />}
         {tab === "channels" && channel && <ChannelDrawer key={channel.id} channel={channel} onClose={close} onChanged={reload} />}
       </ViewPanel>
       </Views>
@@ -89,6 +96,20 @@ export default function FleetPage() {
       {form && tab === "things" && <ThingForm onClose={() => setForm(null)} onSaved={reload} />}
       {form && tab === "channels" && <ChannelForm onClose={() => setForm(null)} onSaved={reload} />}
     </div>
+  );
+}
+
+/** How far the list was read, and the way on. */
+function More({ list, full, onMore }: { list: Pages<unknown>; full: boolean; onMore: () => void }) {
+  const { t } = useTranslation();
+  const language = useLanguage();
+  if (!list.more || list.total === undefined) return null;
+  const words = { shown: formatNumber(list.nodes.length, 0, language), total: formatNumber(list.total, 0, language) };
+  return (
+    <p className="list-more">
+      <span role="status">{t("fleet.shown", words)}</span>
+      {full ? <span className="quiet">{t("fleet.narrow")}</span> : <Button onClick={onMore}>{t("fleet.more")}</Button>}
+    </p>
   );
 }
 
