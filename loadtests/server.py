@@ -120,6 +120,12 @@ class Rest:
             raise RuntimeError(answer["errors"])
         return answer["data"]
 
+    def lasting_channel(self, name):
+        """A channel that keeps its samples for ever, whatever times they bear."""
+        asked = "mutation($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }"
+        made = self.graphql(asked, input={"idempotencyKey": name, "name": name, "retention": "FOREVER"})
+        return made["createChannel"]["channel"]["id"]
+
     def channel(self, name):
         headers, _ = self.must(201, "POST", "/channels", {"name": name})
         return headers["Location"].rsplit("/", 1)[1]

@@ -7,7 +7,7 @@ const ALARM = `id state priority class cause latching thing { id name metadata }
   occurrence message consequence action timeToRespondMs value limit unit quality sourceTime receivedAt raisedAt returnedAt acknowledgedAt acknowledgedBy
   reAlarmCount shelvedUntil shelvedReason outOfServiceReason suppressedBy comments { by at text } contributions { series share expected actual } revision`;
 const JOURNAL = `cursor at alarm thing { id name } kind occurrence priority message value limit unit who text`;
-const HISTORY = `entity id name revision at who type note changes { path before after }`;
+const HISTORY = `entity id revision at who type note changes { path before after }`;
 const PAGE = `pageInfo { hasNextPage endCursor } total`;
 const THING = `id name metadata revision updatedAt lastSeen deviceType { id name } tags { series title unit low high decimals expectedIntervalMs } channels { id name }`;
 const CHANNEL = `id name metadata retention revision updatedAt things { id name }`;
@@ -25,7 +25,7 @@ export const documents = {
     tags { series title unit low high decimals expectedIntervalMs } deviceType { name } worstAlarm { id } models { id }
     series(first: 60) { nodes { ${SERIES} } } } ${PAGE} } }`,
   asset: `query Asset($id: ID!) { thing(id: $id) { ${THING} edgeDevice { ${EDGE} } models { ${MODEL} } series(first: 100) { nodes { ${SERIES} } } } }`,
-  audit: `query Audit($from: DateTime, $first: Int!) { audit(first: $first, from: $from) { nodes { ${HISTORY} } } }`,
+  audit: `query Audit($from: DateTime, $first: Int!) { audit(first: $first, from: $from) { nodes { name ${HISTORY} } } }`,
   kpis: `query Kpis($from: DateTime!, $to: DateTime!) { alarmKpis(from: $from, to: $to) { perTenMinutes peakTenMinutes floodShare total standing chattering
     buckets { start count } badActors { thing { id name } message count share } } }`,
   journal: `query Journal($alarm: ID, $thing: ID, $from: DateTime, $first: Int!) { alarmJournal(alarm: $alarm, thing: $thing, from: $from, first: $first) { nodes { ${JOURNAL} } } }`,

@@ -88,5 +88,5 @@ export interface Model {
 export interface User { id: string; email: string; role: Role; disabled: boolean; revision: Long }
 
 export interface Change { path: string; before: Json | null; after: Json | null }
-export interface HistoryEntry { entity: EntityKind; id: string; name: string | null; revision: Long; at: string; who: string; type: string; note: string | null; changes: Change[] }
+export interface HistoryEntry { entity: EntityKind; id: string; /** Where it is asked for. */ name?: string | null; revision: Long; at: string; who: string; type: string; note: string | null; changes: Change[] }
 export interface TelemetryFrame { i: number[]; t: number[]; v: (number | null)[]; q: number[] }

@@ -12,9 +12,9 @@ import { setUp, setUpNeeded, signIn } from "./setUp";
 const STEPS = ["code", "administrator", "data"] as const;
 type Source = "simulated" | "equipment" | "applications";
 const SOURCES: Source[] = ["simulated", "equipment", "applications"];
-/** As the server has it. */
+/** As the server has them. */
 const MIN_PASSWORD = 8;
-const MAX_NAME = 128;
+const MAX_NAME = 1024;
 
 /** From a fresh server to a signed-in administrator, and a word on where the first data come from. */
 export function SetUpPage() {
