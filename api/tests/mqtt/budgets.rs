@@ -56,6 +56,39 @@ async fn a_slow_store_holds_the_node_to_its_bytes_and_then_takes_all() {
 }
 
 #[tokio::test]
+async fn small_messages_count_with_what_they_take_beside_their_payload() {
+    const BUDGET: usize = 512 * 1024;
+    let server = Server::with(MqttConfig {
+        node_bytes_in_flight: BUDGET,
+        ..MqttConfig::default()
+    })
+    .await;
+    server.store.shut();
+    let topic = server.topic("");
+    let mut floods = Vec::new();
+    for number in 0..8 {
+        let raw = Raw::simple(&server, Level::V3, &format!("c{number}")).await;
+        floods.push(flood(raw, &topic, 10, 200));
+    }
+    // 16 kB of payload are on offer, which no budget would notice; in flight they would be 2.4 MB.
+    until(|| server.broker.in_flight_bytes() > BUDGET * 3 / 4).await;
+    for _ in 0..20 {
+        assert!(server.broker.in_flight_bytes() <= BUDGET);
+        tokio::task::yield_now().await;
+    }
+    server.store.open();
+    for flood in floods {
+        let mut raw = in_time(flood).await.unwrap();
+        for id in 1..=200 {
+            assert_eq!(raw.next().await.body, [0, id]);
+        }
+        raw.expect_nothing().await;
+    }
+    assert_eq!(server.store.batches().len(), 8 * 200);
+    until(|| server.broker.in_flight_bytes() == 0).await;
+}
+
+#[tokio::test]
 async fn small_messages_pass_while_large_ones_have_the_node_full() {
     let server = Server::with(MqttConfig {
         node_bytes_in_flight: MIB,
