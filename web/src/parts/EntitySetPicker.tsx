@@ -1,0 +1,28 @@
+import { useTranslation } from "react-i18next";
+import type { Named } from "../api/types";
+import { EntityPicker } from "./EntityPicker";
+import { Icon } from "./Icon";
+import type { ChoiceList } from "./useChoices";
+
+interface Props { label: string; of: ChoiceList; add: string; none: string; value: readonly Named[]; onChange: (next: Named[]) => void }
+
+/** Several of a list of any length: a search field that adds, and the chosen ones with a button each to take them away. */
+export function EntitySetPicker({ label, of, add, none, value, onChange }: Props) {
+  const { t } = useTranslation();
+  return (
+    <fieldset className="picker">
+      <legend>{label}</legend>
+      <EntityPicker label={add} of={of} value={null} without={value.map((one) => one.id)} onChange={(one) => { if (one) onChange([...value, one]); }} />
+      {value.length === 0 ? <p className="quiet">{none}</p> : (
+        <ul className="chosen">
+          {value.map((one) => (
+            <li key={one.id}>
+              <span className="fit" title={one.name}>{one.name}</span>
+              <button type="button" className="icon-button" aria-label={t("picker.take", { name: one.name })} onClick={() => onChange(value.filter((other) => other.id !== one.id))}><Icon name="close" size={12} /></button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </fieldset>
+  );
+}
