@@ -9,6 +9,7 @@ use tellee_actors::domain::channel::RetentionClass;
 use tellee_actors::domain::edge_device::BootstrapState as DomainBootstrapState;
 use tellee_actors::domain::user::Role as DomainRole;
 use tellee_actors::ids::EntityKind as DomainEntityKind;
+use tellee_projections::registry::{Direction, Order, Page};
 use tellee_projections::telemetry::{
     AggregateFunction as DomainFunction, Quality as DomainQuality,
 };
@@ -55,6 +56,31 @@ mirrored!(EntityKind of DomainEntityKind {
     Organisation, User, Thing, Channel, DeviceType, EdgeDevice, AlarmRule, Alarm, Model
 });
 mirrored!(AggregateFunction of DomainFunction { Count, Sum, Mean, Min, Max, First, Last, Deviation });
+
+/// How a list is ordered. A cursor holds for the order that it came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum)]
+pub enum ListOrder {
+    /// The oldest first, to the millisecond.
+    #[default]
+    Created,
+    CreatedDescending,
+    /// By name without regard to case, then by age.
+    Name,
+    NameDescending,
+}
+
+impl ListOrder {
+    /// `page` in this order.
+    pub const fn of(self, page: Page) -> Page {
+        let (order, direction) = match self {
+            Self::Created => (Order::Id, Direction::Ascending),
+            Self::CreatedDescending => (Order::Id, Direction::Descending),
+            Self::Name => (Order::Name, Direction::Ascending),
+            Self::NameDescending => (Order::Name, Direction::Descending),
+        };
+        page.ordered(order, direction)
+    }
+}
 
 /// How long the samples of a channel are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
