@@ -5,6 +5,7 @@ import { type AlarmRule, type Json, type Long, type Named, PRIORITIES, type Prio
 import { useQuery } from "../api/useQuery";
 import { Conflict } from "../fleet/Conflict";
 import { useSubmit } from "../fleet/submit";
+import { writeUnit } from "../lib/format";
 import { may, session } from "../lib/session";
 import { useSignal } from "../lib/signal";
 import { AlarmGlyph } from "../parts/AlarmGlyph";
@@ -44,7 +45,7 @@ export function RuleForm({ rule, thing, onSaved, onDiscard, onOvertaken }: Props
   const series = useQuery<{ series: { nodes: Series[] } }>(draft.thing ? documents.seriesOf : null, { thing: draft.thing });
   const set = (patch: Partial<Draft>) => setDraft((now) => ({ ...now, ...patch }));
   const chosen = series.data?.series.nodes.find((one) => one.name === draft.seriesName);
-  const unit = chosen?.tag?.unit ?? chosen?.unit ?? "";
+  const unit = writeUnit(chosen?.tag?.unit ?? chosen?.unit ?? "");
   const problem = problemOf(draft);
   const changed = JSON.stringify(draft) !== JSON.stringify(before);
   if (rule && base && rule.revision !== base.revision && (!changed || rule.revision === written)) {
