@@ -145,7 +145,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
         </span>
         {live && <LiveValue series={series} size="lead" abnormal={Boolean(alarm)} />}
         <span className="lane-caption">
-          {caption ?? series.name}<span className="lane-at" ref={atCursor} />
+          <span className="fit">{caption ?? series.name}</span><span className="lane-at" ref={atCursor} />
         </span>
       </div>
       <div className="lane-plot" ref={host} />
