@@ -60,7 +60,7 @@ mirrored!(AggregateFunction of DomainFunction { Count, Sum, Mean, Min, Max, Firs
 /// How a list is ordered. A cursor holds for the order that it came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum)]
 pub enum ListOrder {
-    /// The oldest first, to the millisecond.
+    /// The oldest first.
     #[default]
     Created,
     CreatedDescending,
@@ -73,8 +73,8 @@ impl ListOrder {
     /// `page` in this order.
     pub const fn of(self, page: Page) -> Page {
         let (order, direction) = match self {
-            Self::Created => (Order::Id, Direction::Ascending),
-            Self::CreatedDescending => (Order::Id, Direction::Descending),
+            Self::Created => (Order::Created, Direction::Ascending),
+            Self::CreatedDescending => (Order::Created, Direction::Descending),
             Self::Name => (Order::Name, Direction::Ascending),
             Self::NameDescending => (Order::Name, Direction::Descending),
         };

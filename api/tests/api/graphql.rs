@@ -1,5 +1,7 @@
 //! Queries and mutations: rules, limits, codes, history.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::node::Node;
@@ -294,6 +296,7 @@ async fn a_list_is_searched_and_ordered_by_the_server_page_by_page() {
     );
     let channel = channel.await["createChannel"]["channel"]["id"].clone();
     for name in ["Pump C", "pump a", "Valve", "pump B"] {
+        node.clock.advance(Duration::from_secs(1));
         let make = "mutation($name: String!, $channel: ID!) { createThing(input: { idempotencyKey: $name, name: $name, \
                     channels: [$channel] }) { revision } }";
         node.admin
@@ -305,12 +308,11 @@ async fn a_list_is_searched_and_ordered_by_the_server_page_by_page() {
     let mut turned = pumps(&node, "NAME_DESCENDING").await;
     turned.reverse();
     assert_eq!(turned, by_name);
-    // Things of one millisecond have no order among each other; the two directions still mirror each other.
     let by_age = pumps(&node, "CREATED").await;
+    assert_eq!(by_age, ["Pump C", "pump a", "pump B"]);
     let mut turned = pumps(&node, "CREATED_DESCENDING").await;
     turned.reverse();
     assert_eq!(turned, by_age);
-    assert_eq!(by_age.len(), 3);
 
     let hall =
         "{ channels(metadata: { floor: 2 }) { nodes { thingCount things(first: 3) { name } } } }";
@@ -323,12 +325,36 @@ async fn a_list_is_searched_and_ordered_by_the_server_page_by_page() {
         0
     );
 
+    node.clock.advance(Duration::from_secs(1));
     node.colleague("engineer").await;
     let users = "query($email: String!) { users(email: $email, order: NAME) { total } }";
     let all = node.admin.data(users, json!({ "email": "" })).await["users"]["total"].clone();
     let some =
         node.admin.data(users, json!({ "email": "ENGINEER" })).await["users"]["total"].clone();
     assert_eq!((all, some), (json!(2), json!(1)));
+
+    // Ids of users come from their addresses and say nothing of age.
+    for role in ["viewer", "operator", "supervisor"] {
+        node.clock.advance(Duration::from_secs(1));
+        node.colleague(role).await;
+    }
+    let users = "query($order: ListOrder!) { users(order: $order) { nodes { role } } }";
+    let roles = async |order: &str| -> Vec<String> {
+        let list = node.admin.data(users, json!({ "order": order })).await;
+        let nodes = list["users"]["nodes"].as_array().unwrap().clone();
+        let role = |user: &Value| user["role"].as_str().unwrap().to_lowercase();
+        nodes.iter().map(role).collect()
+    };
+    let mut expected = [
+        "administrator",
+        "engineer",
+        "viewer",
+        "operator",
+        "supervisor",
+    ];
+    assert_eq!(roles("CREATED").await, expected);
+    expected.reverse();
+    assert_eq!(roles("CREATED_DESCENDING").await, expected);
 }
 
 /// The names of all things with "pump" in theirs, two a page.

@@ -10,9 +10,11 @@ pub const PAGE_LIMIT: u32 = 1_000;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// By id. Ids that Tellee makes grow with time.
+    /// By id. Ids that Tellee makes grow with time, but for those of users; others may come from their makers.
     #[default]
     Id,
+    /// By the time of creation, then by id.
+    Created,
     /// By name without regard to case, then by id.
     Name,
 }
@@ -77,13 +79,13 @@ impl Page {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     pub id: Uuid,
-    /// The folded name; empty where the list is ordered by id.
-    pub name: String,
+    /// What the list is ordered by: the folded name, or the time of creation in digits; empty where it is the id.
+    pub key: String,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}", self.id.simple(), self.name)
+        write!(formatter, "{}.{}", self.id.simple(), self.key)
     }
 }
 
@@ -96,11 +98,11 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || CursorError(text.to_owned());
-        let (id, name) = text.split_once('.').ok_or_else(wrong)?;
+        let (id, key) = text.split_once('.').ok_or_else(wrong)?;
         let id = Uuid::try_parse(id).map_err(|_| wrong())?;
         Ok(Self {
             id,
-            name: name.to_owned(),
+            key: key.to_owned(),
         })
     }
 }
@@ -130,7 +132,7 @@ mod tests {
     fn a_cursor_survives_its_text() {
         let cursor = Cursor {
             id: Uuid::now_v7(),
-            name: "pump 1.2 / осевой".to_owned(),
+            key: "pump 1.2 / осевой".to_owned(),
         };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
     }

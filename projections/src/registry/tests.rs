@@ -47,7 +47,7 @@ async fn every_way_of_paging_gives_each_thing_once_and_in_order() {
     let position = world.connect(last, all[0].1).await;
     world.seen(position).await;
 
-    for order in [Order::Id, Order::Name] {
+    for order in [Order::Id, Order::Created, Order::Name] {
         for direction in [Direction::Ascending, Direction::Descending] {
             for metadata in [None, Some(object(json!({"even": true})))] {
                 let mut expected: Vec<_> = all
@@ -57,6 +57,7 @@ async fn every_way_of_paging_gives_each_thing_once_and_in_order() {
                     .collect();
                 match order {
                     Order::Id => expected.sort_by_key(|(_, id, _)| *id),
+                    Order::Created => {}
                     Order::Name => expected.sort(),
                 }
                 if direction == Direction::Descending {

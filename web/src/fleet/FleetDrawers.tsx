@@ -9,7 +9,7 @@ import { formatNumber } from "../lib/format";
 import { navigate } from "../lib/router";
 import { may, session } from "../lib/session";
 import { useSignal } from "../lib/signal";
-import { describe } from "../lib/things";
+import { describe, namesOf } from "../lib/things";
 import { Button } from "../parts/Button";
 import { Drawer } from "../parts/Drawer";
 import { ModalDialog } from "../parts/ModalDialog";
@@ -65,7 +65,7 @@ export function ThingDrawer({ thing, onClose, onChanged }: Common & { thing: Thi
   });
   return (
     <Drawer label={thing.name} onClose={onClose}>
-      <DrawerHead title={thing.name} note={[describe(thing.metadata).title, thing.channels.map((channel) => channel.name).join(", ")].filter(Boolean).join(". ")}>
+      <DrawerHead title={thing.name} note={[describe(thing.metadata).title, namesOf(thing.channels)].filter(Boolean).join(". ")}>
         <Button onClick={() => navigate(`/assets/${thing.id}`)}>{t("fleet.openAsset")}</Button>
         <Button unavailable={refused} onClick={() => ask("edit")}>{t("form.edit")}</Button>
         <Button unavailable={refused} onClick={() => ask("connect")}>{t("fleet.channels")}</Button>
@@ -108,7 +108,7 @@ export function ChannelDrawer({ channel, onClose, onChanged }: Common & { channe
       <Section title={t("fleet.connected")} note={formatNumber(Number(channel.thingCount), 0, language)}>
         <Asked query={things} what={t("fleet.connected")}>
           {() => (!connected || connected.length === 0 ? <p className="quiet">{t("fleet.notConnected")}</p> : (
-            <p className="connected" tabIndex={0}>{connected.map((thing) => thing.name).join(", ")}{unread > 0 && ` ${t("fleet.andMore", { count: unread })}`}</p>
+            <p className="connected" tabIndex={0}>{namesOf(connected)}{unread > 0 && ` ${t("fleet.andMore", { count: unread })}`}</p>
           ))}
         </Asked>
       </Section>

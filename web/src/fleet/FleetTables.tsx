@@ -3,7 +3,7 @@ import type { Channel, ListOrder, ThingRow } from "../api/types";
 import { useLanguage } from "../i18n/useLanguage";
 import { useNow } from "../lib/clock";
 import { formatAge, formatNumber } from "../lib/format";
-import { describe } from "../lib/things";
+import { describe, namesOf } from "../lib/things";
 import { GridTable } from "../parts/GridTable";
 
 export interface TableProps { opened: string; onOpen: (id: string) => void; describedBy: string; order: ListOrder; onSort: (order: ListOrder) => void }
@@ -21,7 +21,7 @@ export function ThingTable({ things, ...table }: TableProps & { things: readonly
       rows={things.map((thing) => ({
         id: thing.id, name: thing.name,
         cells: [
-          thing.name, describe(thing.metadata).title, thing.deviceType?.name ?? "–", <span className="fit">{thing.channels.map((channel) => channel.name).join(", ") || "–"}</span>,
+          thing.name, describe(thing.metadata).title, thing.deviceType?.name ?? "–", <span className="fit">{namesOf(thing.channels) || "–"}</span>,
           thing.tags.length, thing.lastSeen ? formatAge(now - Date.parse(thing.lastSeen), language) : <span className="quiet">{t("fleet.never")}</span>, `r${String(thing.revision)}`,
         ],
       }))} />
@@ -32,7 +32,7 @@ export function ChannelTable({ channels, ...table }: TableProps & { channels: re
   const { t } = useTranslation();
   const language = useLanguage();
   const connected = ({ things, thingCount }: Channel) => {
-    const names = things.map((thing) => thing.name).join(", ");
+    const names = namesOf(things);
     const rest = Number(thingCount) - things.length;
     return rest > 0 ? `${names} ${t("fleet.andMore", { count: rest })}` : names || "–";
   };
