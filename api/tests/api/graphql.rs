@@ -314,6 +314,21 @@ async fn a_list_is_searched_and_ordered_by_the_server_page_by_page() {
     turned.reverse();
     assert_eq!(turned, by_age);
 
+    // A place in one order says nothing in another.
+    let first = "{ things(first: 1, order: NAME) { pageInfo { endCursor } } }";
+    let first = node.admin.data(first, json!({})).await;
+    let after = first["things"]["pageInfo"]["endCursor"].clone();
+    let query = "query($after: String) { things(after: $after, order: CREATED) { total } }";
+    let refused = node
+        .admin
+        .graphql(query, json!({ "after": after }))
+        .await
+        .json();
+    assert_eq!(
+        refused["errors"][0]["extensions"]["field"], "after",
+        "{refused}"
+    );
+
     let hall =
         "{ channels(metadata: { floor: 2 }) { nodes { thingCount things(first: 3) { name } } } }";
     let hall = node.admin.data(hall, json!({})).await["channels"]["nodes"][0].clone();

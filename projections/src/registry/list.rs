@@ -187,9 +187,9 @@ fn follows(place: &Cursor, after: &Cursor, page: &Page) -> bool {
     }
 }
 
-/// A cursor of another order is before all.
+/// Zero for a cursor of another order, which callers have refused.
 fn created(place: &Cursor) -> i64 {
-    place.key.parse().unwrap_or(i64::MIN)
+    place.key.parse().unwrap_or(0)
 }
 
 fn begin(page: &Page) -> (&'static str, Vec<SqlValue>, usize) {
@@ -240,6 +240,7 @@ fn cursor(row: &Row<'_>, order: Order) -> Result<Cursor, Error> {
         Order::Name => row.get("name_key")?,
     };
     Ok(Cursor {
+        order,
         id: get_id(row, "id")?,
         key,
     })

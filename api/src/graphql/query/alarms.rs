@@ -145,7 +145,7 @@ impl AlarmQueries {
             thing,
             ..AlarmRuleFilter::default()
         };
-        let page = order.of(page(first, after.as_deref())?);
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()

@@ -43,7 +43,7 @@ impl RegistryQueries {
             metadata: metadata.map(|metadata| metadata.0),
             ..ThingFilter::default()
         };
-        let page = order.of(page(first, after.as_deref())?);
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
@@ -79,7 +79,7 @@ impl RegistryQueries {
             metadata: metadata.map(|metadata| metadata.0),
             ..ChannelFilter::default()
         };
-        let page = order.of(page(first, after.as_deref())?);
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
@@ -115,7 +115,7 @@ impl RegistryQueries {
             state: state.map(Into::into),
             ..EdgeDeviceFilter::default()
         };
-        let page = order.of(page(first, after.as_deref())?);
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
@@ -188,7 +188,7 @@ impl RegistryQueries {
         #[graphql(default)] order: ListOrder,
     ) -> Result<DeviceTypeConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let page = order.of(page(first, after.as_deref())?);
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
@@ -291,7 +291,7 @@ impl RegistryQueries {
         #[graphql(default)] order: ListOrder,
     ) -> Result<UserConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let page = order.of(page(first, after.as_deref())?);
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
