@@ -340,7 +340,7 @@ class PostgreSQL(Store):
         return {"points": done, "requests": done, "requests_per_second": done / seconds}, self.cpu() - before
 
     def mean(self, database, series, seconds, every):
-        width = {"1m": 60, "1h": 3600}[every]
+        width = {"1m": 60, "90s": 90, "1h": 3600}[every]
         only = "AND series = 0" if series == 1 else ""
         statement = (f"SELECT count(*) FROM (SELECT series, ts / {width}, avg(value) FROM {database} "
                      f"WHERE ts >= {START} AND ts < {START + seconds} {only} GROUP BY 1, 2) rows")
