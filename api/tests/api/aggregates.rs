@@ -134,7 +134,7 @@ async fn aggregates_of_many_series_are_those_of_the_numbers_sent() {
     let sent = filled(&node).await;
     check_all(&node.admin.data(QUERY, json!({})).await, &sent);
 
-    let mut socket = node.admin.open().await;
+    let mut socket = node.admin.socket().await;
     socket.subscribe("means", QUERY, json!({})).await;
     check_all(&socket.data().await, &sent);
 }
