@@ -54,6 +54,7 @@ def measure(store, table, sizes):
     table.put("resident memory after batch 5000", "MB", store.name, round(store.rss() / 1e6, 1), anchor=ANCHOR,
               must="< 120", goal="< 80")
 
+    store.show()
     minutes = -(-points // 60)
     repeat = sizes["repeat"]
     # Rollups of ours hold whole minutes and hours, so 90 s can come from the samples alone, and 1 m comes from rollups.
