@@ -28,6 +28,8 @@ pub struct Standing {
     pub abnormal: Option<Severity>,
     /// The source time of the newest sample that the alarm has seen the effect of.
     pub newest: Option<Timestamp>,
+    /// When the silence that stands was told, if one does.
+    pub silent_from: Option<Timestamp>,
 }
 
 impl Standing {
@@ -42,6 +44,9 @@ impl Standing {
                 .filter(|_| state.condition_abnormal)
                 .map(Activation::severity),
             newest: raised.max(state.returned_at),
+            silent_from: activation
+                .filter(|activation| state.condition_abnormal && activation.cause == Cause::Deadman)
+                .map(|activation| activation.source_time),
         }
     }
 }
@@ -122,6 +127,8 @@ pub struct Evaluator {
     newest: Option<Timestamp>,
     /// What the alarm knows.
     told: Option<Severity>,
+    /// When the silence was told that the watch began with.
+    silent_from: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -164,6 +171,7 @@ impl Evaluator {
             lateness,
             newest: start.newest,
             told,
+            silent_from: start.silent_from,
         }
     }
 
@@ -183,6 +191,32 @@ impl Evaluator {
         if historical || !self.is_live(time, received_at) {
             return Vec::new();
         }
+        self.evaluate(time, received_at, value)
+    }
+
+    /// Evaluates the newest sample that is kept, for a watch that has just begun: a rule that was changed says at once what
+    /// it says of the value that stands, although that was evaluated before. A silence that was told after it came goes on.
+    pub fn resume(
+        &mut self,
+        time: Timestamp,
+        received_at: Timestamp,
+        value: Option<f64>,
+        good: bool,
+        historical: bool,
+    ) -> Vec<Outcome> {
+        if self.silent_from.is_some_and(|silent| received_at <= silent) {
+            return Vec::new();
+        }
+        let before = self.newest;
+        if before == Some(time) {
+            self.newest = None;
+        }
+        let outcomes = self.sample(time, received_at, value, good, historical);
+        self.newest = self.newest.max(before);
+        outcomes
+    }
+
+    fn evaluate(&mut self, time: Timestamp, received_at: Timestamp, value: f64) -> Vec<Outcome> {
         self.newest = Some(time);
         if let Some(deadman) = &mut self.deadman {
             deadman.heard_at = deadman.heard_at.max(Some(received_at));

@@ -14,7 +14,7 @@ use tellee_actors::command::{AskError, Command, CommandContext};
 use tellee_actors::domain::alarm;
 use tellee_actors::entity::Directory;
 use tellee_actors::event::Who;
-use tellee_actors::ids::{AlarmId, CommandId, OrganisationId};
+use tellee_actors::ids::{AlarmId, CommandId, OrganisationId, Revision};
 use tellee_actors::store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -81,9 +81,10 @@ impl Outbox {
         &self,
         alarm: AlarmId,
         organisation: OrganisationId,
+        rule: Option<Revision>,
         command: alarm::Command,
     ) {
-        let context = context(command_id(alarm, &command), organisation);
+        let context = context(command_id(alarm, rule, &command), organisation);
         let Ok(room) = Arc::clone(&self.inner.room).acquire_owned().await else {
             return;
         };
@@ -194,15 +195,24 @@ pub(super) fn context(command_id: CommandId, organisation: OrganisationId) -> Co
     }
 }
 
-pub(super) fn command_id(alarm: AlarmId, command: &alarm::Command) -> CommandId {
+/// The same for the same finding, also after a restart. A rule that was changed finds anew, in the same sample; `rule` is
+/// its revision, `None` once it is gone.
+pub(super) fn command_id(
+    alarm: AlarmId,
+    rule: Option<Revision>,
+    command: &alarm::Command,
+) -> CommandId {
+    let rule = rule.map_or(0, |revision| revision.0);
     let key = match command {
         alarm::Command::Activate { activation, .. } => {
             format!(
-                "{alarm}/activate/{:?}/{}",
+                "{alarm}/{rule}/activate/{:?}/{}",
                 activation.cause, activation.source_time.0
             )
         }
-        alarm::Command::Return { source_time, .. } => format!("{alarm}/return/{}", source_time.0),
+        alarm::Command::Return { source_time, .. } => {
+            format!("{alarm}/{rule}/return/{}", source_time.0)
+        }
         other => format!("{alarm}/{other:?}"),
     };
     CommandId::from_key(NAME, &key)

@@ -62,7 +62,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Things that were removed, or became of another type, leave the rules that watched them or come under others.
+    /// Things and channels that were removed, and things that became of another type, leave the rules that watched them or come under others.
     async fn follow_things(&mut self, rules: &Rules) {
         let access = &self.shared.access;
         let is_right = |(key, series): &(&SeriesKey, &Series)| {
@@ -122,7 +122,7 @@ impl Worker {
         }
     }
 
-    /// Series in the store that `rule` watches: their newest samples say how things stand, if no alarm knows of them yet.
+    /// Series in the store that `rule` watches: their newest samples say how things stand by the rule as it is now.
     async fn adopt_stored(&mut self, rule: &Rule) -> Result<(), WorkError> {
         let scope = &rule.definition.scope;
         let filter = SeriesFilter {
@@ -144,7 +144,10 @@ impl Worker {
                     continue;
                 }
                 match &info.latest {
-                    Some(sample) => self.stored_sample(&info.key, sample, &info.unit).await,
+                    Some(sample) => {
+                        self.stored_sample(&info.key, sample, &info.unit, true)
+                            .await
+                    }
                     None => self.sync(info.key, true).await,
                 }
             }
@@ -264,7 +267,7 @@ impl Worker {
             let command = alarm::Command::Return { source_time, value };
             self.shared
                 .outbox
-                .send(alarm.id, alarm.organisation, command)
+                .send(alarm.id, alarm.organisation, None, command)
                 .await;
         }
         Ok(())

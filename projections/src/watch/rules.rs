@@ -35,6 +35,7 @@ impl Rule {
                 .subtopic
                 .as_ref()
                 .is_none_or(|subtopic| *subtopic == key.subtopic)
+            && access.channel_organisation(key.channel) == Some(self.organisation)
             && self.watches_thing(key.thing, access)
     }
 

@@ -68,6 +68,8 @@ pub(super) struct Evidence {
     pub value: Option<f64>,
     pub good: bool,
     pub historical: bool,
+    /// Kept in the store, and maybe evaluated before.
+    pub stored: bool,
 }
 
 /// One rule on one series.
@@ -111,10 +113,15 @@ impl Watched {
             value,
             good,
             historical,
+            stored,
         } = evidence;
-        let outcomes = self
-            .evaluator
-            .sample(time, received_at, value, good, historical);
+        let outcomes = if stored {
+            self.evaluator
+                .resume(time, received_at, value, good, historical)
+        } else {
+            self.evaluator
+                .sample(time, received_at, value, good, historical)
+        };
         self.remember(&outcomes);
         outcomes
     }
@@ -142,12 +149,14 @@ impl Watched {
                     ..
                 } => {
                     self.standing.abnormal = Some(Severity { cause, priority });
+                    self.standing.silent_from = (cause == Cause::Deadman).then_some(source_time);
                     if cause != Cause::Deadman {
                         self.standing.newest = self.standing.newest.max(Some(source_time));
                     }
                 }
                 Outcome::Return { source_time, .. } => {
                     self.standing.abnormal = None;
+                    self.standing.silent_from = None;
                     self.standing.newest = self.standing.newest.max(Some(source_time));
                 }
             }

@@ -150,6 +150,7 @@ impl Worker {
                 value: record.value.as_number(),
                 good: record.quality.is_good(),
                 historical: batch.historical,
+                stored: false,
             };
             self.evaluate(key, evidence, &record.unit).await;
         }
@@ -332,7 +333,12 @@ impl Worker {
         let command = outcome.into_command(&watched.rule.definition, watched.source.clone(), &unit);
         self.shared
             .outbox
-            .send(watched.alarm, watched.rule.organisation, command)
+            .send(
+                watched.alarm,
+                watched.rule.organisation,
+                Some(watched.rule.revision),
+                command,
+            )
             .await;
     }
 
@@ -394,7 +400,7 @@ impl Worker {
             };
             let samples = self.shared.telemetry.range(id, range, PAGE).await?;
             for sample in &samples {
-                self.stored_sample(key, sample, unit).await;
+                self.stored_sample(key, sample, unit, false).await;
             }
             self.shared
                 .counters
@@ -414,7 +420,14 @@ impl Worker {
         }
     }
 
-    pub(super) async fn stored_sample(&mut self, key: &SeriesKey, sample: &Sample, unit: &str) {
+    /// `again`: whether rules are to look at it although they may have evaluated it before.
+    pub(super) async fn stored_sample(
+        &mut self,
+        key: &SeriesKey,
+        sample: &Sample,
+        unit: &str,
+        again: bool,
+    ) {
         let reference = SeriesRef {
             channel: key.channel,
             thing: key.thing,
@@ -427,6 +440,7 @@ impl Worker {
             value: sample.value.as_number(),
             good: sample.quality.is_good(),
             historical: !sample.quality.is_live(),
+            stored: again,
         };
         self.evaluate(reference, evidence, unit).await;
     }

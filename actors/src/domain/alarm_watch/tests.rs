@@ -311,6 +311,7 @@ fn after_a_restart_the_watch_goes_on_where_the_alarm_stands() {
     let standing = |cause, priority| Standing {
         abnormal: Some(Severity { cause, priority }),
         newest: Some(at(100)),
+        ..Standing::default()
     };
     let with = Definition {
         deadband: 2.0,
@@ -339,6 +340,7 @@ fn what_the_rule_no_longer_watches_returns() {
             priority: P3,
         }),
         newest: Some(at(100)),
+        ..Standing::default()
     };
     let disabled = Definition {
         enabled: false,
@@ -364,6 +366,7 @@ fn a_priority_raised_by_an_edit_of_the_rule_is_told() {
             priority: Priority::P4,
         }),
         newest: None,
+        ..Standing::default()
     };
     let mut watch = Evaluator::new(&definition(), standing);
     assert_eq!(described(live(&mut watch, 1, 12.0)), "1 HI");
