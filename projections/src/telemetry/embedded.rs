@@ -20,6 +20,7 @@ use super::config::TelemetryConfig;
 use super::damage::Damage;
 use super::disk::{Disk, RealDisk, failed};
 use super::engine::{Access, Engine, StoreFigures};
+use super::memory::Memory;
 use super::model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter,
     SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange,
@@ -68,11 +69,29 @@ impl EmbeddedTelemetryStore {
         config: TelemetryConfig,
         clock: SharedClock,
     ) -> Result<Self, TelemetryError> {
-        let config = config.clamped();
-        let engine = Arc::new(Engine::open(disk, config.clone(), Access::Write)?);
+        let engine = Engine::open(disk, config.clone(), Access::Write)?;
+        Self::start(engine, &config.clamped(), &clock)
+    }
+
+    /// The same store without files, for tests and trials.
+    pub fn open_in(
+        memory: &Memory,
+        config: TelemetryConfig,
+        clock: SharedClock,
+    ) -> Result<Self, TelemetryError> {
+        let engine = Engine::open_in(memory, config.clone())?;
+        Self::start(engine, &config.clamped(), &clock)
+    }
+
+    fn start(
+        engine: Engine,
+        config: &TelemetryConfig,
+        clock: &SharedClock,
+    ) -> Result<Self, TelemetryError> {
+        let engine = Arc::new(engine);
         let queue = Arc::new(Queue::new(config.queue_bytes));
         let bell = Arc::new(Bell::default());
-        let threads = Threads::start(&engine, &queue, &bell, &clock, config.commit_bytes)?;
+        let threads = Threads::start(&engine, &queue, &bell, clock, config.commit_bytes)?;
         Ok(Self {
             engine,
             queue,
@@ -266,6 +285,21 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         let functions = functions.to_vec();
         self.query(move |engine| engine.aggregate(id, range, every, &functions))
             .await
+    }
+
+    async fn aggregate_all(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        every: Duration,
+        functions: &[AggregateFunction],
+    ) -> Result<Vec<Result<Aggregates, TelemetryError>>, TelemetryError> {
+        let (ids, functions) = (ids.to_vec(), functions.to_vec());
+        self.query(move |engine| {
+            let of = |id: SeriesId| engine.aggregate(id, range, every, &functions);
+            Ok(ids.into_iter().map(of).collect())
+        })
+        .await
     }
 
     async fn messages(
