@@ -1,5 +1,6 @@
 //! The telemetry store over files: one thread that commits, one that tidies, and queries beside them.
 
+mod gather;
 mod queue;
 mod threads;
 

@@ -9,6 +9,7 @@ use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 use tokio::sync::oneshot;
 
+use super::gather::Gather;
 use crate::telemetry::model::MessageBatch;
 use crate::telemetry::samples::{Incoming, SampleBatch};
 use crate::telemetry::store::TelemetryError;
@@ -45,6 +46,8 @@ struct Inner {
     waiting: Vec<Waiting>,
     bytes: usize,
     closed: bool,
+    /// How many tasks the thread that commits waits for. 0: it does not wait.
+    wanted: usize,
 }
 
 pub struct Queue {
@@ -80,28 +83,47 @@ impl Queue {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(TelemetryError::Overloaded);
         }
-        let was_empty = inner.waiting.is_empty();
         inner.bytes += bytes;
         inner.waiting.push(Waiting {
             task,
             bytes,
             answer,
         });
+        let enough =
+            inner.wanted > 0 && (inner.waiting.len() >= inner.wanted || self.is_crowded(&inner));
+        if enough {
+            inner.wanted = 0;
+        }
         drop(inner);
-        if was_empty {
+        if enough {
             self.filled.notify_one();
         }
         Ok(receiver)
     }
 
-    /// Moves all that waits into `taken`; waits for it up to `patience`. Answers false once closed and empty.
-    pub fn take(&self, taken: &mut Vec<Waiting>, patience: Duration) -> bool {
+    /// Moves all that waits into `taken`; waits for it up to `patience`, and where many ask at the same time a little
+    /// longer for as many as `gather` expects. Answers false once closed and empty.
+    pub fn take(&self, taken: &mut Vec<Waiting>, patience: Duration, gather: &mut Gather) -> bool {
         let mut inner = self.inner.lock();
+        let least = gather.least(inner.waiting.len());
         if inner.waiting.is_empty() && !inner.closed {
+            inner.wanted = 1;
             let _timed_out = self.filled.wait_for(&mut inner, patience);
         }
+        let crowded = self.is_crowded(&inner);
+        if !inner.waiting.is_empty() && inner.waiting.len() < least && !crowded && !inner.closed {
+            inner.wanted = least;
+            let _timed_out = self.filled.wait_for(&mut inner, gather.window);
+        }
+        inner.wanted = 0;
         std::mem::swap(&mut inner.waiting, taken);
+        gather.took(taken.len());
         !(taken.is_empty() && inner.closed)
+    }
+
+    /// Half full: whoever waits for more might have others refused.
+    const fn is_crowded(&self, inner: &Inner) -> bool {
+        inner.bytes >= self.capacity / 2
     }
 
     /// Gives back the room of tasks that were answered.
@@ -148,7 +170,7 @@ mod tests {
         ));
         assert_eq!(queue.refused(), 1);
         let mut taken = Vec::new();
-        assert!(queue.take(&mut taken, Duration::ZERO));
+        assert!(queue.take(&mut taken, Duration::ZERO, &mut Gather::default()));
         assert!(matches!(
             queue.push(task(), 60),
             Err(TelemetryError::Overloaded)
@@ -164,8 +186,65 @@ mod tests {
         queue.close();
         assert!(matches!(queue.push(task(), 1), Err(TelemetryError::Closed)));
         let mut taken = Vec::new();
-        assert!(queue.take(&mut taken, Duration::ZERO));
+        assert!(queue.take(&mut taken, Duration::ZERO, &mut Gather::default()));
         taken.clear();
-        assert!(!queue.take(&mut taken, Duration::ZERO));
+        assert!(!queue.take(&mut taken, Duration::ZERO, &mut Gather::default()));
+    }
+
+    /// After a commit of twenty: the next one waits for fifteen, and here as long as it takes.
+    fn crowd() -> Gather {
+        let mut gather = Gather::default();
+        gather.window = Duration::from_secs(3_600);
+        gather.took(20);
+        gather
+    }
+
+    /// What a `take` gets that begins with one task, beside `then`.
+    fn taken_beside(queue: &Queue, mut gather: Gather, then: impl FnOnce() + Send) -> usize {
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(move || {
+                let mut taken = Vec::new();
+                queue.take(&mut taken, Duration::ZERO, &mut gather);
+                taken.len()
+            });
+            then();
+            taking.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn a_commit_waits_for_a_crowd_until_enough_have_come() {
+        let queue = Queue::new(1_000);
+        let _first = queue.push(task(), 1).unwrap();
+        let taken = taken_beside(&queue, crowd(), || {
+            // As many as any commit waits for: how many it is depends on when it looks.
+            for _ in 1..64 {
+                let _answer = queue.push(task(), 1).unwrap();
+            }
+        });
+        assert!(taken >= 15, "{taken}");
+    }
+
+    #[test]
+    fn a_commit_waits_no_longer_once_the_queue_is_half_full_or_closed() {
+        let queue = Queue::new(1_000);
+        let _first = queue.push(task(), 1).unwrap();
+        let taken = taken_beside(&queue, crowd(), || {
+            let _large = queue.push(task(), 600).unwrap();
+        });
+        assert_eq!(taken, 2);
+
+        let queue = Queue::new(1_000);
+        let _first = queue.push(task(), 1).unwrap();
+        assert_eq!(taken_beside(&queue, crowd(), || queue.close()), 1);
+    }
+
+    #[test]
+    fn one_of_few_is_taken_at_once() {
+        let queue = Queue::new(1_000);
+        let mut gather = crowd();
+        gather.took(2);
+        let _only = queue.push(task(), 1).unwrap();
+        assert_eq!(taken_beside(&queue, gather, || {}), 1);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tellee_actors::time::SharedClock;
 
+use super::gather::Gather;
 use super::queue::{Queue, Task, Waiting};
 use crate::telemetry::engine::Engine;
 use crate::telemetry::store::TelemetryError;
@@ -153,8 +154,8 @@ struct Writer {
 
 impl Writer {
     fn run(&self) {
-        let mut taken = Vec::new();
-        while self.queue.take(&mut taken, LOOK) {
+        let (mut taken, mut gather) = (Vec::new(), Gather::default());
+        while self.queue.take(&mut taken, LOOK, &mut gather) {
             let mut rest = std::mem::take(&mut taken);
             while !rest.is_empty() {
                 let group = self.next_group(&mut rest);
