@@ -3,6 +3,8 @@
 // Helpers of tests fail like tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "mqtt/backlog.rs"]
+mod backlog;
 #[path = "mqtt/budgets.rs"]
 mod budgets;
 #[path = "mqtt/certificates.rs"]

@@ -19,6 +19,13 @@ const LIMITS: StateLimits = StateLimits {
     retained_messages: 3,
     retained_bytes: 10_000,
     backlog_messages: 2,
+    channel_memory_bytes: 1 << 20,
+    node_memory_bytes: 8 << 20,
+};
+
+const MANY: Wanted = Wanted {
+    messages: 10,
+    bytes: usize::MAX,
 };
 
 fn channel(number: u8) -> ChannelId {
@@ -139,6 +146,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
                 qos: qos(number % 2 + 1),
                 retain: number.is_multiple_of(2),
                 subscription_ids: vec![1, u32::from(number)],
+                message: None,
             },
         },
         14 => Entry::Passed { session, source },
@@ -415,7 +423,7 @@ async fn messages_of_a_channel_are_numbered_on_after_a_restart() {
         assigned: Vec::new(),
     };
     let read = |journal: &Journal| {
-        let ahead = journal.read(|state| state.read(1, &mut Positions::default(), 10));
+        let ahead = journal.read(|state| state.read(1, &mut Positions::default(), MANY));
         let seqs = ahead.iter().map(|ahead| match ahead.source {
             Source::Log { seq, .. } => seq,
             Source::Backlog { number } => number,
@@ -480,7 +488,7 @@ fn sessions_far_behind_are_named_and_those_that_need_nothing_go_on() {
         age: Duration::from_secs(100),
     };
     let now = Timestamp(1);
-    let lag = state.lag(limits, now);
+    let lag = state.lag(limits, &Needs::default(), now);
     let passed = Entry::Passed {
         session: 2,
         source: Source::Log {
@@ -493,12 +501,134 @@ fn sessions_far_behind_are_named_and_those_that_need_nothing_go_on() {
         channel_bytes: state.log_bytes() / 2,
         ..limits
     };
-    assert_eq!(state.lag(crowded, now).behind, [(1, 10)]);
+    assert_eq!(state.lag(crowded, &Needs::default(), now).behind, [(1, 10)]);
     let node = LagLimits {
         node_bytes: state.log_bytes() / 2,
         ..limits
     };
-    assert_eq!(state.lag(node, now).behind, [(1, 10)]);
+    assert_eq!(state.lag(node, &Needs::default(), now).behind, [(1, 10)]);
     let old = Timestamp(Duration::from_secs(200).as_nanos() as i64);
-    assert_eq!(state.lag(limits, old).behind, [(1, 10)]);
+    assert_eq!(state.lag(limits, &Needs::default(), old).behind, [(1, 10)]);
+}
+
+/// Moves almost everything to disk.
+const SMALL_MEMORY: StateLimits = StateLimits {
+    channel_memory_bytes: 400,
+    node_memory_bytes: 600,
+    ..LIMITS
+};
+
+/// The same state with all messages in memory.
+fn in_memory(state: &State, pieces: &Pieces) -> State {
+    let mut all = State::new(LIMITS);
+    for entry in state.snapshot() {
+        let Entry::Spilled { channel, piece } = &entry else {
+            all.apply(&entry);
+            continue;
+        };
+        for logged in pieces.load(piece).unwrap().iter() {
+            // What lies before the slowest session is nobody's, though the piece is still there.
+            if state.piece_of(*channel, logged.seq).is_none() {
+                continue;
+            }
+            all.apply(&Entry::Message {
+                seq: logged.seq,
+                logged: true,
+                retained: false,
+                message: Arc::clone(&logged.message),
+                assigned: logged.assigned.to_vec(),
+            });
+        }
+    }
+    all
+}
+
+/// Gives entries the messages that they send, as connections do.
+fn with_messages(entry: &Entry, state: &State, pieces: &Pieces) -> Entry {
+    let mut entry = entry.clone();
+    if let Entry::Sent { sending, .. } = &mut entry
+        && let Source::Log { channel, seq } = sending.source
+        && let Some(piece) = state.piece_of(channel, seq)
+    {
+        let messages = pieces.load(&piece).unwrap();
+        let found = messages.iter().find(|logged| logged.seq == seq);
+        sending.message = found.map(|logged| Arc::clone(&logged.message));
+    }
+    entry
+}
+
+/// As [`write`], with little memory. Answers how many batches were acknowledged, and the state.
+fn write_with_little_memory(disk: &SimulatedDisk, batches: &[Vec<Entry>]) -> usize {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let Ok(recovered) = recover(&shared, SMALL_MEMORY, Access::Write) else {
+        return 0;
+    };
+    let mut files = Files::new(shared, &recovered);
+    files.set_shortest_log(900);
+    let (mut state, mut spill) = (recovered.state, recovered.spill);
+    for (count, batch) in batches.iter().enumerate() {
+        if files.append(&[payload(batch)], batch.len() as u64).is_err() {
+            return count;
+        }
+        for entry in batch {
+            let entry = with_messages(entry, &state, spill.pieces());
+            state.apply(&entry);
+        }
+        if spill.relieve(&mut state).is_err() {
+            return count + 1;
+        }
+        if !files.wants_snapshot() {
+            continue;
+        }
+        let Ok(copied) = spill.condense(&state.pieces()) else {
+            return count + 1;
+        };
+        state.relocated(&copied);
+        let (snapshot, job) = (files.rotate(), spill.job(&state.pieces()));
+        let written = job
+            .sync()
+            .and_then(|()| snapshot.write(&state.snapshot()))
+            .and_then(|bytes| Ok((bytes, job.remove()?)));
+        if let Ok((bytes, done)) = written {
+            files.snapshot_written(bytes);
+            spill.done(&done);
+        }
+    }
+    batches.len()
+}
+
+#[test]
+fn messages_on_disk_survive_a_power_cut_at_any_operation() {
+    let mut spilled = 0;
+    for seed in 0..250 {
+        let mut random = Random(seed);
+        let history = history(&random.steps(120));
+        let batches: Vec<Vec<Entry>> = history.chunks(3).map(<[Entry]>::to_vec).collect();
+        let disk = SimulatedDisk::new(seed);
+        disk.set_faults(Faults {
+            crash_after: Some(random.next() % 200),
+            ..Faults::default()
+        });
+        let acknowledged = write_with_little_memory(&disk, &batches);
+        let disk = disk.after_power_cut();
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let found = recover(&shared, SMALL_MEMORY, Access::Write).unwrap();
+        assert!(found.damages.is_empty(), "seed {seed}: {:?}", found.damages);
+        assert!(!found.state.is_swollen(), "seed {seed}");
+        spilled += found.state.pieces().len();
+        let state = in_memory(&found.state, found.spill.pieces());
+        let next = (acknowledged + 1).min(batches.len());
+        let as_written = [acknowledged, next]
+            .into_iter()
+            .any(|count| state_of(batches[..count].iter().flatten()) == state);
+        assert!(
+            as_written,
+            "seed {seed}: not the state after {acknowledged} batches"
+        );
+        // All files that are there are needed, or will go with the next snapshot.
+        drop(found);
+        let again = recover(&shared, SMALL_MEMORY, Access::Look).unwrap();
+        assert!(again.damages.is_empty(), "seed {seed}: {:?}", again.damages);
+    }
+    assert!(spilled > 100, "only {spilled} pieces");
 }
