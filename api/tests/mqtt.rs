@@ -13,6 +13,8 @@ mod certificates;
 mod conformance;
 #[path = "mqtt/delivery.rs"]
 mod delivery;
+#[path = "mqtt/exchanges.rs"]
+mod exchanges;
 #[path = "mqtt/grants.rs"]
 mod grants;
 #[path = "mqtt/hostile.rs"]

@@ -358,7 +358,10 @@ impl Journal {
     /// Lets sessions pass what they do not need, and answers those that need more than there is room for, with the
     /// number of messages that they lose. Reads some pieces: blocks.
     pub fn trim(&self, limits: LagLimits, now: Timestamp) -> Vec<(SessionId, usize)> {
-        let limits = self.pieces.as_ref().map_or(limits.in_memory(), |_| limits);
+        let limits = self
+            .pieces
+            .as_ref()
+            .map_or_else(|| limits.in_memory(), |_| limits);
         let mut needs = self.needs.lock();
         let lag = self.read(|state| {
             needs.prune(state);
