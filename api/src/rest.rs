@@ -11,6 +11,7 @@ mod messages;
 mod operations;
 mod output;
 mod paging;
+mod retention;
 mod session;
 mod things;
 mod users;

@@ -84,10 +84,16 @@ pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<
     let spool = Spool::open(disk, config.spool.limits(), clock.now_ns())?;
     let spool = SpoolService::start(spool, clock.clone(), status.clone())?;
 
+    let tls = credentials
+        .server
+        .starts_with("https://")
+        .then(|| config.tls.client_config())
+        .transpose()
+        .map_err(ConfigError::from)?;
     let (refresh, refresh_requests) = mpsc::channel(1);
     let (configs, mut new_configs) = watch::channel(None::<Arc<DeviceConfig>>);
     let bootstrapper = Bootstrapper {
-        client: BootstrapClient::new(credentials.clone())?,
+        client: BootstrapClient::new(credentials.clone(), tls)?,
         cache: BootstrapCache::in_folder(&config.data_dir),
         local_connections: config.connections.clone(),
         refresh: config.bootstrap.refresh,

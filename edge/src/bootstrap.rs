@@ -4,12 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Credentials;
 use crate::connection::{Connection, ConnectionError, connections_from_json};
+use crate::endpoint::{Endpoint, EndpointError};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -30,6 +33,8 @@ pub enum BootstrapError {
     NoChannel,
     #[error("config content: {0}")]
     Content(#[from] ConnectionError),
+    #[error("config content: `mqtt`: {0}")]
+    Address(#[from] EndpointError),
 }
 
 impl BootstrapError {
@@ -75,8 +80,8 @@ pub struct DeviceConfig {
     pub key: String,
     pub data_channel: String,
     pub control_channel: Option<String>,
-    /// From the content, `host:port`.
-    pub mqtt: Option<String>,
+    /// From the content.
+    pub mqtt: Option<Endpoint>,
     pub connections: Vec<Connection>,
 }
 
@@ -111,7 +116,9 @@ impl BootstrapAnswer {
         };
         let mqtt = serde_json::from_str::<ContentExtras>(&self.content)
             .ok()
-            .and_then(|extras| extras.mqtt);
+            .and_then(|extras| extras.mqtt)
+            .map(|mqtt| mqtt.parse())
+            .transpose()?;
         Ok(DeviceConfig {
             thing: self.mainflux_id.clone(),
             key: self.mainflux_key.clone(),
@@ -131,11 +138,19 @@ pub struct BootstrapClient {
 }
 
 impl BootstrapClient {
+    /// `tls` is for an https URL.
+    ///
     /// # Errors
     /// If the HTTP client cannot be made.
-    pub fn new(credentials: Credentials) -> Result<Self, BootstrapError> {
-        let http = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
+    pub fn new(
+        credentials: Credentials,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Result<Self, BootstrapError> {
+        let mut builder = reqwest::Client::builder().timeout(REQUEST_TIMEOUT);
+        if let Some(tls) = tls {
+            builder = builder.use_preconfigured_tls(ClientConfig::clone(&tls));
+        }
+        let http = builder
             .build()
             .map_err(|error| BootstrapError::Unreachable(error.to_string()))?;
         let url = format!(

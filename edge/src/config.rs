@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::connection::{Connection, ConnectionError, check_connections};
+use crate::endpoint::Endpoint;
 use crate::spool::{ContentType, SpoolLimits};
+use crate::tls::{Tls, TlsError};
 
 const ENVIRONMENT_PREFIX: &str = "TELLEE_EDGE_";
 
@@ -21,6 +23,8 @@ pub enum ConfigError {
     Missing(&'static str),
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    #[error("config: {0}")]
+    Tls(#[from] TlsError),
 }
 
 impl ConfigError {
@@ -36,6 +40,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub bootstrap: Bootstrap,
     pub uplink: Uplink,
+    pub tls: Tls,
     pub spool: Spool,
     pub status: StatusOutput,
     /// Where given, they count in place of those in the bootstrap content.
@@ -48,6 +53,7 @@ impl Default for Config {
             data_dir: PathBuf::from("tellee-edge-data"),
             bootstrap: Bootstrap::default(),
             uplink: Uplink::default(),
+            tls: Tls::default(),
             spool: Spool::default(),
             status: StatusOutput::default(),
             connections: None,
@@ -58,7 +64,7 @@ impl Default for Config {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bootstrap {
-    /// Base URL, such as `http://127.0.0.1:8080`.
+    /// Base URL, such as `http://127.0.0.1:8080` or `https://plant.example:8443`.
     pub server: Option<String>,
     pub external_id: Option<String>,
     pub external_key: Option<String>,
@@ -84,8 +90,9 @@ impl Default for Bootstrap {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Uplink {
-    /// `host:port`. By default what the bootstrap content says under `mqtt`, else the server's host and port 1883.
-    pub mqtt: Option<String>,
+    /// By default what the bootstrap content says under `mqtt`, else the server's host and port 1883, or 8883 with TLS
+    /// where the server is reached over TLS.
+    pub mqtt: Option<Endpoint>,
     pub payload: ContentType,
     pub window: u16,
     #[serde(with = "crate::connection::duration")]
@@ -267,13 +274,19 @@ impl Config {
             .server
             .clone()
             .ok_or(ConfigError::Missing("bootstrap.server"))?;
-        let is_plain_http = server
-            .strip_prefix("http://")
-            .is_some_and(|rest| !rest.trim_matches('/').is_empty());
-        if !is_plain_http {
+        let is_http = ["http://", "https://"]
+            .iter()
+            .filter_map(|scheme| server.strip_prefix(scheme))
+            .any(|rest| !rest.trim_matches('/').is_empty());
+        if !is_http {
             return Err(ConfigError::Invalid(format!(
-                "`bootstrap.server` must be an http:// URL, not `{server}`"
+                "`bootstrap.server` must be an http:// or https:// URL, not `{server}`"
             )));
+        }
+        let speaks_tls = server.starts_with("https://")
+            || self.uplink.mqtt.as_ref().is_some_and(|mqtt| mqtt.tls);
+        if speaks_tls || self.tls != Tls::default() {
+            self.tls.client_config()?;
         }
         let external_id = bootstrap
             .external_id

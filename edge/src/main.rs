@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tellee_edge::agent::{self, AgentError};
 use tellee_edge::config::{Config, ConfigError, load_config};
+use tellee_edge::endpoint::Endpoint;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -18,7 +19,7 @@ struct Flags {
     /// TOML file with the settings.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Base URL of the server, such as http://127.0.0.1:8080.
+    /// Base URL of the server, such as http://127.0.0.1:8080 or https://plant.example:8443.
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// The device's name at the platform.
@@ -30,9 +31,9 @@ struct Flags {
     /// Folder for the buffer and the last config.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// MQTT address, if it is not the server's host and port 1883.
+    /// MQTT address, if it is not the server's host and port 1883, or 8883 beside https: HOST:PORT or mqtts://HOST:PORT.
     #[arg(long, value_name = "HOST:PORT")]
-    mqtt: Option<String>,
+    mqtt: Option<Endpoint>,
     /// File that always holds the newest status.
     #[arg(long, value_name = "FILE")]
     status_file: Option<PathBuf>,

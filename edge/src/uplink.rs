@@ -11,12 +11,15 @@ mod window;
 mod wire;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
 
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
+use crate::endpoint::Endpoint;
 use crate::spool::{AckSet, SpoolHandle};
 use crate::status::{StatusBoard, UplinkState};
 
@@ -28,10 +31,11 @@ use session::Session;
 const RECONNECT_MIN: Duration = Duration::from_millis(500);
 const RECONNECT_MAX: Duration = Duration::from_secs(30);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct UplinkConfig {
-    /// `host:port`.
-    pub mqtt: String,
+    pub mqtt: Endpoint,
+    /// For an endpoint that speaks TLS, and only for such.
+    pub tls: Option<Arc<ClientConfig>>,
     /// The same for ever, so that a half-open older session is taken over.
     pub client_id: String,
     pub thing: String,

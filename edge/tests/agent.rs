@@ -46,7 +46,7 @@ fn config(platform: &Platform, folder: &Path) -> Config {
     config.bootstrap.server = Some(platform.server());
     config.bootstrap.external_id = Some(EXTERNAL_ID.into());
     config.bootstrap.external_key = Some(EXTERNAL_KEY.into());
-    config.uplink.mqtt = Some(platform.mqtt.to_string());
+    config.uplink.mqtt = Some(platform.mqtt.to_string().parse().unwrap());
     config.status.file = Some(folder.join("status.json"));
     config
 }

@@ -52,7 +52,8 @@ impl Line {
 
     fn connect(&self, backfill_bytes_per_second: u64, ack_timeout: Duration) {
         let config = UplinkConfig {
-            mqtt: self.platform.mqtt.to_string(),
+            mqtt: self.platform.mqtt.to_string().parse().unwrap(),
+            tls: None,
             client_id: format!("tellee-edge-{THING}"),
             thing: THING.into(),
             key: KEY.into(),

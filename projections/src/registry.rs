@@ -81,18 +81,17 @@ impl Registry {
         .await
     }
 
+    /// `email` is a part of the address, without regard to case.
     pub async fn users(
         &self,
         organisation: OrganisationId,
+        email: Option<&str>,
         page: Page,
     ) -> Result<Listing<UserRow>, StoreError> {
-        self.list(
-            "registry_users",
-            Conditions::organisation(organisation),
-            page,
-            read::user,
-        )
-        .await
+        let mut conditions = Conditions::organisation(organisation);
+        conditions.and_name(email);
+        self.list("registry_users", conditions, page, read::user)
+            .await
     }
 
     pub async fn user(
@@ -216,12 +215,15 @@ impl Registry {
             .await
     }
 
+    /// `name` is a part of the name, without regard to case.
     pub async fn device_types(
         &self,
         organisation: OrganisationId,
+        name: Option<&str>,
         page: Page,
     ) -> Result<Listing<DeviceTypeRow>, StoreError> {
-        let conditions = Conditions::organisation(organisation);
+        let mut conditions = Conditions::organisation(organisation);
+        conditions.and_name(name);
         self.list("registry_device_types", conditions, page, read::device_type)
             .await
     }
@@ -248,6 +250,13 @@ impl Registry {
     ) -> Result<Listing<EdgeDeviceRow>, StoreError> {
         let mut conditions = Conditions::organisation(organisation);
         conditions.and_name(filter.name.as_deref());
+        if let Some(part) = filter.name_or_external_id {
+            let external_id = normal_external_id(&part);
+            conditions.and(
+                "(instr(name_key, ?) > 0 OR (? <> '' AND instr(external_id_key, ?) > 0))",
+                [fold_name(&part), external_id.clone(), external_id].map(SqlValue::Text),
+            );
+        }
         if let Some(state) = filter.state {
             let word = to_word(&state).map_err(StoreError::from)?;
             conditions.and("state = ?", [SqlValue::Text(word)]);

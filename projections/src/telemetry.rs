@@ -1,6 +1,7 @@
 //! Telemetry: what samples, series and messages are, and the store that keeps them.
 
 mod block_file;
+mod blocks;
 mod catalog;
 mod check;
 mod codec;
@@ -13,6 +14,7 @@ mod engine;
 mod export;
 mod log;
 mod manifest;
+mod memory;
 mod merge;
 pub mod model;
 mod origin;
@@ -30,6 +32,7 @@ pub use damage::{Damage, Hit};
 pub use embedded::EmbeddedTelemetryStore;
 pub use engine::{Access, Engine, StoreFigures};
 pub use export::{Rows, write_csv};
+pub use memory::Memory;
 pub use model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample,
     SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,

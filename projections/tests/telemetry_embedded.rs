@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_projections::telemetry::{
-    EmbeddedTelemetryStore, MessageBatch, SeriesFilter, TelemetryConfig, TelemetryError,
+    EmbeddedTelemetryStore, Memory, MessageBatch, SeriesFilter, TelemetryConfig, TelemetryError,
     TelemetryStore, TimeRange, Value, check, write_csv,
 };
 use tokio::task::JoinSet;
@@ -52,6 +52,34 @@ async fn it_does_what_every_store_must() {
         Arc::new(store) as Arc<dyn TelemetryStore>
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_memory_it_does_what_every_store_must() {
+    conformance::all(async || {
+        let clock = Arc::new(SystemClock::default());
+        let store = EmbeddedTelemetryStore::open_in(&Memory::default(), small(), clock).unwrap();
+        Arc::new(store) as Arc<dyn TelemetryStore>
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_memory_refuses_a_backup_by_naming_the_folder() {
+    let clock = Arc::new(SystemClock::default());
+    let store = EmbeddedTelemetryStore::open_in(&Memory::default(), small(), clock).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let refused = store.backup_to(folder.path()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(TelemetryError::Invalid {
+                field: "folder",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
+use tellee_actors::store::{
+    Database, DatabaseConfig, EmbeddedEventStore, EventStore as _, StoreError,
+};
 use tellee_actors::time::{SharedClock, SystemClock, Timestamp};
 use tellee_api::mqtt::journal;
 use tellee_projections::telemetry::{
@@ -21,7 +24,7 @@ use crate::node::open_telemetry;
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Read every block and every log record, and say what is damaged. The server must not run.
+    /// Read the events, every block and every log record, and say what is damaged. The server must not run.
     Check(ConfigArgs),
     /// Write samples as CSV or Parquet. The server must not run.
     Export(ExportArgs),
@@ -70,6 +73,7 @@ pub fn run(command: StoreCommand) -> Result<(), Failure> {
 fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
     let config = args.load()?;
     let folder = DataFolder::open(&config.data_dir)?;
+    let events_are_whole = check_events(&folder.events())?;
     let report = check(&folder.telemetry()).map_err(|error| Failure::telemetry(&error))?;
     println!(
         "{} series, {} samples, {} blocks and {} rollups in {} files ({} bytes), log {} bytes",
@@ -93,12 +97,40 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
             damage.file, damage.offset, damage.reason
         );
     }
-    if report.is_whole() && mqtt.is_whole() {
+    if events_are_whole && report.is_whole() && mqtt.is_whole() {
         return Ok(());
     }
     Err(Failure::DataFolder(
         "the stores are damaged in the places above; all else can be read".to_owned(),
     ))
+}
+
+/// Whether `events.db` is whole, or not there yet.
+fn check_events(path: &Path) -> Result<bool, Failure> {
+    if !path.is_file() {
+        println!("events: none");
+        return Ok(true);
+    }
+    let checked = runtime()?.block_on(async {
+        let database = Database::open(path, DatabaseConfig::default())?;
+        database.check().await?;
+        let events = EmbeddedEventStore::new(database.clone()).await?;
+        let head = events.head().borrow().0;
+        database.close().await?;
+        Ok(head)
+    });
+    match checked {
+        Ok(head) => {
+            println!("events: up to position {head}");
+            Ok(true)
+        }
+        Err(StoreError::Damaged(reason)) => {
+            println!("damaged: `events.db`: {reason}");
+            println!("  a server does not start on it; restore a backup with `tellee restore`");
+            Ok(false)
+        }
+        Err(error) => Err(Failure::events(&error)),
+    }
 }
 
 fn print_damages(report: &Report) {

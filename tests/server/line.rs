@@ -13,8 +13,8 @@ use tellee_edge::sim::{SimKind, edge_content};
 use crate::client::Client;
 use crate::harness::{PATIENCE, Server, signal, tellee};
 
-const EXTERNAL_ID: &str = "replay-1";
-const EXTERNAL_KEY: &str = "replay-secret";
+pub const EXTERNAL_ID: &str = "replay-1";
+pub const EXTERNAL_KEY: &str = "replay-secret";
 const AGENT_LOG: &str = "edge.log";
 /// Rows of a recording are played faster than they are polled, so that a poll finds a new row or the next but one.
 const ROW: &str = "150ms";
@@ -90,6 +90,17 @@ pub fn simulate(arguments: &[&str]) -> (Running, SocketAddr) {
 
 /// The edge agent, with its data, its `status.json` and its log in `folder`.
 pub fn edge_agent(server: &Server, folder: &Path) -> Running {
+    let (http, mqtt) = (format!("http://{}", server.http), server.mqtt.to_string());
+    edge_agent_at(&http, &mqtt, folder, &[])
+}
+
+/// The edge agent of a platform at these addresses, with more of its settings from the environment.
+pub fn edge_agent_at(
+    server: &str,
+    mqtt: &str,
+    folder: &Path,
+    environment: &[(&str, &str)],
+) -> Running {
     let program = Path::new(env!("CARGO_BIN_EXE_tellee")).with_file_name("tellee-edge");
     assert!(
         program.is_file(),
@@ -100,8 +111,9 @@ pub fn edge_agent(server: &Server, folder: &Path) -> Running {
     std::fs::write(&key, EXTERNAL_KEY).expect("the key can be written");
     let log = File::create(folder.join(AGENT_LOG)).expect("the log can be written");
     let child = Command::new(program)
-        .args(["--server", &format!("http://{}", server.http)])
-        .args(["--mqtt", &server.mqtt.to_string()])
+        .envs(environment.iter().copied())
+        .args(["--server", server])
+        .args(["--mqtt", mqtt])
         .args(["--external-id", EXTERNAL_ID])
         .arg("--external-key-file")
         .arg(&key)

@@ -204,6 +204,11 @@ async fn retained_messages_stay_and_removed_ones_stay_away() {
     let check = run(tellee().args(["store", "check", "--data-dir"]).arg(&data));
     assert_eq!(check.code, Some(0), "{}", check.stderr);
     assert!(check.stdout.contains("1 retained"), "{}", check.stdout);
+    assert!(
+        check.stdout.contains("events: up to position"),
+        "{}",
+        check.stdout
+    );
     // A backup has them too.
     let archive = folder.path().join("archive");
     let backup = run(tellee()

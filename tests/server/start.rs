@@ -71,6 +71,36 @@ fn a_database_from_a_newer_version_is_left_alone() {
 }
 
 #[test]
+fn events_that_no_server_starts_on_are_called_damaged_by_the_check_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _) = Server::start(folder.path()).stop();
+    assert_eq!(code, Some(0));
+    let check = || {
+        run(tellee()
+            .args(["store", "check", "--data-dir"])
+            .arg(folder.path()))
+    };
+    let whole = check();
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let path = folder.path().join("events.db");
+    let bytes = std::fs::read(&path).unwrap();
+    // The header, then the root page of a table.
+    for damaged in [6_usize, 4_096] {
+        let mut torn = bytes.clone();
+        torn[damaged..damaged + 8].fill(0xff);
+        std::fs::write(&path, &torn).unwrap();
+        let found = check();
+        assert_eq!(found.code, Some(3), "{}", found.stdout);
+        assert!(
+            found.stdout.contains("damaged: `events.db`"),
+            "{}",
+            found.stdout
+        );
+        assert!(found.stdout.contains("tellee restore"), "{}", found.stdout);
+    }
+}
+
+#[test]
 fn an_unknown_config_key_is_refused_with_the_nearest_name() {
     let folder = tempfile::tempdir().unwrap();
     let options = || Options::new(folder.path());

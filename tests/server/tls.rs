@@ -10,8 +10,10 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::json;
 
 use crate::harness::{Options, PATIENCE, run, signal, until};
+use crate::line::{EXTERNAL_ID, EXTERNAL_KEY, edge_agent_at};
 
 /// A certificate that is its own authority, in the files that the server is told of. Answers its PEM.
 fn write_pair(folder: &Path) -> String {
@@ -118,4 +120,53 @@ fn certificates_that_cannot_work_end_it_with_one_line() {
     let ended = run(&mut with_tls(folder.path()).command());
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stderr.contains("server.pem"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn the_edge_agent_bootstraps_and_publishes_over_tls_and_trusts_no_other_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    write_pair(folder.path());
+    let server = with_tls(folder.path()).start();
+    let admin = server.administrator().await;
+    let data = admin.create_channel("data").await;
+    let control = json!({ "name": "control", "metadata": { "type": "control" } });
+    let control = admin.post("/channels", &control).await.expect(201).id();
+    let device = json!({
+        "external_id": EXTERNAL_ID, "external_key": EXTERNAL_KEY, "name": "replay",
+        "channels": [data, control], "content": r#"{"connections":[]}"#,
+    });
+    let made = admin.post("/things/configs", &device).await.expect(201);
+    let active = json!({ "state": 1 });
+    let state = format!("/things/state/{}", made.id());
+    admin.put(&state, &active).await.expect(200);
+
+    let port_of = |name: &str| port(&server.ready, name).port();
+    let https = format!("https://localhost:{}", port_of("https"));
+    let mqtts = format!("mqtts://localhost:{}", port_of("mqtts"));
+    let own = folder.path().join("server.pem").display().to_string();
+    let other = tempfile::tempdir().unwrap();
+    write_pair(other.path());
+    let foreign = other.path().join("server.pem").display().to_string();
+
+    let stranger = tempfile::tempdir().unwrap();
+    let settings = [("TELLEE_EDGE_TLS__CA_FILE", foreign.as_str())];
+    let agent = edge_agent_at(&https, &mqtts, stranger.path(), &settings);
+    until("the wrong authority is told", async || {
+        let log = agent.log(stranger.path());
+        log.contains("invalid peer certificate").then_some(())
+    })
+    .await;
+    drop(agent);
+
+    let settings = [
+        ("TELLEE_EDGE_TLS__CA_FILE", own.as_str()),
+        ("TELLEE_EDGE_STATUS__EVERY", "1s"),
+    ];
+    let _agent = edge_agent_at(&https, &mqtts, folder.path(), &settings);
+    let messages = format!("/channels/{control}/messages");
+    until("what the agent says of itself is stored", async || {
+        let page = admin.get(&messages).await.json();
+        page["total"].as_u64().filter(|total| *total > 0)
+    })
+    .await;
 }

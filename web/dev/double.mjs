@@ -52,7 +52,7 @@ function points(one, from, to, most) {
   return result;
 }
 
-const channelView = () => ({ id: "channel-1", name: "telemetry", metadata: {}, retention: "YEAR_1", revision: 2, createdAt: iso(START - 9e8), updatedAt: iso(START - 5e7), things: () => things.map(thingView) });
+const channelView = () => ({ id: "channel-1", name: "telemetry", metadata: {}, retention: "YEAR_1", revision: 2, createdAt: iso(START - 9e8), updatedAt: iso(START - 5e7), thingCount: () => things.length, things: ({ first }) => things.slice(0, first).map(thingView) });
 const edgeView = (n, more = {}) => ({ id: `edge-${n}`, externalId: `00:1e:c0:8a:44:0${n}`, name: `edge-0${n}`, content: configs[17], state: "ACTIVE", revision: 18, thing: () => thingView(things[0]), channels: () => [channelView()], bootstraps: 4, lastBootstrap: iso(START - 1_500_000), fetchedRevision: 18, upToDate: true, online: true, lastSeen: () => iso(Date.now() - 400), ...more });
 const thingView = (thing) => thing && ({
   ...thing, metadata: { title: thing.title, area: thing.area }, createdAt: iso(START - 9e8), updatedAt: iso(START - 1e7), deviceType: null, channels: () => [channelView()],
@@ -97,7 +97,7 @@ const rootValue = {
   server: () => ({ version: "0.1.0", node: "karaton-1", time: iso(Date.now()), ml: { state: "READY", reason: null } }),
   things: ({ name }) => page(things.filter((thing) => !name || `${thing.name} ${thing.title}`.toLowerCase().includes(name.toLowerCase())).map(thingView)),
   thing: ({ id }) => thingView(things.find((thing) => thing.id === id)) ?? null,
-  channels: () => page([channelView()]),
+  channels: () => page([channelView()]), channel: () => channelView(),
   edgeDevices: () => page([edgeView(1), edgeView(2), edgeView(7), edgeView(8, { upToDate: false, fetchedRevision: 17 }), edgeView(5, { online: false, lastSeen: iso(START - 800_000), upToDate: false, fetchedRevision: 16 }), edgeView(4, { online: false, bootstraps: 0, lastSeen: null, lastBootstrap: null, fetchedRevision: null, upToDate: false, revision: 1 }), edgeView(6, { online: false, state: "INACTIVE", bootstraps: 0, lastSeen: null, fetchedRevision: null, upToDate: false, revision: 1, content: "" })]),
   users: () => page(users), createUser: ({ input }) => { const user = { id: `u-${users.length}`, email: input.email, role: input.role, disabled: false, revision: 1 }; users.push(user); return { user, revision: 1 }; },
   unknownDevices: () => page([["00:1E:C0:8A:44:19", 720_000, 44, "192.0.2.61"], ["tellee-edge-7f31a2", 10_800_000, 9, "192.0.2.64"]].map(([externalId, ago, attempts, address]) => ({ externalId, firstSeen: iso(START - ago), lastSeen: iso(START - 20_000), attempts, address }))),

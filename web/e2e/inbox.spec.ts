@@ -28,7 +28,10 @@ test("an unknown device lands in the inbox, is claimed in the browser, and boots
   await expect(dialog.getByRole("textbox", { name: "External id" })).toHaveAttribute("readonly", "");
   await dialog.getByRole("textbox", { name: "Name" }).fill(`Gateway ${mark}`);
   await dialog.getByRole("textbox", { name: "External key" }).fill(externalKey);
-  await dialog.getByRole("checkbox", { name: `inbox-${mark}` }).check();
+  await dialog.getByRole("combobox", { name: "Add a channel" }).fill(`inbox-${mark}`);
+  await page.getByRole("option", { name: `inbox-${mark}` }).click();
+  await page.keyboard.press("Escape");
+  await expect(dialog.getByRole("button", { name: `Take inbox-${mark} away` })).toBeVisible();
   await dialog.getByRole("textbox", { name: /Content/ }).fill(`{"poll": "${mark}"}`);
   await dialog.getByRole("button", { name: "Register" }).click();
   const shown = page.getByRole("dialog", { name: `Gateway ${mark} is registered` });

@@ -46,7 +46,8 @@ test("a fresh server is set up in the browser with its one-time code, and the co
   await page.getByRole("button", { name: "Next" }).click();
   await password.fill("short");
   await create.click();
-  expect(await password.evaluate((input: HTMLInputElement) => input.validity.valid), "a weak password is stopped in the form").toBe(false);
+  await expect(page.getByRole("alert"), "a weak password is stopped in the form, in our words").toHaveText("At least 8 characters.");
+  await expect(password).toBeFocused();
   await expect(create).toBeVisible();
   expect((await setUp(code, "short")).status(), "and by the server").toBe(400);
   expect(existsSync(codeFile)).toBe(true);
@@ -80,22 +81,72 @@ test("each page of an empty server says what would be there, and the next step",
   }
 });
 
-test("a list longer than a page says how long it is, shows more when asked, and is narrowed by name", async () => {
+test("a list of any length is turned page by page, searched by the server, and comes back with back and reload", async () => {
   const { token } = (await (await page.request.post("/tokens", { data: { email: EMAIL, password: PASSWORD } })).json()) as { token: string };
-  const things = Array.from({ length: 120 }, (_, number) => ({ name: `pump-${String(number).padStart(3, "0")}` }));
-  const made = await page.request.post("/things/bulk", { data: things, headers: { Authorization: `Bearer ${token}` } });
-  expect(made.status()).toBe(201);
+  const headers = { Authorization: `Bearer ${token}` };
+  const things = Array.from({ length: 2120 }, (_, number) => ({ name: `pump-${String(number).padStart(4, "0")}`, metadata: { area: number % 2 === 0 ? "North hall" : "South", floor: number % 7 } }));
+  for (let first = 0; first < things.length; first += 500) expect((await page.request.post("/things/bulk", { data: things.slice(first, first + 500), headers })).status()).toBe(201);
+  const channels = Array.from({ length: 75 }, (_, number) => ({ name: `line-${String(number).padStart(3, "0")}` }));
+  expect((await page.request.post("/channels/bulk", { data: channels, headers })).status()).toBe(201);
+
   await page.goto("/ui/fleet?list=things");
-  const rows = page.getByRole("main").getByRole("row").filter({ hasText: "pump-" });
-  await expect(page.getByText("50 of 120")).toBeVisible();
+  const main = page.getByRole("main");
+  const rows = main.getByRole("row").filter({ hasText: "pump-" });
+  const pager = main.getByRole("navigation", { name: "Pages of Things" });
+  await expect(pager.getByRole("status")).toHaveText(/1–50 of 2.120/);
   await expect(rows).toHaveCount(50);
-  await page.getByRole("button", { name: "Show more" }).click();
-  await expect(page.getByText("100 of 120")).toBeVisible();
-  await page.getByRole("button", { name: "Show more" }).click();
-  await expect(rows).toHaveCount(120);
-  await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
-  await page.getByRole("main").getByRole("searchbox").fill("pump-11");
-  await expect(rows).toHaveCount(10);
+  await expect(rows.first()).toContainText("pump-0000");
+  await pager.getByRole("button", { name: "Next" }).click();
+  await expect(rows.first()).toContainText("pump-0050");
+  await pager.getByRole("button", { name: "Last" }).click();
+  await expect(rows.last()).toContainText("pump-2119");
+  await expect(pager.getByRole("status")).toHaveText(/2.101–2.120 of 2.120/);
+  await expect(page).toHaveURL(/page=43/);
+  await page.reload();
+  await expect(rows.last(), "the page is found again without the way to it").toContainText("pump-2119");
+  await page.goBack();
+  await expect(rows.first()).toContainText("pump-0050");
+
+  const search = main.getByRole("searchbox");
+  await search.fill("PUMP-20");
+  await expect(pager.getByRole("status")).toHaveText("1–50 of 100");
+  await expect(page, "another search begins at its first page").not.toHaveURL(/page=/);
+  await search.fill('pump-20 area="North hall" floor=3');
+  await expect(pager.getByRole("status")).toHaveText(/^1–\d of \d$/);
+  await expect(rows.first()).toContainText("pump-20");
+  await search.fill("no such thing");
+  await expect(main.getByText("Nothing matches “no such thing”.")).toBeVisible();
+  await main.getByRole("button", { name: "Show all" }).click();
+  await expect(rows).toHaveCount(50);
+  await main.getByRole("columnheader", { name: "Thing" }).click();
+  await expect(rows.first()).toContainText("pump-2119");
+  await expect(main.getByRole("columnheader", { name: "Thing" })).toHaveAttribute("aria-sort", "descending");
+});
+
+test("a picker finds what lies beyond its first rows, and is worked with the keys", async () => {
+  await page.goto("/ui/fleet?list=things&name=pump-0007");
+  const main = page.getByRole("main");
+  await main.getByRole("row", { name: /pump-0007/ }).click();
+  await main.getByRole("complementary", { name: "pump-0007" }).getByRole("button", { name: "Channels" }).click();
+  const dialog = page.getByRole("dialog", { name: "Channels of pump-0007" });
+  const field = dialog.getByRole("combobox", { name: "Add a channel" });
+  await field.click();
+  await expect(page.getByRole("option")).toHaveCount(30);
+  await expect(page.getByText("30 of 75. Type to narrow the list.")).toBeVisible();
+  await field.pressSequentially("line-07");
+  await expect(page.getByRole("option")).toHaveCount(5);
+  await field.press("ArrowDown");
+  await field.press("Enter");
+  await expect(page.getByRole("option"), "the list stays open for the next one").toHaveCount(30);
+  await expect(field).toHaveValue("");
+  await field.press("Escape");
+  await expect(dialog.getByRole("button", { name: "Take line-070 away" })).toBeVisible();
+  await field.fill("line-074");
+  await page.getByRole("option", { name: "line-074" }).click();
+  await page.keyboard.press("Escape");
+  await dialog.getByRole("button", { name: "Connect 2, disconnect 0" }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(main.getByRole("row", { name: /pump-0007/ })).toContainText("line-070, line-074");
 });
 
 test("a token that expires while the page is open leads to sign-in, and back to the same address", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { apply as applyAll, type Book, EMPTY, put } from "../src/alarms/book";
-import { alarmsOf, between, byUrgency, sortAgain, tabOf, tally, tallyOf, worstOf, worstUnacknowledged } from "../src/alarms/order";
+import { apply as applyAll, begin, type Book, EMPTY, put } from "../src/alarms/book";
+import { alarmsOf, between, byUrgency, sortAgain, tabOf, tally, tallyFrom, tallyOf, worstOf, worstUnacknowledged } from "../src/alarms/order";
 import { titled, titleOf } from "../src/alarms/titles";
 import type { Alarm, AlarmChangeEvent, JournalEntry } from "../src/api/types";
 
@@ -22,6 +22,21 @@ describe("the book of alarms", () => {
     const book = apply(EMPTY, snapshot("7", [alarm("a"), alarm("b", { state: "NORMAL" })]));
     expect(states(book)).toEqual({ a: "UNACKNOWLEDGED" });
     expect(book).toMatchObject({ cursor: "7", loaded: true });
+  });
+  it("shows the alarms that come first until the snapshot of all is here, and never after it", () => {
+    const first = begin(EMPTY, [alarm("a")]);
+    expect(first).toMatchObject({ loaded: true, whole: false, cursor: null });
+    const acknowledged = put(first, alarm("a", { state: "ACKNOWLEDGED", revision: 2 }));
+    expect(states(begin(acknowledged, [alarm("a"), alarm("b")]))).toEqual({ a: "ACKNOWLEDGED", b: "UNACKNOWLEDGED" });
+    const whole = apply(first, snapshot("7", [alarm("b"), alarm("c")]));
+    expect(whole).toMatchObject({ whole: true, cursor: "7" });
+    expect(states(begin(whole, [alarm("a")]))).toEqual({ b: "UNACKNOWLEDGED", c: "UNACKNOWLEDGED" });
+  });
+  it("takes the counts of the server until then", () => {
+    const counts = tallyFrom({ priorities: [{ priority: "P1", active: 3, unacknowledged: 1 }, { priority: "P2", active: "4", unacknowledged: 0 }], shelved: 2, suppressed: 0, outOfService: 5, predictive: 1 });
+    expect(counts).toMatchObject({ unacknowledged: 1, tabs: { active: 7, shelved: 2, outOfService: 5, predicted: 1 } });
+    expect(counts.priorities.P2).toEqual({ active: 4, unacknowledged: 0 });
+    expect(counts.priorities.P3).toEqual({ active: 0, unacknowledged: 0 });
   });
   it("applies each change in order and moves the cursor", () => {
     const first = apply(EMPTY, snapshot("7", [alarm("a")]));

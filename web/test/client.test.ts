@@ -3,7 +3,7 @@ import { buildSchema, isObjectType, parse, TypeInfo, visit, visitWithTypeInfo } 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EMBEDDED, isKept } from "../src/api/cache";
 import { client } from "../src/api/client";
-import { documents } from "../src/api/documents";
+import { documents, lists } from "../src/api/documents";
 import { type ApiError, mutate, request } from "../src/api/request";
 import { session } from "../src/lib/session";
 
@@ -79,7 +79,7 @@ describe("a mutation", () => {
 describe("kept answers", () => {
   const follow = () => {
     const names: string[][] = [];
-    const source = client.get().query<{ things: { nodes: { name: string }[] } }>(documents.things, {}, { keep: true, requestPolicy: "cache-and-network" } as never);
+    const source = client.get().query<{ things: { nodes: { name: string }[] } }>(lists.things, { first: 50, order: "NAME" }, { keep: true, requestPolicy: "cache-and-network" } as never);
     const { unsubscribe } = source.subscribe(({ data }) => { if (data) names.push(data.things.nodes.map((one) => one.name)); });
     return { names, unsubscribe };
   };
@@ -134,7 +134,7 @@ describe("the cache's knowledge of the schema", () => {
 
   it("names each type without an id that a kept answer or a mutation holds", () => {
     const met = new Set<string>();
-    for (const text of Object.values(documents)) {
+    for (const text of [...Object.values(documents), ...Object.values(lists)]) {
       if (!isKept(text) && !text.startsWith("mutation")) continue;
       const types = new TypeInfo(schema);
       visit(parse(text), visitWithTypeInfo(types, { SelectionSet() { const type = types.getParentType(); if (type) met.add(type.name); } }));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Ring } from "../src/live/ring";
 import { shownAs, staleAfter } from "../src/parts/quality";
-import { gaps, indexAt, valueRange } from "../src/trend/shape";
+import { gaps, indexAt, laneHz, lanePace, valueRange } from "../src/trend/shape";
 
 describe("the ring of samples", () => {
   it("keeps the newest when it is full, in order", () => {
@@ -37,6 +37,17 @@ describe("quality", () => {
     expect(shownAs({ ...good, v: null }, 1000, 6000, false)).toBe("bad");
     expect(shownAs({ ...good, q: 64 }, 1000, 6000, false)).toBe("uncertain");
     expect(shownAs(undefined, 0, 1, false)).toBe("none");
+  });
+});
+
+describe("the pace of a lane", () => {
+  it("takes ten samples a second within five minutes, and fewer the longer the window", () => {
+    expect([60_000, 300_000, 900_000, 3_600_000, 86_400_000].map((range) => laneHz(range, 900))).toEqual([10, 10, 2, 0.5, 0.5]);
+  });
+  it("draws by whole pixels, at most ten times a second", () => {
+    expect(lanePace(60_000, 900)).toBe(100);
+    expect(lanePace(900_000, 900)).toBe(1000);
+    expect(lanePace(900_000, 0)).toBe(4500);
   });
 });
 

@@ -6,7 +6,7 @@ import { lineage } from "../src/models/lineage";
 import { assetRows, closestToLimit } from "../src/overview/rows";
 import { diffLines, foldUnchanged, meaningChanges } from "../src/parts/diffLines";
 import { excursionOf, margin, scaleOf } from "../src/parts/scale";
-import { definitionOf, type Draft, emptyDraft, problemOf } from "../src/rules/draft";
+import { definitionOf, type Draft, emptyDraft, problemOf, rebase } from "../src/rules/draft";
 
 const limit = (kind: SeriesLimit["kind"], value: number, priority: SeriesLimit["priority"] = "P2"): SeriesLimit => ({ kind, limit: value, priority, rule: "r" });
 const series = (name: string, value: number | null, limits: SeriesLimit[] = []): Series => ({ id: name, name, subtopic: "", unit: "", tag: null, limits, channel: null, latest: { time: "2026-11-24T09:00:00Z", receivedAt: "2026-11-24T09:00:00Z", number: value, text: null, boolean: null, quality: "GOOD" } });
@@ -64,6 +64,13 @@ describe("a rule in the form", () => {
     [{ levels: { ...full.levels, HI: { on: true, limit: "4,5", priority: "P2" as const } } }, "badLimit"],
     [{ levels: { ...full.levels, HI_HI: { on: true, limit: "4", priority: "P1" as const } } }, "order"],
   ])("names what is missing: %j is %s", (patch, problem) => expect(problemOf({ ...full, ...patch })).toBe(problem));
+  it("goes on top of what somebody else saved: only what was touched wins", () => {
+    const hi = (limit: string) => ({ ...full.levels, HI: { on: true, limit, priority: "P2" as const } });
+    const mine = { ...full, action: "Stop the pump", levels: { ...full.levels, LO: { on: true, limit: "1", priority: "P3" as const } } };
+    const theirs = { ...full, action: "Call the crew", message: "Too high", levels: hi("4.2") };
+    expect(rebase(full, mine, theirs)).toEqual({ ...full, action: "Stop the pump", message: "Too high", levels: { ...hi("4.2"), LO: mine.levels.LO } });
+    expect(rebase(full, full, theirs)).toEqual(theirs);
+  });
   it("becomes the input of the API in its units", () => {
     expect(definitionOf({ ...full, onDelaySeconds: "1.5", deadmanSeconds: "20", respondMinutes: "30" })).toMatchObject({ name: "High", onDelayMs: 1500, deadman: { periodMs: 20_000, priority: "P3" }, timeToRespondMs: 1_800_000, levels: [{ kind: "HI", limit: 4.5, priority: "P2" }], deviceType: null });
   });

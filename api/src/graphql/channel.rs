@@ -3,16 +3,14 @@
 use async_graphql::{ComplexObject, Context, ID, Json, Result, SimpleObject};
 use serde_json::{Map, Value};
 use tellee_actors::ids::ChannelId;
-use tellee_projections::registry::{ChannelRow, Connected, Page, ThingFilter};
+use tellee_projections::registry::{ChannelRow, Connected, Listing, Page, ThingFilter, ThingRow};
 
 use super::context::{caller, platform, rows};
 use super::enums::Retention;
+use super::page;
 use super::scalars::{DateTime, Long};
 use super::thing::Thing;
 use crate::error::ApiError;
-
-/// Things of a channel that are listed at most; `things` of the query pages through more.
-const THINGS: u32 = 1_000;
 
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(complex)]
@@ -45,26 +43,38 @@ impl From<ChannelRow> for Channel {
 
 #[ComplexObject]
 impl Channel {
-    /// The things connected to it, at most 1,000.
+    /// The things connected to it, at most the `first`.
     #[graphql(complexity = "20 * child_complexity + 1")]
-    async fn things(&self, ctx: &Context<'_>) -> Result<Vec<Thing>> {
+    async fn things(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 1000)] first: i32,
+    ) -> Result<Vec<Thing>> {
+        let connected = self.connected(ctx, page::first(first)?).await?;
+        Ok(connected.rows.into_iter().map(Thing::from).collect())
+    }
+
+    /// How many things are connected to it.
+    #[graphql(complexity = 20)]
+    async fn thing_count(&self, ctx: &Context<'_>) -> Result<Long> {
+        Ok(Long(self.connected(ctx, 1).await?.total))
+    }
+}
+
+impl Channel {
+    async fn connected(
+        &self,
+        ctx: &Context<'_>,
+        limit: u32,
+    ) -> Result<Listing<ThingRow>, ApiError> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let filter = ThingFilter {
             connection: Some(Connected::To(self.channel)),
             ..ThingFilter::default()
         };
-        let page = Page::offset(0, THINGS);
-        let listing = platform
-            .projections
-            .registry()
-            .things(caller.organisation, filter, page)
-            .await;
-        Ok(listing
-            .map_err(ApiError::from)?
-            .rows
-            .into_iter()
-            .map(Thing::from)
-            .collect())
+        let registry = platform.projections.registry();
+        let listing = registry.things(caller.organisation, filter, Page::offset(0, limit));
+        listing.await.map_err(ApiError::from)
     }
 }
 

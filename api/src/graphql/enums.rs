@@ -9,9 +9,12 @@ use tellee_actors::domain::channel::RetentionClass;
 use tellee_actors::domain::edge_device::BootstrapState as DomainBootstrapState;
 use tellee_actors::domain::user::Role as DomainRole;
 use tellee_actors::ids::EntityKind as DomainEntityKind;
+use tellee_projections::registry::{Direction, Order, Page, Start};
 use tellee_projections::telemetry::{
     AggregateFunction as DomainFunction, Quality as DomainQuality,
 };
+
+use crate::error::ApiError;
 
 /// An enumeration of the schema with the same members as one of the domain.
 macro_rules! mirrored {
@@ -55,6 +58,37 @@ mirrored!(EntityKind of DomainEntityKind {
     Organisation, User, Thing, Channel, DeviceType, EdgeDevice, AlarmRule, Alarm, Model
 });
 mirrored!(AggregateFunction of DomainFunction { Count, Sum, Mean, Min, Max, First, Last, Deviation });
+
+/// How a list is ordered. A cursor holds for the order that it came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum)]
+pub enum ListOrder {
+    /// The oldest first.
+    #[default]
+    Created,
+    CreatedDescending,
+    /// By name without regard to case, then by age.
+    Name,
+    NameDescending,
+}
+
+impl ListOrder {
+    /// `page` in this order, which its cursor must have come from.
+    pub fn of(self, page: Page) -> Result<Page, ApiError> {
+        let (order, direction) = match self {
+            Self::Created => (Order::Created, Direction::Ascending),
+            Self::CreatedDescending => (Order::Created, Direction::Descending),
+            Self::Name => (Order::Name, Direction::Ascending),
+            Self::NameDescending => (Order::Name, Direction::Descending),
+        };
+        match &page.start {
+            Start::After(cursor) if cursor.order != order => Err(ApiError::invalid(
+                "after",
+                format!("`{cursor}` is a cursor of another order"),
+            )),
+            _ => Ok(page.ordered(order, direction)),
+        }
+    }
+}
 
 /// How long the samples of a channel are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

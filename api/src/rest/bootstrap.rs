@@ -191,6 +191,7 @@ pub async fn list(
         None => None,
     };
     let filter = EdgeDeviceFilter {
+        name_or_external_id: None,
         name: query.text("name"),
         state,
         external_id: query.text("external_id"),

@@ -6,14 +6,15 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tellee_actors::domain::channel::{self, Details};
+use tellee_actors::domain::channel::{self, Details, RetentionClass};
 use tellee_actors::ids::ChannelId;
-use tellee_projections::registry::{ChannelFilter, Connected, Page, ThingFilter};
+use tellee_projections::registry::{ChannelFilter, ChannelRow, Connected, Page, ThingFilter};
 
 use super::Rest;
 use super::input::{JsonBody, JsonList, id};
 use super::output::{created, is_empty};
 use super::paging::Query;
+use super::retention;
 use super::things::{ThingsPage, disconnected};
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -31,6 +32,8 @@ pub struct ChannelBody {
     name: String,
     #[serde(default)]
     metadata: Option<Map<String, Value>>,
+    #[serde(default)]
+    retention: Option<String>,
 }
 
 impl ChannelBody {
@@ -42,10 +45,14 @@ impl ChannelBody {
             ),
             None => None,
         };
+        let retention = match self.retention {
+            Some(word) => retention::class_of(&word, &format!("{field}retention"))?,
+            None => RetentionClass::default(),
+        };
         let details = Details {
             name: self.name,
             metadata: self.metadata.unwrap_or_default(),
-            ..Details::default()
+            retention,
         };
         Ok((id, details))
     }
@@ -58,6 +65,20 @@ pub struct ChannelView {
     name: String,
     #[serde(skip_serializing_if = "is_empty")]
     metadata: Map<String, Value>,
+    /// Left out for the class of channels that name none, so that such a channel looks as Mainflux shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<&'static str>,
+}
+
+impl From<ChannelRow> for ChannelView {
+    fn from(row: ChannelRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            metadata: row.metadata,
+            retention: retention::word_of(row.retention),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -109,6 +130,7 @@ pub async fn create_bulk(
             id,
             name: details.name,
             metadata: details.metadata,
+            retention: retention::word_of(details.retention),
         })
         .collect();
     Ok((
@@ -145,15 +167,7 @@ pub(super) async fn page_of(
 ) -> Result<ChannelsPage, ApiError> {
     let registry = rest.platform.projections.registry();
     let listing = registry.channels(caller.organisation, filter, page).await?;
-    let channels = listing
-        .rows
-        .into_iter()
-        .map(|row| ChannelView {
-            id: row.id,
-            name: row.name,
-            metadata: row.metadata,
-        })
-        .collect();
+    let channels = listing.rows.into_iter().map(ChannelView::from).collect();
     Ok(ChannelsPage {
         total: listing.total,
         offset,
@@ -171,11 +185,7 @@ pub async fn view(
         .platform
         .channel(&caller, id(&channel, CHANNEL)?)
         .await?;
-    Ok(Json(ChannelView {
-        id: row.id,
-        name: row.name,
-        metadata: row.metadata,
-    }))
+    Ok(Json(row.into()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,6 +194,9 @@ pub struct UpdateBody {
     name: String,
     #[serde(default)]
     metadata: Option<Map<String, Value>>,
+    /// Stays as it is where none is given: clients of Mainflux know nothing of it.
+    #[serde(default)]
+    retention: Option<String>,
 }
 
 pub async fn update(
@@ -192,10 +205,14 @@ pub async fn update(
     Path(channel): Path<String>,
     JsonBody(body): JsonBody<UpdateBody>,
 ) -> Result<StatusCode, ApiError> {
+    let retention = body
+        .retention
+        .map(|word| retention::class_of(&word, "retention"))
+        .transpose()?;
     let command = channel::Command::Update {
         name: Some(body.name),
         metadata: Some(body.metadata.unwrap_or_default()),
-        retention: None,
+        retention,
     };
     rest.platform
         .update_channel(

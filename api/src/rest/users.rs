@@ -160,7 +160,7 @@ pub async fn list(
         .platform
         .projections
         .registry()
-        .users(caller.organisation, page)
+        .users(caller.organisation, None, page)
         .await?;
     let users = listing.rows.into_iter().map(UserView::from).collect();
     Ok(Json(UsersPage {

@@ -1,5 +1,7 @@
 //! Queries and mutations: rules, limits, codes, history.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::node::Node;
@@ -283,4 +285,109 @@ async fn a_series_is_read_as_points_and_aggregates() {
         .map(|count| count.as_f64().unwrap())
         .sum();
     assert_eq!((columns.len(), counts), (3, 600.0));
+}
+
+#[tokio::test]
+async fn a_list_is_searched_and_ordered_by_the_server_page_by_page() {
+    let node = Node::start().await;
+    let channel = node.admin.data(
+        "mutation { createChannel(input: { idempotencyKey: \"c\", name: \"hall\", metadata: { floor: 2 } }) { channel { id } } }",
+        json!({}),
+    );
+    let channel = channel.await["createChannel"]["channel"]["id"].clone();
+    for name in ["Pump C", "pump a", "Valve", "pump B"] {
+        node.clock.advance(Duration::from_secs(1));
+        let make = "mutation($name: String!, $channel: ID!) { createThing(input: { idempotencyKey: $name, name: $name, \
+                    channels: [$channel] }) { revision } }";
+        node.admin
+            .data(make, json!({ "name": name, "channel": channel }))
+            .await;
+    }
+    let by_name = pumps(&node, "NAME").await;
+    assert_eq!(by_name, ["pump a", "pump B", "Pump C"]);
+    let mut turned = pumps(&node, "NAME_DESCENDING").await;
+    turned.reverse();
+    assert_eq!(turned, by_name);
+    let by_age = pumps(&node, "CREATED").await;
+    assert_eq!(by_age, ["Pump C", "pump a", "pump B"]);
+    let mut turned = pumps(&node, "CREATED_DESCENDING").await;
+    turned.reverse();
+    assert_eq!(turned, by_age);
+
+    // A place in one order says nothing in another.
+    let first = "{ things(first: 1, order: NAME) { pageInfo { endCursor } } }";
+    let first = node.admin.data(first, json!({})).await;
+    let after = first["things"]["pageInfo"]["endCursor"].clone();
+    let query = "query($after: String) { things(after: $after, order: CREATED) { total } }";
+    let refused = node
+        .admin
+        .graphql(query, json!({ "after": after }))
+        .await
+        .json();
+    assert_eq!(
+        refused["errors"][0]["extensions"]["field"], "after",
+        "{refused}"
+    );
+
+    let hall =
+        "{ channels(metadata: { floor: 2 }) { nodes { thingCount things(first: 3) { name } } } }";
+    let hall = node.admin.data(hall, json!({})).await["channels"]["nodes"][0].clone();
+    assert_eq!(hall["thingCount"], 4);
+    assert_eq!(hall["things"].as_array().map(Vec::len), Some(3));
+    let none = "{ channels(metadata: { floor: 3 }) { total } }";
+    assert_eq!(
+        node.admin.data(none, json!({})).await["channels"]["total"],
+        0
+    );
+
+    node.clock.advance(Duration::from_secs(1));
+    node.colleague("engineer").await;
+    let users = "query($email: String!) { users(email: $email, order: NAME) { total } }";
+    let all = node.admin.data(users, json!({ "email": "" })).await["users"]["total"].clone();
+    let some =
+        node.admin.data(users, json!({ "email": "ENGINEER" })).await["users"]["total"].clone();
+    assert_eq!((all, some), (json!(2), json!(1)));
+
+    // Ids of users come from their addresses and say nothing of age.
+    for role in ["viewer", "operator", "supervisor"] {
+        node.clock.advance(Duration::from_secs(1));
+        node.colleague(role).await;
+    }
+    let users = "query($order: ListOrder!) { users(order: $order) { nodes { role } } }";
+    let roles = async |order: &str| -> Vec<String> {
+        let list = node.admin.data(users, json!({ "order": order })).await;
+        let nodes = list["users"]["nodes"].as_array().unwrap().clone();
+        let role = |user: &Value| user["role"].as_str().unwrap().to_lowercase();
+        nodes.iter().map(role).collect()
+    };
+    let mut expected = [
+        "administrator",
+        "engineer",
+        "viewer",
+        "operator",
+        "supervisor",
+    ];
+    assert_eq!(roles("CREATED").await, expected);
+    expected.reverse();
+    assert_eq!(roles("CREATED_DESCENDING").await, expected);
+}
+
+/// The names of all things with "pump" in theirs, two a page.
+async fn pumps(node: &Node, order: &str) -> Vec<String> {
+    let list = "query($order: ListOrder!, $after: String) { things(first: 2, name: \"PUMP\", order: $order, after: $after) { \
+                nodes { name } total pageInfo { endCursor hasNextPage } } }";
+    let mut found = Vec::new();
+    let mut after = Value::Null;
+    loop {
+        let variables = json!({ "order": order, "after": after });
+        let page = node.admin.data(list, variables).await["things"].clone();
+        assert_eq!(page["total"], 3);
+        for thing in page["nodes"].as_array().unwrap() {
+            found.push(thing["name"].as_str().unwrap().to_owned());
+        }
+        if page["pageInfo"]["hasNextPage"] == false {
+            return found;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
 }

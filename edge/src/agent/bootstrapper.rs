@@ -107,7 +107,8 @@ impl Bootstrapper {
             BootstrapError::WrongKey(_) => BootstrapState::WrongKey,
             BootstrapError::Unreadable(_)
             | BootstrapError::NoChannel
-            | BootstrapError::Content(_) => BootstrapState::BadConfig,
+            | BootstrapError::Content(_)
+            | BootstrapError::Address(_) => BootstrapState::BadConfig,
         };
         let text = error.to_string();
         let before = self.status.read().bootstrap;

@@ -8,14 +8,14 @@ use super::{AgentError, STOP_TIMEOUT};
 use crate::batcher::run_batcher;
 use crate::bootstrap::DeviceConfig;
 use crate::clock::SharedClock;
-use crate::config::{Config, Credentials};
+use crate::config::{Config, ConfigError, Credentials};
+use crate::endpoint::Endpoint;
 use crate::modbus::Poller;
 use crate::spool::SpoolHandle;
 use crate::status::StatusBoard;
 use crate::uplink::{UplinkConfig, run_uplink};
 
 const REPORTS: usize = 256;
-const MQTT_PORT: u16 = 1883;
 
 pub(super) struct Work {
     stop_pollers: watch::Sender<bool>,
@@ -52,8 +52,14 @@ impl Work {
                 tracing::error!(%error, "samples are no longer kept");
             }
         }));
+        let mqtt = endpoint(config, credentials, device);
         let uplink = UplinkConfig {
-            mqtt: mqtt_address(config, credentials, device),
+            tls: mqtt
+                .tls
+                .then(|| config.tls.client_config())
+                .transpose()
+                .map_err(ConfigError::from)?,
+            mqtt,
             client_id: format!("tellee-edge-{}", device.thing),
             thing: device.thing.clone(),
             key: device.key.clone(),
@@ -103,17 +109,10 @@ impl Work {
 }
 
 /// The agent's own setting, else the content's, else the server's host.
-fn mqtt_address(config: &Config, credentials: &Credentials, device: &DeviceConfig) -> String {
-    if let Some(mqtt) = config.uplink.mqtt.as_ref().or(device.mqtt.as_ref()) {
-        return mqtt.clone();
-    }
-    let authority = credentials.server.trim_start_matches("http://");
-    let authority = authority.split('/').next().unwrap_or(authority);
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    format!("{host}:{MQTT_PORT}")
+fn endpoint(config: &Config, credentials: &Credentials, device: &DeviceConfig) -> Endpoint {
+    let told = config.uplink.mqtt.as_ref().or(device.mqtt.as_ref());
+    told.cloned()
+        .unwrap_or_else(|| Endpoint::beside(&credentials.server))
 }
 
 #[cfg(test)]
@@ -121,8 +120,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mqtt_address_follows_the_server_unless_told() {
-        let device = DeviceConfig {
+    fn the_agents_own_address_goes_before_the_contents_and_that_before_the_servers() {
+        let mut device = DeviceConfig {
             thing: "t".into(),
             key: "k".into(),
             data_channel: "c".into(),
@@ -130,17 +129,19 @@ mod tests {
             mqtt: None,
             connections: Vec::new(),
         };
-        let address = |server: &str| {
-            let credentials = Credentials {
-                server: server.into(),
-                external_id: "x".into(),
-                external_key: "y".into(),
-            };
-            mqtt_address(&Config::default(), &credentials, &device)
+        let credentials = Credentials {
+            server: "https://plant:8443".into(),
+            external_id: "x".into(),
+            external_key: "y".into(),
         };
-        assert_eq!(address("http://10.0.0.1:8080"), "10.0.0.1:1883");
-        assert_eq!(address("http://plant/base"), "plant:1883");
-        assert_eq!(address("http://[::1]:8080"), "[::1]:1883");
-        assert_eq!(address("http://[::1]"), "[::1]:1883");
+        let mut config = Config::default();
+        let told = endpoint(&config, &credentials, &device).to_string();
+        assert_eq!(told, "mqtts://plant:8883");
+        device.mqtt = Some("broker:1884".parse().unwrap());
+        let told = endpoint(&config, &credentials, &device).to_string();
+        assert_eq!(told, "broker:1884");
+        config.uplink.mqtt = Some("mqtts://own".parse().unwrap());
+        let told = endpoint(&config, &credentials, &device).to_string();
+        assert_eq!(told, "mqtts://own:8883");
     }
 }

@@ -148,9 +148,11 @@ impl Session<'_> {
 
     async fn connect(&self) -> Result<(Wire, Terms), SessionEnd> {
         let config = self.config;
-        let mut wire = Wire::connect(&config.mqtt).await.map_err(|error| {
-            SessionEnd::Lost(format!("cannot connect to `{}`: {error}", config.mqtt))
-        })?;
+        let mut wire = Wire::connect(&config.mqtt, config.tls.as_ref())
+            .await
+            .map_err(|error| {
+                SessionEnd::Lost(format!("cannot connect to `{}`: {error}", config.mqtt))
+            })?;
         let keep_alive = u16::try_from(config.keep_alive.as_secs()).unwrap_or(u16::MAX);
         let connect = Connect {
             keep_alive,

@@ -1,14 +1,20 @@
-//! MQTT 5 packets over a TCP stream.
+//! MQTT 5 packets over TCP, plain or with TLS.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::Error as PacketError;
 use rumqttc::v5::mqttbytes::v5::Packet;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::endpoint::Endpoint;
 
 /// The platform sends us acknowledgements only.
 const MAX_INCOMING_BYTES: u32 = 64 * 1024;
@@ -26,18 +32,25 @@ pub(crate) enum WireError {
     Packet(PacketError),
 }
 
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<Stream: AsyncRead + AsyncWrite + Send + Unpin> Duplex for Stream {}
+
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Duplex>,
     incoming: BytesMut,
     outgoing: BytesMut,
 }
 
 impl Wire {
-    pub(crate) async fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    pub(crate) async fn connect(
+        endpoint: &Endpoint,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> io::Result<Self> {
+        let stream = TcpStream::connect(endpoint.authority()).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            stream: secured(stream, endpoint, tls).await?,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
         })
@@ -62,7 +75,11 @@ impl Wire {
         if self.outgoing.is_empty() {
             return Ok(());
         }
-        let written = timeout(WRITE_TIMEOUT, self.stream.write_all(&self.outgoing)).await;
+        let write = async {
+            self.stream.write_all(&self.outgoing).await?;
+            self.stream.flush().await
+        };
+        let written = timeout(WRITE_TIMEOUT, write).await;
         self.outgoing.clear();
         match written {
             Ok(written) => Ok(written?),
@@ -83,4 +100,22 @@ impl Wire {
             }
         }
     }
+}
+
+async fn secured(
+    stream: TcpStream,
+    endpoint: &Endpoint,
+    tls: Option<&Arc<ClientConfig>>,
+) -> io::Result<Box<dyn Duplex>> {
+    if !endpoint.tls {
+        return Ok(Box::new(stream));
+    }
+    let Some(tls) = tls else {
+        return Err(io::Error::other("no trust for TLS was set up"));
+    };
+    let name = ServerName::try_from(endpoint.name().to_owned()).map_err(io::Error::other)?;
+    let stream = TlsConnector::from(Arc::clone(tls))
+        .connect(name, stream)
+        .await?;
+    Ok(Box::new(stream))
 }

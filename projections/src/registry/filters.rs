@@ -38,6 +38,8 @@ pub enum Connected<I> {
 pub struct EdgeDeviceFilter {
     /// A part of the name, without regard to case.
     pub name: Option<String>,
+    /// A part of the name, or of the external id without case and separators.
+    pub name_or_external_id: Option<String>,
     pub state: Option<BootstrapState>,
     /// Compared without case and separators.
     pub external_id: Option<String>,

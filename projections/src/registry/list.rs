@@ -178,12 +178,18 @@ fn list_candidates<R>(
 fn follows(place: &Cursor, after: &Cursor, page: &Page) -> bool {
     let order = match page.order {
         Order::Id => place.id.cmp(&after.id),
-        Order::Name => (&place.name, place.id).cmp(&(&after.name, after.id)),
+        Order::Created => (created(place), place.id).cmp(&(created(after), after.id)),
+        Order::Name => (&place.key, place.id).cmp(&(&after.key, after.id)),
     };
     match page.direction {
         Direction::Ascending => order.is_gt(),
         Direction::Descending => order.is_lt(),
     }
+}
+
+/// Zero for a cursor of another order, which callers have refused.
+fn created(place: &Cursor) -> i64 {
+    place.key.parse().unwrap_or(0)
 }
 
 fn begin(page: &Page) -> (&'static str, Vec<SqlValue>, usize) {
@@ -196,12 +202,20 @@ fn begin(page: &Page) -> (&'static str, Vec<SqlValue>, usize) {
         Start::After(after) => match (page.order, page.direction) {
             (Order::Id, Direction::Ascending) => (" AND id > ?", vec![blob(after.id)], 0),
             (Order::Id, Direction::Descending) => (" AND id < ?", vec![blob(after.id)], 0),
+            (Order::Created, direction) => (
+                match direction {
+                    Direction::Ascending => " AND (created_at, id) > (?, ?)",
+                    Direction::Descending => " AND (created_at, id) < (?, ?)",
+                },
+                vec![SqlValue::Integer(created(after)), blob(after.id)],
+                0,
+            ),
             (Order::Name, direction) => (
                 match direction {
                     Direction::Ascending => " AND (name_key, id) > (?, ?)",
                     Direction::Descending => " AND (name_key, id) < (?, ?)",
                 },
-                vec![SqlValue::Text(after.name.clone()), blob(after.id)],
+                vec![SqlValue::Text(after.key.clone()), blob(after.id)],
                 0,
             ),
         },
@@ -212,18 +226,22 @@ const fn order(page: &Page) -> &'static str {
     match (page.order, page.direction) {
         (Order::Id, Direction::Ascending) => "id",
         (Order::Id, Direction::Descending) => "id DESC",
+        (Order::Created, Direction::Ascending) => "created_at, id",
+        (Order::Created, Direction::Descending) => "created_at DESC, id DESC",
         (Order::Name, Direction::Ascending) => "name_key, id",
         (Order::Name, Direction::Descending) => "name_key DESC, id DESC",
     }
 }
 
 fn cursor(row: &Row<'_>, order: Order) -> Result<Cursor, Error> {
-    let name = match order {
+    let key = match order {
         Order::Id => String::new(),
+        Order::Created => row.get::<_, i64>("created_at")?.to_string(),
         Order::Name => row.get("name_key")?,
     };
     Ok(Cursor {
+        order,
         id: get_id(row, "id")?,
-        name,
+        key,
     })
 }

@@ -10,11 +10,29 @@ pub const PAGE_LIMIT: u32 = 1_000;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// By id. Ids that Tellee makes grow with time.
+    /// By id. Ids that Tellee makes grow with time, but for those of users; others may come from their makers.
     #[default]
     Id,
+    /// By the time of creation, then by id.
+    Created,
     /// By name without regard to case, then by id.
     Name,
+}
+
+impl Order {
+    const fn letter(self) -> char {
+        match self {
+            Self::Id => 'i',
+            Self::Created => 'c',
+            Self::Name => 'n',
+        }
+    }
+
+    fn of_letter(letter: char) -> Option<Self> {
+        [Self::Id, Self::Created, Self::Name]
+            .into_iter()
+            .find(|order| order.letter() == letter)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -76,14 +94,17 @@ impl Page {
 /// A place in a list: the sort key of the row before it. As text it is opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
+    /// That of the list which it is a place in.
+    pub order: Order,
     pub id: Uuid,
-    /// The folded name; empty where the list is ordered by id.
-    pub name: String,
+    /// What the list is ordered by: the folded name, or the time of creation in digits; empty where it is the id.
+    pub key: String,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}", self.id.simple(), self.name)
+        let order = self.order.letter();
+        write!(formatter, "{}{order}{}", self.id.simple(), self.key)
     }
 }
 
@@ -96,12 +117,17 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || CursorError(text.to_owned());
-        let (id, name) = text.split_once('.').ok_or_else(wrong)?;
+        let (id, rest) = text.split_at_checked(ID_LENGTH).ok_or_else(wrong)?;
         let id = Uuid::try_parse(id).map_err(|_| wrong())?;
-        Ok(Self {
-            id,
-            name: name.to_owned(),
-        })
+        let order = rest.chars().next().and_then(Order::of_letter);
+        let order = order.ok_or_else(wrong)?;
+        let key = rest.get(1..).unwrap_or_default().to_owned();
+        let fits = match order {
+            Order::Id => key.is_empty(),
+            Order::Created => key.parse::<i64>().is_ok(),
+            Order::Name => true,
+        };
+        fits.then_some(Self { order, id, key }).ok_or_else(wrong)
     }
 }
 
@@ -117,6 +143,9 @@ pub struct Listing<R> {
     pub end: Option<Cursor>,
 }
 
+/// Letters of an id in a cursor.
+const ID_LENGTH: usize = 32;
+
 /// The form in which names are searched and ordered.
 pub fn fold_name(name: &str) -> String {
     name.to_lowercase()
@@ -128,17 +157,33 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_its_text() {
-        let cursor = Cursor {
-            id: Uuid::now_v7(),
-            name: "pump 1.2 / осевой".to_owned(),
-        };
-        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for (order, key) in [
+            (Order::Id, ""),
+            (Order::Created, "1700000000000"),
+            (Order::Name, "pump 1.2 / осевой"),
+            (Order::Name, ""),
+        ] {
+            let cursor = Cursor {
+                order,
+                id: Uuid::now_v7(),
+                key: key.to_owned(),
+            };
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
     }
 
     #[test]
     fn a_foreign_text_is_no_cursor() {
-        for text in ["", ".", "abc", "zz.pump"] {
-            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        let id = Uuid::now_v7().simple();
+        let faults =
+            ["", "npump", "xpump", "cpump", "c", "i1", "наn"].map(|rest| format!("{id}{rest}"));
+        for text in ["", ".", "abc", "zz.pump"]
+            .map(str::to_owned)
+            .iter()
+            .chain(&faults[..])
+        {
+            let parsed = text.parse::<Cursor>();
+            assert_eq!(parsed.is_ok(), text.ends_with("npump"), "{text}");
         }
     }
 }

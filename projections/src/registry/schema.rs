@@ -1,6 +1,6 @@
 //! The tables of the registry. A change here raises [`VERSION`]; the tables are then made anew from the events.
 
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 pub(super) const TABLES: &[&str] = &[
     "registry_organisations",
@@ -38,6 +38,7 @@ CREATE TABLE registry_things (
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registry_things_organisation ON registry_things (organisation, id);
+CREATE INDEX registry_things_created ON registry_things (organisation, created_at, id);
 CREATE INDEX registry_things_name ON registry_things (organisation, name_key, id);
 CREATE INDEX registry_things_key ON registry_things (key_hash);
 CREATE INDEX registry_things_device_type ON registry_things (device_type, id) WHERE device_type IS NOT NULL;
@@ -48,6 +49,7 @@ CREATE TABLE registry_channels (
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registry_channels_organisation ON registry_channels (organisation, id);
+CREATE INDEX registry_channels_created ON registry_channels (organisation, created_at, id);
 CREATE INDEX registry_channels_name ON registry_channels (organisation, name_key, id);
 
 CREATE TABLE registry_connections (
@@ -61,6 +63,7 @@ CREATE TABLE registry_device_types (
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registry_device_types_organisation ON registry_device_types (organisation, id);
+CREATE INDEX registry_device_types_created ON registry_device_types (organisation, created_at, id);
 CREATE INDEX registry_device_types_name ON registry_device_types (organisation, name_key, id);
 
 CREATE TABLE registry_edge_devices (
@@ -71,6 +74,7 @@ CREATE TABLE registry_edge_devices (
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registry_edge_devices_organisation ON registry_edge_devices (organisation, id);
+CREATE INDEX registry_edge_devices_created ON registry_edge_devices (organisation, created_at, id);
 CREATE INDEX registry_edge_devices_name ON registry_edge_devices (organisation, name_key, id);
 CREATE INDEX registry_edge_devices_external_id ON registry_edge_devices (external_id_key, created_at);
 CREATE INDEX registry_edge_devices_thing ON registry_edge_devices (thing);
@@ -81,6 +85,7 @@ CREATE TABLE registry_alarm_rules (
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registry_alarm_rules_organisation ON registry_alarm_rules (organisation, id);
+CREATE INDEX registry_alarm_rules_created ON registry_alarm_rules (organisation, created_at, id);
 CREATE INDEX registry_alarm_rules_name ON registry_alarm_rules (organisation, name_key, id);
 
 CREATE TABLE registry_models (
@@ -89,6 +94,7 @@ CREATE TABLE registry_models (
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registry_models_organisation ON registry_models (organisation, id);
+CREATE INDEX registry_models_created ON registry_models (organisation, created_at, id);
 CREATE INDEX registry_models_name ON registry_models (organisation, name_key, id);
 CREATE INDEX registry_models_thing ON registry_models (thing);
 

@@ -47,7 +47,7 @@ async fn every_way_of_paging_gives_each_thing_once_and_in_order() {
     let position = world.connect(last, all[0].1).await;
     world.seen(position).await;
 
-    for order in [Order::Id, Order::Name] {
+    for order in [Order::Id, Order::Created, Order::Name] {
         for direction in [Direction::Ascending, Direction::Descending] {
             for metadata in [None, Some(object(json!({"even": true})))] {
                 let mut expected: Vec<_> = all
@@ -57,6 +57,7 @@ async fn every_way_of_paging_gives_each_thing_once_and_in_order() {
                     .collect();
                 match order {
                     Order::Id => expected.sort_by_key(|(_, id, _)| *id),
+                    Order::Created => {}
                     Order::Name => expected.sort(),
                 }
                 if direction == Direction::Descending {
@@ -269,7 +270,7 @@ async fn an_organisation_sees_nothing_of_another() {
             .total,
         0
     );
-    assert_eq!(registry.users(ours, page).await.unwrap().total, 0);
+    assert_eq!(registry.users(ours, None, page).await.unwrap().total, 0);
 }
 
 #[tokio::test]
@@ -425,23 +426,32 @@ async fn an_edge_device_is_found_by_its_external_id_in_any_spelling() {
 
     let hit = EdgeDeviceFilter {
         name: Some("north".to_owned()),
+        name_or_external_id: Some("B-CC".to_owned()),
         state: Some(BootstrapState::Active),
         external_id: Some("aa-bb-cc-01".to_owned()),
         thing: Some(thing),
         thing_key_hash: Some(sealed(&thing.to_string()).hash),
     };
     let page = Page::offset(0, 10);
-    assert_eq!(
-        registry
-            .edge_devices(plant, hit.clone(), page.clone())
-            .await
-            .unwrap()
-            .total,
-        1
-    );
+    let by_name = EdgeDeviceFilter {
+        name_or_external_id: Some("Nort".to_owned()),
+        ..hit.clone()
+    };
+    for hit in [hit.clone(), by_name] {
+        let listing = registry.edge_devices(plant, hit, page.clone()).await;
+        assert_eq!(listing.unwrap().total, 1);
+    }
     for miss in [
         EdgeDeviceFilter {
             name: Some("south".to_owned()),
+            ..hit.clone()
+        },
+        EdgeDeviceFilter {
+            name_or_external_id: Some("bcc2".to_owned()),
+            ..hit.clone()
+        },
+        EdgeDeviceFilter {
+            name_or_external_id: Some("--".to_owned()),
             ..hit.clone()
         },
         EdgeDeviceFilter {

@@ -6,19 +6,18 @@
 //! anew from the blocks, and the rollups rest until the file is merged.
 
 mod index;
-mod rollups;
 mod write;
 
 use std::io;
 use std::sync::Arc;
 
+use super::blocks::{BlockEntry, BlockSet, Frames, Opened};
 use super::codec::CodecError;
 use super::codec::bytes::Reader;
 use super::codec::{block, compression, rollup};
 use super::damage::DamageLog;
 use super::disk::{Disk, DiskFile, failed};
-use super::model::SeriesId;
-use super::rollup::Level;
+use super::manifest::SetEntry;
 use super::store::TelemetryError;
 use super::summary::Summary;
 
@@ -36,54 +35,12 @@ pub fn file_name(number: u64) -> String {
     format!("blocks-{number:016x}")
 }
 
-/// A block within its file.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BlockEntry {
-    pub series: SeriesId,
-    /// Of the frame.
-    pub offset: u64,
-    /// Of the block, without the frame.
-    pub length: u32,
-    pub summary: Summary,
-}
-
-/// A chunk of a rollup within its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RollupEntry {
-    pub series: SeriesId,
-    pub level: Level,
-    /// Of the frame.
-    pub offset: u64,
-    /// Of the chunk, without the frame.
-    pub length: u32,
-    /// The start of the first row and of the last.
-    pub first: i64,
-    pub last: i64,
-}
-
-/// An open block file. It stays readable after its name is gone.
-pub struct BlockFile {
-    pub number: u64,
-    /// The place in the order of writes: of two files, the one with the higher order holds the later writes.
-    pub order: u64,
-    pub length: u64,
+/// The frames of an open block file. It stays readable after its name is gone.
+struct FrameFile {
     name: String,
     file: Arc<dyn DiskFile>,
+    length: u64,
     damages: Arc<DamageLog>,
-    /// In order of series, level and time.
-    rollups: Vec<RollupEntry>,
-    /// Bytes of all blocks, without what is around them.
-    pub block_bytes: u64,
-}
-
-impl std::fmt::Debug for BlockFile {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("BlockFile")
-            .field("name", &self.name)
-            .field("order", &self.order)
-            .finish_non_exhaustive()
-    }
 }
 
 fn checksum(offset: u64, block: &[u8]) -> u32 {
@@ -93,16 +50,12 @@ fn checksum(offset: u64, block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&head), block)
 }
 
-fn bytes_of(entries: &[BlockEntry]) -> u64 {
-    entries.iter().map(|entry| u64::from(entry.length)).sum()
-}
-
-fn header(number: u64, order: u64) -> Vec<u8> {
+fn header(entry: SetEntry) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 * HEADER);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
-    bytes.extend_from_slice(&number.to_le_bytes());
-    bytes.extend_from_slice(&order.to_le_bytes());
+    bytes.extend_from_slice(&entry.number.to_le_bytes());
+    bytes.extend_from_slice(&entry.order.to_le_bytes());
     let crc = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(&crc.to_le_bytes());
     bytes.extend_from_within(..);
@@ -110,7 +63,7 @@ fn header(number: u64, order: u64) -> Vec<u8> {
 }
 
 /// The format of the file.
-fn check_header(copy: &[u8], number: u64, order: u64) -> Result<u32, CodecError> {
+fn check_header(copy: &[u8], entry: SetEntry) -> Result<u32, CodecError> {
     let mut reader = Reader::new(copy);
     let covered = reader.take(HEADER - 4)?;
     if reader.u32()? != crc32c::crc32c(covered) {
@@ -127,44 +80,61 @@ fn check_header(copy: &[u8], number: u64, order: u64) -> Result<u32, CodecError>
             known: FORMAT,
         });
     }
-    if (reader.u64()?, reader.u64()?) != (number, order) {
+    if (reader.u64()?, reader.u64()?) != (entry.number, entry.order) {
         return Err(CodecError::Invalid("the file bears the name of another"));
     }
     Ok(format)
 }
 
-impl BlockFile {
-    /// Opens file `number` and reads its index. Damage is reported to `damages`; what is whole is given.
-    pub fn open(
-        disk: &dyn Disk,
-        number: u64,
-        order: u64,
-        damages: &Arc<DamageLog>,
-    ) -> Result<(Arc<Self>, Vec<BlockEntry>), TelemetryError> {
-        let name = file_name(number);
-        let cannot = |error: io::Error| failed(&format!("cannot read `{name}`"), &error);
-        let file = disk.open(&name).map_err(cannot)?;
-        let length = file.length().map_err(cannot)?;
-        let mut opened = Self {
-            number,
-            order,
-            length,
-            name: name.clone(),
-            file,
-            damages: Arc::clone(damages),
-            rollups: Vec::new(),
-            block_bytes: 0,
-        };
+/// Opens the file of `entry` and reads its index. Damage is reported to `damages`; what is whole is given.
+pub fn open(
+    disk: &dyn Disk,
+    entry: SetEntry,
+    damages: &Arc<DamageLog>,
+) -> Result<Opened, TelemetryError> {
+    let name = file_name(entry.number);
+    let cannot = |error: io::Error| failed(&format!("cannot read `{name}`"), &error);
+    let file = disk.open(&name).map_err(cannot)?;
+    let length = file.length().map_err(cannot)?;
+    let frames = FrameFile {
+        name: name.clone(),
+        file,
+        length,
+        damages: Arc::clone(damages),
+    };
+    let index = frames
+        .format(entry)?
+        .and_then(|format| frames.read_index(format));
+    let (entries, rollups) = index.unwrap_or_else(|error| {
+        damages.report(
+            &name,
+            length.saturating_sub(TRAILER as u64),
+            format!("the index is damaged: {error}"),
+        );
+        (frames.rebuild_index(), Vec::new())
+    });
+    let set = BlockSet::new(
+        entry,
+        name,
+        length,
+        Box::new(frames),
+        (&entries, rollups),
+        Arc::clone(damages),
+    );
+    Ok((Arc::new(set), entries))
+}
 
+impl FrameFile {
+    /// The format that the header tells. Without a header there is no telling how to read the index.
+    fn format(&self, entry: SetEntry) -> Result<Result<u32, CodecError>, TelemetryError> {
         let mut head = vec![0; START as usize];
-        let copies = match opened.file.read_exact_at(&mut head, 0) {
+        let copies = match self.file.read_exact_at(&mut head, 0) {
             Err(_) => [Err(CodecError::Short); 2],
             Ok(()) => [
-                check_header(&head[..HEADER], number, order),
-                check_header(&head[HEADER..], number, order),
+                check_header(&head[..HEADER], entry),
+                check_header(&head[HEADER..], entry),
             ],
         };
-        // Without a header there is no telling how to read the index.
         let mut format = Err(CodecError::Invalid("both copies of the header are damaged"));
         for copy in copies {
             match copy {
@@ -172,34 +142,14 @@ impl BlockFile {
                 Err(CodecError::Newer { found, known }) => {
                     return Err(TelemetryError::Newer { found, known });
                 }
-                Err(error) => damages.report(
-                    &name,
+                Err(error) => self.damages.report(
+                    &self.name,
                     0,
                     format!("a copy of the header is damaged: {error}"),
                 ),
             }
         }
-
-        let entries = match format.and_then(|format| opened.read_index(format)) {
-            Ok((entries, rollups)) => {
-                opened.rollups = rollups::sorted(rollups);
-                entries
-            }
-            Err(error) => {
-                damages.report(
-                    &name,
-                    length.saturating_sub(TRAILER as u64),
-                    format!("the index is damaged: {error}"),
-                );
-                opened.rebuild_index()
-            }
-        };
-        opened.block_bytes = bytes_of(&entries);
-        Ok((Arc::new(opened), entries))
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
+        Ok(format)
     }
 
     fn read_index(&self, format: u32) -> Result<index::Index, CodecError> {
@@ -294,9 +244,10 @@ impl BlockFile {
             && head[4..] == checksum(offset, &bytes).to_le_bytes();
         whole.then_some(bytes)
     }
+}
 
-    /// The contents of the frame at `offset`, or `None` if they are damaged, which is then reported.
-    pub fn read(
+impl Frames for FrameFile {
+    fn read(
         &self,
         offset: u64,
         length: u32,
@@ -315,21 +266,17 @@ impl BlockFile {
         let whole = frame[..4] == length.to_le_bytes()
             && frame[4..FRAME_HEADER] == checksum(offset, &frame[FRAME_HEADER..]).to_le_bytes();
         if !whole {
-            self.report_block(offset, &format!("{what} has a wrong checksum"));
+            self.damages
+                .report(&self.name, offset, format!("{what} has a wrong checksum"));
             return Ok(None);
         }
         frame.drain(..FRAME_HEADER);
         Ok(Some(frame))
     }
 
-    /// The bytes at `offset` as they are, damaged or not, for safe keeping.
-    pub fn read_raw(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+    fn read_raw(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
         let mut frame = vec![0; FRAME_HEADER + length as usize];
         self.file.read_exact_at(&mut frame, offset).ok()?;
         Some(frame)
-    }
-
-    pub fn report_block(&self, offset: u64, reason: &str) {
-        self.damages.report(&self.name, offset, reason);
     }
 }

@@ -19,6 +19,7 @@ use super::config::TelemetryConfig;
 use super::damage::Damage;
 use super::disk::{Disk, RealDisk, failed};
 use super::engine::{Access, Engine, StoreFigures};
+use super::memory::Memory;
 use super::model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Sample, SeriesFilter,
     SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange,
@@ -67,11 +68,29 @@ impl EmbeddedTelemetryStore {
         config: TelemetryConfig,
         clock: SharedClock,
     ) -> Result<Self, TelemetryError> {
-        let config = config.clamped();
-        let engine = Arc::new(Engine::open(disk, config.clone(), Access::Write)?);
+        let engine = Engine::open(disk, config.clone(), Access::Write)?;
+        Self::start(engine, &config.clamped(), &clock)
+    }
+
+    /// The same store without files, for tests and trials.
+    pub fn open_in(
+        memory: &Memory,
+        config: TelemetryConfig,
+        clock: SharedClock,
+    ) -> Result<Self, TelemetryError> {
+        let engine = Engine::open_in(memory, config.clone())?;
+        Self::start(engine, &config.clamped(), &clock)
+    }
+
+    fn start(
+        engine: Engine,
+        config: &TelemetryConfig,
+        clock: &SharedClock,
+    ) -> Result<Self, TelemetryError> {
+        let engine = Arc::new(engine);
         let queue = Arc::new(Queue::new(config.queue_bytes));
         let bell = Arc::new(Bell::default());
-        let threads = Threads::start(&engine, &queue, &bell, &clock, config.commit_bytes)?;
+        let threads = Threads::start(&engine, &queue, &bell, clock, config.commit_bytes)?;
         Ok(Self {
             engine,
             queue,

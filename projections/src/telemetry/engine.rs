@@ -18,9 +18,9 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use tellee_actors::time::Timestamp;
 
+use super::blocks::Blocks;
 use super::config::TelemetryConfig;
 use super::damage::{Damage, DamageLog};
-use super::disk::Disk;
 use super::log::{Log, Remover};
 use super::manifest::Manifest;
 use super::state::State;
@@ -38,14 +38,14 @@ struct Maintenance {
     manifest: Manifest,
     /// The size of the catalog when it was last written anew.
     catalog_base: u64,
-    /// An append to the catalog may have reached the disk without its manifest: the next one starts a new file.
+    /// An append to the catalog may have reached the disk without its manifest: the next one starts a new catalog.
     catalog_in_doubt: bool,
-    /// Which of two manifests a crash would leave is not known: files that either names must stay.
+    /// Which of two manifests a crash would leave is not known: what either names must stay.
     manifest_in_doubt: bool,
 }
 
 pub struct Engine {
-    disk: Arc<dyn Disk>,
+    blocks: Arc<dyn Blocks>,
     config: TelemetryConfig,
     damages: Arc<DamageLog>,
     maintenance: Mutex<Maintenance>,
@@ -56,8 +56,8 @@ pub struct Engine {
     log_bytes: AtomicU64,
     /// When [`Self::wants_flush`] first saw the samples that are in memory now; [`NOTHING`] if there are none.
     in_memory_since: AtomicI64,
-    /// Blocks were dropped as a whole: some files may hold nothing any more.
-    files_may_be_empty: AtomicBool,
+    /// Blocks were dropped as a whole: some sets may hold nothing any more.
+    sets_may_be_empty: AtomicBool,
 }
 
 const NOTHING: i64 = i64::MAX;
@@ -115,8 +115,8 @@ impl Engine {
             series: state.series_count(),
             memory_bytes: state.active_bytes,
             log_bytes: self.log_bytes.load(Ordering::Relaxed),
-            block_files: state.files.len(),
-            block_bytes: state.files.iter().map(|file| file.length).sum(),
+            block_files: state.sets.len(),
+            block_bytes: state.sets.iter().map(|set| set.length).sum(),
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod entry;
 pub mod files;
 pub mod frame;
+pub mod memory;
 pub mod writer;
 
 use super::codec::CodecError;

@@ -1,4 +1,4 @@
-//! The manifest: which files make up the store. It is replaced as a whole, by rename, and holds its contents twice.
+//! The manifest: what makes up the store. As a file, it is replaced as a whole, by rename, and holds its contents twice.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const MAGIC: &[u8; 8] = b"tellemfs";
 /// In a store of format 1, the catalog has no entries of kind 4.
 pub const FORMAT: u32 = 2;
 
-/// Samples of `channel` before `before` are gone from all files of an order up to `order`.
+/// Samples of `channel` before `before` are gone from all sets of an order up to `order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tombstone {
     pub channel: ChannelId,
@@ -25,8 +25,9 @@ pub struct Tombstone {
     pub order: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileEntry {
+/// A set of blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetEntry {
     pub number: u64,
     pub order: u64,
 }
@@ -42,14 +43,14 @@ pub struct CatalogEntry {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
-    /// For the next file of any kind but the log.
+    /// For the next set or catalog.
     pub next_number: u64,
     pub next_order: u64,
     pub next_series: u64,
     /// Log segments before this one are in blocks.
     pub log_floor: u64,
     pub catalog: CatalogEntry,
-    pub files: Vec<FileEntry>,
+    pub sets: Vec<SetEntry>,
     pub tombstones: Vec<Tombstone>,
 }
 
@@ -68,10 +69,10 @@ impl Manifest {
             put_varint(&mut body, number);
         }
         body.extend_from_slice(&self.catalog.salt.to_le_bytes());
-        put_varint(&mut body, self.files.len() as u64);
-        for file in &self.files {
-            put_varint(&mut body, file.number);
-            put_varint(&mut body, file.order);
+        put_varint(&mut body, self.sets.len() as u64);
+        for set in &self.sets {
+            put_varint(&mut body, set.number);
+            put_varint(&mut body, set.order);
         }
         put_varint(&mut body, self.tombstones.len() as u64);
         for tombstone in &self.tombstones {
@@ -121,11 +122,11 @@ impl Manifest {
                 frames: reader.varint()?,
                 salt: reader.u64()?,
             },
-            files: Vec::new(),
+            sets: Vec::new(),
             tombstones: Vec::new(),
         };
         for _ in 0..reader.length()? {
-            manifest.files.push(FileEntry {
+            manifest.sets.push(SetEntry {
                 number: reader.varint()?,
                 order: reader.varint()?,
             });
@@ -215,12 +216,12 @@ mod tests {
                 frames: 3,
                 salt: u64::MAX,
             },
-            files: vec![
-                FileEntry {
+            sets: vec![
+                SetEntry {
                     number: 4,
                     order: 2,
                 },
-                FileEntry {
+                SetEntry {
                     number: 5,
                     order: 4,
                 },

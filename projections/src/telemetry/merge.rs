@@ -132,13 +132,13 @@ pub fn load_part(part: &Part, depth: Depth) -> Result<Option<Arc<Columns>>, Tele
                 "a block in memory does not decode: {error}"
             ))),
         },
-        Part::Disk {
-            file,
+        Part::Sealed {
+            set,
             offset,
             length,
             ..
         } => {
-            let Some(bytes) = file.read(*offset, *length, "a block")? else {
+            let Some(bytes) = set.read(*offset, *length, "a block")? else {
                 return Ok(None);
             };
             match block::decode(&bytes, depth) {
@@ -147,7 +147,7 @@ pub fn load_part(part: &Part, depth: Depth) -> Result<Option<Arc<Columns>>, Tele
                     Err(TelemetryError::Newer { found, known })
                 }
                 Err(error) => {
-                    file.report_block(*offset, &error.to_string());
+                    set.report_block(*offset, &error.to_string());
                     Ok(None)
                 }
             }

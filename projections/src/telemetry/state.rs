@@ -1,4 +1,4 @@
-//! What the store knows in memory: series, their newest samples, the samples not yet in block files, and where the
+//! What the store knows in memory: series, their newest samples, the samples not yet in sets of blocks, and where the
 //! others lie. Nothing in here waits for a disk.
 
 mod frozen;
@@ -23,7 +23,7 @@ use self::newest::Newest;
 use self::news::News;
 use self::origins::Origins;
 use self::pool::Pool;
-use super::block_file::{BlockEntry, BlockFile};
+use super::blocks::{BlockEntry, BlockSet, Opened};
 use super::catalog::{Entry, Latest};
 use super::manifest::Tombstone;
 use super::model::{SeriesId, SeriesKey, TimeRange};
@@ -46,12 +46,12 @@ pub struct State {
     heads: Vec<Head>,
     /// Of the heads.
     pool: Pool,
-    /// Sealed blocks that no file holds yet.
+    /// Sealed blocks that no set holds yet.
     sealed: HashMap<u32, Vec<Arc<MemoryBlock>>>,
     origins: Origins,
     names: Names,
     channels: HashMap<ChannelId, Vec<u32>>,
-    pub files: Vec<Arc<BlockFile>>,
+    pub sets: Vec<Arc<BlockSet>>,
     pub tombstones: Vec<Tombstone>,
     pub next_order: u64,
     pub frozen: Option<Arc<Frozen>>,
@@ -191,7 +191,7 @@ impl State {
         self.tombstones.push(added);
     }
 
-    /// The time before which samples of `channel` in a file of `order` are gone.
+    /// The time before which samples of `channel` in a set of `order` are gone.
     pub fn clip(&self, channel: ChannelId, order: u64) -> i64 {
         let applies =
             |tombstone: &&Tombstone| tombstone.channel == channel && tombstone.order >= order;
@@ -215,11 +215,11 @@ impl State {
         for place in places {
             if let Some(series) = self.get_mut(place) {
                 series.blocks.retain(|part| {
-                    let Part::Disk { file, summary, .. } = part else {
+                    let Part::Sealed { set, summary, .. } = part else {
                         return true;
                     };
                     !tombstones.iter().any(|tombstone| {
-                        tombstone.order >= file.order && summary.max_time < tombstone.before
+                        tombstone.order >= set.order && summary.max_time < tombstone.before
                     })
                 });
             }
@@ -266,7 +266,7 @@ impl State {
         };
         for part in &series.blocks {
             let order = match part {
-                Part::Disk { file, .. } => Some(file.order),
+                Part::Sealed { set, .. } => Some(set.order),
                 Part::Memory(_) | Part::Head(_) => None,
             };
             add(part, order);
@@ -370,19 +370,19 @@ impl State {
         view
     }
 
-    /// The frozen samples now lie in `file`, if there were any.
-    pub fn flushed(&mut self, written: Option<(Arc<BlockFile>, Vec<BlockEntry>)>) {
+    /// The frozen samples now lie in `set`, if there were any.
+    pub fn flushed(&mut self, written: Option<Opened>) {
         self.frozen = None;
-        if let Some((file, entries)) = written {
-            self.add_blocks(&file, &entries);
-            self.files.push(file);
-            self.files.sort_by_key(|file| file.order);
+        if let Some((set, entries)) = written {
+            self.add_blocks(&set, &entries);
+            self.sets.push(set);
+            self.sets.sort_by_key(|set| set.order);
             self.drop_all_clipped();
         }
     }
 
-    /// Gives the blocks of `file` to their series. Answers how many belong to no known series.
-    pub fn add_blocks(&mut self, file: &Arc<BlockFile>, entries: &[BlockEntry]) -> usize {
+    /// Gives the blocks of `set` to their series. Answers how many belong to no known series.
+    pub fn add_blocks(&mut self, set: &Arc<BlockSet>, entries: &[BlockEntry]) -> usize {
         let mut orphans = 0;
         for entry in entries {
             let place = u32::try_from(entry.series.0.wrapping_sub(1)).unwrap_or(u32::MAX);
@@ -390,8 +390,8 @@ impl State {
                 orphans += 1;
                 continue;
             };
-            let part = Part::Disk {
-                file: Arc::clone(file),
+            let part = Part::Sealed {
+                set: Arc::clone(set),
                 offset: entry.offset,
                 length: entry.length,
                 summary: entry.summary,
@@ -406,13 +406,9 @@ impl State {
     }
 
     /// `inputs` (by number) are replaced by `written`.
-    pub fn compacted(
-        &mut self,
-        inputs: &[u64],
-        written: Option<(Arc<BlockFile>, Vec<BlockEntry>)>,
-    ) {
+    pub fn compacted(&mut self, inputs: &[u64], written: Option<Opened>) {
         let replaced =
-            |part: &Part| matches!(part, Part::Disk { file, .. } if inputs.contains(&file.number));
+            |part: &Part| matches!(part, Part::Sealed { set, .. } if inputs.contains(&set.number));
         let mut touched = Vec::new();
         for (place, series) in self.series.iter_mut().enumerate() {
             if let Some(series) = series
@@ -422,11 +418,11 @@ impl State {
                 touched.push(place as u32);
             }
         }
-        self.files.retain(|file| !inputs.contains(&file.number));
-        if let Some((file, entries)) = written {
-            self.add_blocks(&file, &entries);
-            self.files.push(file);
-            self.files.sort_by_key(|file| file.order);
+        self.sets.retain(|set| !inputs.contains(&set.number));
+        if let Some((set, entries)) = written {
+            self.add_blocks(&set, &entries);
+            self.sets.push(set);
+            self.sets.sort_by_key(|set| set.order);
         }
         for place in touched {
             if let Some(series) = self.get_mut(place) {
@@ -436,7 +432,7 @@ impl State {
         self.drop_all_clipped();
     }
 
-    /// The disk parts of all series that lie in the files `numbers`, by series.
+    /// The parts of all series that lie in the sets `numbers`, by series.
     pub fn parts_in(&self, numbers: &[u64]) -> Vec<(SeriesId, View)> {
         let mut found = Vec::new();
         for (_, series) in self.all() {
@@ -444,9 +440,9 @@ impl State {
                 .blocks
                 .iter()
                 .filter_map(|part| match part {
-                    Part::Disk { file, .. } if numbers.contains(&file.number) => Some(ViewPart {
+                    Part::Sealed { set, .. } if numbers.contains(&set.number) => Some(ViewPart {
                         part: part.clone(),
-                        clip: self.clip(series.key.channel, file.order),
+                        clip: self.clip(series.key.channel, set.order),
                     }),
                     _ => None,
                 })
@@ -458,13 +454,13 @@ impl State {
         found
     }
 
-    /// Bytes of the blocks of each file that its series still have, by number.
+    /// Bytes of the blocks of each set that its series still have, by number.
     fn used_bytes(&self) -> HashMap<u64, u64> {
         let mut used = HashMap::new();
         for (_, series) in self.all() {
             for part in &series.blocks {
-                if let Part::Disk { file, length, .. } = part {
-                    *used.entry(file.number).or_insert(0) += u64::from(*length);
+                if let Part::Sealed { set, length, .. } = part {
+                    *used.entry(set.number).or_insert(0) += u64::from(*length);
                 }
             }
         }
@@ -472,21 +468,21 @@ impl State {
     }
 
     /// Files that no series has a block in any more.
-    pub fn empty_files(&self) -> Vec<u64> {
+    pub fn empty_sets(&self) -> Vec<u64> {
         let used = self.used_bytes();
-        self.files
+        self.sets
             .iter()
-            .map(|file| file.number)
+            .map(|set| set.number)
             .filter(|number| !used.contains_key(number))
             .collect()
     }
 
-    /// A file of at least `least` bytes that holds more of what was dropped than of what is still needed.
-    pub fn mostly_dropped_file(&self, least: u64) -> Option<&Arc<BlockFile>> {
+    /// A set of at least `least` bytes that holds more of what was dropped than of what is still needed.
+    pub fn mostly_dropped_set(&self, least: u64) -> Option<&Arc<BlockSet>> {
         let used = self.used_bytes();
-        self.files.iter().find(|file| {
-            let used = used.get(&file.number).copied().unwrap_or(0);
-            file.length >= least && used < file.block_bytes / 2
+        self.sets.iter().find(|set| {
+            let used = used.get(&set.number).copied().unwrap_or(0);
+            set.length >= least && used < set.block_bytes / 2
         })
     }
 }

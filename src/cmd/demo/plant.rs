@@ -14,6 +14,7 @@ use super::client::Client;
 use crate::failure::Failure;
 
 pub const EXTERNAL_ID: &str = "02:00:00:00:01:01";
+const ORGANISATION: &str = "Karaton station";
 const THING: &str = "P-101";
 const CHANNEL: &str = "pump-station";
 const MODEL: &str = "pump-bearing";
@@ -123,6 +124,12 @@ pub async fn provision(
 }
 
 async fn create(client: &Client, tags: &[SimTag], series: Vec<String>) -> Result<Plant, Failure> {
+    client
+        .graphql(
+            "mutation($input: RenameOrganisationInput!) { renameOrganisation(input: $input) { revision } }",
+            json!({ "input": { "idempotencyKey": key(), "name": ORGANISATION } }),
+        )
+        .await?;
     let made = client
         .graphql(
             "mutation($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }",

@@ -8,6 +8,15 @@ use super::Owned;
 use super::sdl::{Field, block, fields};
 use crate::client::Client;
 
+/// The queries that search names.
+const LISTS: [&str; 5] = [
+    "things",
+    "channels",
+    "edgeDevices",
+    "deviceTypes",
+    "alarmRules",
+];
+
 /// A value of type `kind` for the field `name` of `owner`, foreign wherever it is an id.
 fn value(owned: &Owned, owner: &str, name: &str, kind: &str) -> Value {
     let required = kind.trim_end_matches('!');
@@ -19,6 +28,9 @@ fn value(owned: &Owned, owner: &str, name: &str, kind: &str) -> Value {
         "String" if name == "idempotencyKey" => json!(format!("stranger {owner}")),
         "String" if name == "every" => json!("1m"),
         "String" if name.to_lowercase().contains("password") => json!("a long pass phrase"),
+        // A part of all names and addresses, so that the owner does find what is theirs.
+        "String" if name == "name" && LISTS.contains(&owner) => json!("secret"),
+        "String" if name == "email" && owner == "users" => json!("plant.example"),
         "String" if name == "email" => json!("third@plant.example"),
         "String" => json!("taken"),
         "Int" | "Long" => json!(1),

@@ -31,7 +31,7 @@ import { PRINTED_ROWS, useRowWindow } from "./useRowWindow";
 export default function AlarmsPage() {
   const { t } = useTranslation();
   const phone = usePhone();
-  const { alarms, returned, loaded } = useSignal(book);
+  const { alarms, returned, loaded, whole } = useSignal(book);
   const [tab, setTab] = useQueryValue("list", "active");
   const [priority, setPriority] = useQueryValue("priority", "");
   const [text, setText] = useQueryValue("filter", "");
@@ -49,7 +49,7 @@ export default function AlarmsPage() {
   const open = alarms.get(opened) ?? returned.find((alarm) => alarm.id === opened) ?? null;
   const tabs = TABS.map((id) => ({ id, label: t(`tab.${id}`), count: counts.tabs[id] }));
   const lists = <Choice label={t("alarms.lists")} options={tabs} value={tab as Tab} onChange={setTab} />;
-  if (phone) return <PhoneAlarms rows={sorted} opened={opened} onOpen={setOpened} lists={lists} loaded={loaded} />;
+  if (phone) return <PhoneAlarms rows={sorted} opened={opened} onOpen={setOpened} lists={lists} loaded={loaded && (whole || sorted.length > 0)} />;
   return (
     <div className="alarms-page">
       <h1 className="hidden-text">{t("nav.alarms")}</h1>
@@ -63,7 +63,7 @@ export default function AlarmsPage() {
         </span>
       </div>
       <div className="alarms-body">
-        {!loaded ? <Loading /> : sorted.length === 0 ? <NoAlarms filtered={priority !== "" || text !== ""} tab={tab as Tab} /> : <AlarmList sorted={sorted} open={open} onOpen={(id) => setOpened(id === opened ? "" : id)} />}
+        {!loaded || (!whole && sorted.length === 0) ? <Loading /> : sorted.length === 0 ? <NoAlarms filtered={priority !== "" || text !== ""} tab={tab as Tab} /> : <AlarmList sorted={sorted} whole={whole} open={open} onOpen={(id) => setOpened(id === opened ? "" : id)} />}
         {open && <AlarmDrawer key={open.id} alarm={open} onClose={() => setOpened("")} />}
       </div>
     </div>
@@ -75,7 +75,7 @@ function contains(alarm: Alarm, text: string): boolean {
   return `${alarm.thing?.name ?? ""} ${alarm.message} ${alarm.seriesName}`.toLowerCase().includes(text.toLowerCase());
 }
 
-function AlarmList({ sorted, open, onOpen }: { sorted: readonly Alarm[]; open: Alarm | null; onOpen: (id: string) => void }) {
+function AlarmList({ sorted, whole, open, onOpen }: { sorted: readonly Alarm[]; whole: boolean; open: Alarm | null; onOpen: (id: string) => void }) {
   const { t } = useTranslation();
   const who = useSignal(session);
   const { density } = useSignal(preferences);
@@ -84,7 +84,7 @@ function AlarmList({ sorted, open, onOpen }: { sorted: readonly Alarm[]; open: A
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [focused, setFocused] = useState<string | null>(null);
   const [shelving, setShelving] = useState<Alarm | null>(null);
-  const { rows, waiting, release } = useHeldOrder(sorted, hovered);
+  const { rows, waiting, release } = useHeldOrder(sorted, hovered && whole);
   const rowHeight = ROW_HEIGHT[density];
   const view = useRowWindow(rows.length, rowHeight, scroller, HEAD_HEIGHT);
   const anchor = useRef<string | null>(null);
@@ -116,6 +116,7 @@ function AlarmList({ sorted, open, onOpen }: { sorted: readonly Alarm[]; open: A
   return (
     <div className="alarm-list">
       {waiting > 0 && <button type="button" className="new-above" onClick={release}>{t("alarms.newAbove", { count: waiting })}</button>}
+      {!whole && <p className="list-reading" role="status">{t("alarms.reading", { shown: sorted.length })}</p>}
       <div className="alarm-scroll" ref={scroller} onPointerEnter={() => setHovered(true)} onPointerLeave={() => setHovered(false)}>
         <AlarmTable {...{ rows, scroller, rowHeight, view, selected, focused }} opened={open?.id ?? null} onFocus={setFocused} onWalk={() => { anchor.current = null; }} onToggle={toggle} onExtend={extend} onOpen={onOpen} />
       </div>

@@ -10,29 +10,40 @@ export interface Book {
   /** What happened in the events that made this book out of the one before, oldest first: a live region speaks it. */
   heard: readonly JournalEntry[];
   loaded: boolean;
+  /** All alarms are here; before, those that come first may be. */
+  whole: boolean;
 }
 
-export const EMPTY: Book = { alarms: new Map(), cursor: null, returned: [], heard: [], loaded: false };
+export const EMPTY: Book = { alarms: new Map(), cursor: null, returned: [], heard: [], loaded: false, whole: false };
 const KEEP_RETURNED = 5;
 
 /** The book after some events, in their order. An event seen twice (a resume may overlap) leaves it as it is. */
 export function apply(book: Book, events: readonly AlarmChangeEvent[]): Book {
   const alarms = new Map(book.alarms);
   const heard: JournalEntry[] = [];
-  let { cursor, returned, loaded } = book;
+  let { cursor, returned, loaded, whole } = book;
   for (const event of events) {
     cursor = event.cursor;
     if (event.kind === "SNAPSHOT") {
       alarms.clear();
       for (const alarm of event.alarms ?? []) if (alarm.state !== "NORMAL") alarms.set(alarm.id, alarm);
       loaded = true;
+      whole = true;
     } else if (event.alarm && !isOlder(event.alarm, alarms.get(event.alarm.id))) {
       returned = place(alarms, returned, event.alarm);
       loaded = true;
       if (event.change) heard.push(event.change);
     }
   }
-  return { alarms, cursor, returned, heard, loaded };
+  return { alarms, cursor, returned, heard, loaded, whole };
+}
+
+/** The alarms that come first, until the snapshot of all of them is here. What is known already stays. */
+export function begin(book: Book, first: readonly Alarm[]): Book {
+  if (book.whole) return book;
+  const alarms = new Map(first.map((alarm) => [alarm.id, alarm]));
+  for (const [id, alarm] of book.alarms) if (!isOlder(alarm, alarms.get(id))) alarms.set(id, alarm);
+  return { ...book, alarms, heard: [], loaded: true };
 }
 
 /** The book after an answer to this desk's own action, which may come before its event. */

@@ -1,4 +1,4 @@
-import type { Alarm, AlarmState, Priority } from "../api/types";
+import type { Alarm, AlarmCounts, AlarmState, Priority } from "../api/types";
 
 const UNACKNOWLEDGED = new Set<AlarmState>(["UNACKNOWLEDGED", "RETURNED_UNACKNOWLEDGED", "LATCHED_UNACKNOWLEDGED"]);
 const SET_ASIDE = new Set<AlarmState>(["SHELVED", "SUPPRESSED", "OUT_OF_SERVICE"]);
@@ -126,6 +126,23 @@ export function tallyOf(alarms: ReadonlyMap<string, Alarm>): Tally {
     tallies.set(alarms, known);
   }
   return known;
+}
+
+/** Counts that the server gave, for a state of the book that holds the first alarms only. */
+export function knowTally(alarms: ReadonlyMap<string, Alarm>, counts: Tally): void {
+  tallies.set(alarms, counts);
+}
+
+/** What the server counted, as a tally. Faults of instruments stand among the priorities there. */
+export function tallyFrom(counts: AlarmCounts): Tally {
+  const result = tally([]);
+  for (const { priority, active, unacknowledged } of counts.priorities) {
+    result.priorities[priority] = { active: Math.max(Number(active), Number(unacknowledged)), unacknowledged: Number(unacknowledged) };
+    result.tabs.active += result.priorities[priority].active;
+    result.unacknowledged += Number(unacknowledged);
+  }
+  Object.assign(result.tabs, { shelved: Number(counts.shelved), suppressed: Number(counts.suppressed), outOfService: Number(counts.outOfService), predicted: Number(counts.predictive) });
+  return result;
 }
 
 /** The alarm of the bar: the highest, then newest unacknowledged one; process alarms come before predicted ones. */

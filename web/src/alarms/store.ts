@@ -1,8 +1,9 @@
-import { documents, subscribe } from "../api/request";
+import { documents, request, subscribe } from "../api/request";
 import { caughtUp } from "../api/socket";
-import type { Alarm, AlarmChangeEvent } from "../api/types";
+import type { Alarm, AlarmChangeEvent, AlarmCounts } from "../api/types";
 import { signal } from "../lib/signal";
-import { apply, type Book, EMPTY, put } from "./book";
+import { apply, begin, type Book, EMPTY, put } from "./book";
+import { knowTally, tallyFrom, tallyOf } from "./order";
 import { askTitles, forgetTitles, titled, titles } from "./titles";
 
 export const book = signal<Book>(EMPTY);
@@ -48,12 +49,15 @@ export function followAlarms(): () => void {
       return { after: book.get().cursor };
     },
   );
+  const control = new AbortController();
+  askFirst(control.signal);
   const stopTitles = titles.subscribe(() => {
     const before = book.get();
-    book.set({ ...before, alarms: new Map([...before.alarms].map(([id, alarm]) => [id, withTitle(alarm)])), heard: [] });
+    show({ ...before, alarms: new Map([...before.alarms].map(([id, alarm]) => [id, withTitle(alarm)])), heard: [] });
   });
   return () => {
     stop();
+    control.abort();
     stopTitles();
     clearTimeout(timer);
     timer = undefined;
@@ -61,6 +65,29 @@ export function followAlarms(): () => void {
     forgetTitles();
     book.set(EMPTY);
   };
+}
+
+/** The snapshot of a flood is megabytes long; the alarms that come first and the counts of all are not. */
+function askFirst(signal: AbortSignal): void {
+  request<{ alarms: { nodes: Alarm[] }; alarmCounts: AlarmCounts }>(documents.firstAlarms, {}, signal).then(
+    (answer) => {
+      const before = book.get();
+      if (before.whole || signal.aborted) return;
+      askTitles(answer.alarms.nodes);
+      const next = begin(before, answer.alarms.nodes.map(withTitle));
+      knowTally(next.alarms, tallyFrom(answer.alarmCounts));
+      book.set(next);
+    },
+    // The snapshot is on its way, and says for itself what fails.
+    () => undefined,
+  );
+}
+
+/** Shows another state of the book; while it is not whole, the counts are the server's. */
+function show(next: Book): void {
+  const before = book.get();
+  if (!next.whole && before.loaded) knowTally(next.alarms, tallyOf(before.alarms));
+  book.set(next);
 }
 
 function withTitle(alarm: Alarm): Alarm {
@@ -86,5 +113,5 @@ function countCaughtUp(event: AlarmChangeEvent): void {
 
 export function keep(alarm: Alarm): void {
   draw();
-  book.set(put(book.get(), withTitle(alarm)));
+  show(put(book.get(), withTitle(alarm)));
 }

@@ -1,6 +1,6 @@
 import type { Exchange } from "@urql/core";
 import { type Cache, cacheExchange, type UpdateResolver } from "@urql/exchange-graphcache";
-import { documents } from "./documents";
+import { documents, lists as pages } from "./documents";
 
 /**
  * Answers that are kept, normalised by id: configuration, which changes by mutations of this desk and rarely by others'.
@@ -8,7 +8,7 @@ import { documents } from "./documents";
  * alarms of this desk are a book of their own (`alarms/book.ts`), because no change of theirs may be merged or lost.
  */
 const KEPT = new Set<string>([
-  documents.things, documents.channels, documents.edgeDevices, documents.deviceTypes, documents.rules, documents.rule, documents.models, documents.tagTitles,
+  pages.things, pages.channels, pages.edgeDevices, pages.alarmRules, documents.thingRow, documents.channelRow, documents.edgeDeviceRow, documents.rule, documents.models, documents.tagTitles,
 ]);
 
 export function isKept(document: string): boolean {

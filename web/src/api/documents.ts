@@ -10,7 +10,7 @@ const JOURNAL = `cursor at alarm thing { id name } kind occurrence priority mess
 const HISTORY = `entity id revision at who type note changes { path before after }`;
 const PAGE = `pageInfo { hasNextPage endCursor } total`;
 const THING = `id name metadata revision updatedAt lastSeen deviceType { id name } tags { series title unit low high decimals expectedIntervalMs } channels { id name }`;
-const CHANNEL = `id name metadata retention revision updatedAt things { id name }`;
+const CHANNEL = `id name metadata retention revision updatedAt thingCount things(first: 5) { id name }`;
 const EDGE = `id externalId name content state revision thing { id name } channels { id name } bootstraps lastBootstrap fetchedRevision upToDate online lastSeen`;
 const RULE = `id revision name enabled thing { id name } deviceType { id name } channel { id name } subtopic seriesName levels { kind limit priority }
   deadman { periodMs priority } deadband onDelayMs offDelayMs class latching acknowledgeRequired message consequence action timeToRespondMs updatedAt`;
@@ -18,6 +18,20 @@ const VERSION = `version live retired artifact format scoreLimit metrics trained
 const MODEL = `id revision name thing { id name } signals { channel subtopic series } samplePeriodMs window scoreSeries persistence
   versions { ${VERSION} } live lastFailure score { ${SERIES} }`;
 const USER = `id email role disabled revision`;
+
+/** The arguments by which each list is narrowed. */
+const NARROWED = {
+  things: { name: "String", metadata: "JSON" }, channels: { name: "String", metadata: "JSON" }, edgeDevices: { name: "String" }, users: { email: "String" },
+  alarmRules: { name: "String", thing: "ID" }, unknownDevices: {},
+} as const;
+export type ListName = keyof typeof NARROWED;
+
+function pageOf(list: ListName, nodes: string): string {
+  const given: Record<string, string> = { first: "Int!", after: "String", ...NARROWED[list], ...(list === "unknownDevices" ? {} : { order: "ListOrder!" }) };
+  const typed = Object.entries(given).map(([name, type]) => `$${name}: ${type}`).join(", ");
+  const passed = Object.keys(given).map((name) => `${name}: $${name}`).join(", ");
+  return `query ${list.charAt(0).toUpperCase()}${list.slice(1)}(${typed}) { ${list}(${passed}) { ${nodes} } }`;
+}
 
 export const documents = {
   server: `query Server { server { version node time ml { state reason } } me { email role organisation { name } } }`,
@@ -31,20 +45,24 @@ export const documents = {
   journal: `query Journal($alarm: ID, $thing: ID, $from: DateTime, $first: Int!) { alarmJournal(alarm: $alarm, thing: $thing, from: $from, first: $first) { nodes { ${JOURNAL} } } }`,
   findThings: `query FindThings($name: String!) { things(first: 8, name: $name) { nodes { id name metadata } } }`,
   tagTitles: `query TagTitles($id: ID!) { thing(id: $id) { id tags { series title } } }`,
-  things: `query Things($name: String, $after: String) { things(first: 50, name: $name, after: $after) { nodes { ${THING} } ${PAGE} } }`,
-  channels: `query Channels($name: String, $after: String) { channels(first: 50, name: $name, after: $after) { nodes { ${CHANNEL} } ${PAGE} } }`,
-  edgeDevices: `query EdgeDevices($name: String, $after: String) { edgeDevices(first: 50, name: $name, after: $after) { nodes { ${EDGE} } ${PAGE} } }`,
-  unknownDevices: `query UnknownDevices { unknownDevices(first: 50) { nodes { externalId firstSeen lastSeen attempts address } ${PAGE} } }`,
-  deviceTypes: `query DeviceTypes { deviceTypes(first: 50) { nodes { id name description tags { series title unit low high decimals expectedIntervalMs } metadata revision } ${PAGE} } }`,
-  rules: `query Rules($thing: ID, $after: String) { alarmRules(first: 50, thing: $thing, after: $after) { nodes { ${RULE} } ${PAGE} } }`,
+  thingRow: `query ThingRow($id: ID!) { thing(id: $id) { ${THING} } }`,
+  channelRow: `query ChannelRow($id: ID!) { channel(id: $id) { ${CHANNEL} } }`,
+  edgeDeviceRow: `query EdgeDeviceRow($id: ID!) { edgeDevice(id: $id) { ${EDGE} } }`,
+  thingsOf: `query ThingsOf($id: ID!) { channel(id: $id) { id things { id name } } }`,
+  fleetCounts: `query FleetCounts($device: String, $name: String, $metadata: JSON) { edgeDevices(first: 1, name: $device) { total } things(first: 1, name: $name, metadata: $metadata) { total } channels(first: 1, name: $name, metadata: $metadata) { total } }`,
+  edgeDeviceStates: `query EdgeDeviceStates($name: String, $after: String) { edgeDevices(first: 1000, name: $name, after: $after) { nodes { id state bootstraps online lastSeen } ${PAGE} } }`,
+  chooseThings: `query ChooseThings($name: String) { things(first: 30, name: $name, order: NAME) { nodes { id name metadata } total } }`,
+  chooseChannels: `query ChooseChannels($name: String) { channels(first: 30, name: $name, order: NAME) { nodes { id name } total } }`,
+  chooseDeviceTypes: `query ChooseDeviceTypes($name: String) { deviceTypes(first: 30, name: $name, order: NAME) { nodes { id name description } total } }`,
   rule: `query Rule($id: ID!) { alarmRule(id: $id) { ${RULE} } }`,
   models: `query Models { models(first: 50) { nodes { ${MODEL} } ${PAGE} } }`,
   seriesOf: `query SeriesOf($thing: ID, $match: String) { series(thing: $thing, match: $match, first: 100) { nodes { ${SERIES} } } }`,
-  users: `query Users($after: String) { users(first: 50, after: $after) { nodes { ${USER} } ${PAGE} } }`,
   history: `query History($entity: EntityKind!, $id: ID!, $after: String) { history(entity: $entity, id: $id, first: 50, after: $after) { nodes { ${HISTORY} } pageInfo { hasNextPage endCursor } } }`,
   entityAt: `query EntityAt($entity: EntityKind!, $id: ID!, $revision: Long!) { entityAt(entity: $entity, id: $id, revision: $revision) { revision at state } }`,
   diff: `query Diff($entity: EntityKind!, $id: ID!, $from: Long!, $to: Long!) { diff(entity: $entity, id: $id, from: $from, to: $to) { path before after } }`,
 
+  firstAlarms: `query FirstAlarms { alarms(first: 60, filter: { states: [UNACKNOWLEDGED, ACKNOWLEDGED, RETURNED_UNACKNOWLEDGED, LATCHED_UNACKNOWLEDGED, LATCHED_ACKNOWLEDGED] }) { nodes { ${ALARM} } }
+    alarmCounts { priorities { priority active unacknowledged } shelved suppressed outOfService predictive } }`,
   acknowledge: `mutation Acknowledge($input: AcknowledgeAlarmsInput!) { acknowledgeAlarms(input: $input) { alarms { ${ALARM} } refused { id code message } } }`,
   shelve: `mutation Shelve($input: ShelveAlarmInput!) { shelveAlarm(input: $input) { alarm { ${ALARM} } } }`,
   unshelve: `mutation Unshelve($input: AlarmInput!) { unshelveAlarm(input: $input) { alarm { ${ALARM} } } }`,
@@ -83,6 +101,21 @@ export const documents = {
   telemetry: `subscription Telemetry($series: [ID!]!, $maxHz: Float!) { telemetry(series: $series, maxHz: $maxHz) { i t v q } }`,
   alarmChanges: `subscription AlarmChanges($after: String) { alarmChanges(after: $after) { cursor kind alarms { ${ALARM} } change { ${JOURNAL} } alarm { ${ALARM} } } }`,
 } as const;
+
+/** Lists page by page. `test/documents.test.ts` validates these too. */
+export const lists: Record<ListName, string> = {
+  things: pageOf("things", `nodes { ${THING} } ${PAGE}`),
+  channels: pageOf("channels", `nodes { ${CHANNEL} } ${PAGE}`),
+  edgeDevices: pageOf("edgeDevices", `nodes { ${EDGE} } ${PAGE}`),
+  users: pageOf("users", `nodes { ${USER} } ${PAGE}`),
+  alarmRules: pageOf("alarmRules", `nodes { ${RULE} } ${PAGE}`),
+  unknownDevices: pageOf("unknownDevices", `nodes { externalId firstSeen lastSeen attempts address } ${PAGE}`),
+};
+
+/** Passes over rows of a list without reading them: it answers where they end. */
+export function skimOf(list: ListName): string {
+  return pageOf(list, "pageInfo { endCursor } total");
+}
 
 /** Lines for several charts in one request; ids go in as variables, never as text. */
 export function pointsDocument(count: number): string {

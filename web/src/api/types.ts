@@ -13,6 +13,7 @@ export type AlarmCause = "HI_HI" | "HI" | "LO" | "LO_LO" | "DEADMAN" | "SCORE";
 export type BootstrapState = "INACTIVE" | "ACTIVE";
 export type EntityKind = "ORGANISATION" | "USER" | "THING" | "CHANNEL" | "DEVICE_TYPE" | "EDGE_DEVICE" | "ALARM_RULE" | "ALARM" | "MODEL";
 export type Quality = "GOOD" | "UNCERTAIN" | "BAD";
+export type ListOrder = "CREATED" | "CREATED_DESCENDING" | "NAME" | "NAME_DESCENDING";
 export type Retention = "DAYS_7" | "DAYS_30" | "YEAR_1" | "YEARS_5" | "FOREVER";
 /** A 64-bit number: a JSON number up to 2^53, beyond it a string. */
 export type Long = number | string;
@@ -44,6 +45,10 @@ export interface JournalEntry {
   message: string; value: number | null; limit: number | null; unit: string; who: string; text: string | null;
 }
 export interface AlarmChangeEvent { cursor: string; kind: "SNAPSHOT" | "CHANGE"; alarms: Alarm[] | null; change: JournalEntry | null; alarm: Alarm | null }
+export interface AlarmCounts {
+  priorities: { priority: Priority; active: Long; unacknowledged: Long }[];
+  shelved: Long; suppressed: Long; outOfService: Long; predictive: Long;
+}
 export interface AlarmKpis {
   perTenMinutes: number; peakTenMinutes: number; floodShare: number; total: number; standing: number; chattering: number;
   buckets: { start: string; count: number }[];
@@ -58,7 +63,8 @@ export interface OverviewThing {
   id: string; name: string; metadata: Json; lastSeen: string | null; tags: Tag[]; deviceType: { name: string } | null;
   worstAlarm: { id: string } | null; series: { nodes: Series[] }; models: { id: string }[];
 }
-export interface Channel { id: string; name: string; metadata: Json; retention: Retention; revision: Long; updatedAt: string; things: { id: string; name: string }[] }
+export interface Channel { id: string; name: string; metadata: Json; retention: Retention; revision: Long; updatedAt: string; thingCount: Long; /** The first few. */ things: Named[] }
+export interface Named { id: string; name: string }
 export interface EdgeDevice {
   id: string; externalId: string; name: string; content: string; state: BootstrapState; revision: Long; thing: { id: string; name: string } | null;
   channels: { id: string; name: string }[]; bootstraps: Long; lastBootstrap: string | null; fetchedRevision: Long | null; upToDate: boolean;

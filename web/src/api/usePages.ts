@@ -8,11 +8,8 @@ import type { QueryState } from "./useQuery";
 export interface Page<T> { nodes: T[]; total?: number | string; pageInfo: { hasNextPage: boolean; endCursor: string | null } }
 export interface Pages<T> { nodes: T[]; /** More stood on the server than was read. */ more: boolean; /** How many stand there in all, where the list says so. */ total?: number }
 
-/** Fifty a page: a list to choose from holds a thousand. */
-export const CHOICE_PAGES = 20;
-
-/** Reads a connection page by page, at most `most` of them, and keeps the last answer while it asks again. `null` asks nothing. */
-export function usePages<T>(document: string | null, variables: Record<string, unknown>, pick: (data: Record<string, Page<T>>) => Page<T> | undefined, most: number, everyMs?: number): QueryState<Pages<T>> {
+/** Reads a connection page by page, at most `most` of them, and keeps the last answer while it asks again. `null` asks nothing; another `written` asks anew. */
+export function usePages<T>(document: string | null, variables: Record<string, unknown>, pick: (data: Record<string, Page<T>>) => Page<T> | undefined, most: number, everyMs?: number, written = 0): QueryState<Pages<T>> {
   const key = (document ?? "") + JSON.stringify(variables);
   const [state, setState] = useState<{ key: string; data?: Pages<T>; error?: ApiError }>({ key });
   const asks = document !== null;
@@ -57,7 +54,7 @@ export function usePages<T>(document: string | null, variables: Record<string, u
       control.abort();
       clearInterval(timer);
     };
-  }, [key, asks, turn, resumes, everyMs, most]);
+  }, [key, asks, turn, resumes, everyMs, most, written]);
   const current = state.key === key;
   const data = current ? state.data : undefined;
   return { data, error: current ? state.error : undefined, loading: asks && data === undefined, reload: () => setTurn((n) => n + 1) };

@@ -19,8 +19,10 @@ interface Options {
 
 const NOTHING = "query Nothing { server { version } }";
 
+export interface Question<T> extends QueryState<T> { /** The answer shown is that to the question before. */ behind: boolean }
+
 /** Asks, keeps the last answer while it asks again, and asks again when the link has come back. `null` asks nothing. */
-export function useQuery<T>(document: string | null, variables: Record<string, unknown> = {}, { everyMs, moves = false, turn = 0 }: Options = {}): QueryState<T> {
+export function useQuery<T>(document: string | null, variables: Record<string, unknown> = {}, { everyMs, moves = false, turn = 0 }: Options = {}): Question<T> {
   const context = useMemo<Context>(() => (document !== null && isKept(document) ? { keep: true, requestPolicy: "cache-and-network" } : { requestPolicy: "network-only" }), [document]);
   const [state, ask] = useUrqlQuery<T>({ query: document ?? NOTHING, variables, pause: document === null, context });
   const key = document === null ? null : createRequest(document, variables).key;
@@ -50,7 +52,8 @@ export function useQuery<T>(document: string | null, variables: Record<string, u
   const data = fresh ?? (last !== null && (last.key === key || moves) ? last.data : undefined);
   const failure = answered && !state.fetching ? state.error : undefined;
   const error = useMemo(() => (failure ? apiErrorOf(failure) : undefined), [failure]);
-  return { data, error, loading: key !== null && data === undefined && error === undefined, reload };
+  const behind = data !== undefined && data !== fresh && last?.key !== key;
+  return { data, error, loading: key !== null && data === undefined && error === undefined, behind, reload };
 }
 
 export { ApiError };

@@ -144,13 +144,12 @@ function Now({ thing, rangeMs, paused, onPause }: { thing: AssetThing; rangeMs: 
   );
 }
 
-/** Measured series in the order of the tags, the series asked for first, scores last with their limit. */
+/** The series asked for first, then what is wrong with the scores that say so, then the tags in their order; other scores last. */
 function lanesOf(thing: AssetThing, own: readonly { series: { id: string } | null; state: StackState; priority: StackPriority; class: StackClass }[], wanted: string, t: ReturnType<typeof useTranslation>["t"]): StackLane[] {
   const scores = new Map(thing.models.flatMap((model) => (model.score ? [[model.score.id, model] as const] : [])));
   const order = new Map(thing.tags.map((tag, index) => [tag.series, index]));
-  // What is wrong stands first, then the tags in their order.
   const abnormal = new Set(own.filter(isActive).map((alarm) => alarm.series?.id));
-  const rank = (series: Series) => (series.id === wanted ? -2 : abnormal.has(series.id) && !scores.has(series.id) ? -1 : scores.has(series.id) ? 1e6 : (order.get(series.name) ?? 1e3));
+  const rank = (series: Series) => (series.id === wanted ? -2 : abnormal.has(series.id) ? (scores.has(series.id) ? -0.5 : -1) : scores.has(series.id) ? 1e6 : (order.get(series.name) ?? 1e3));
   return [...thing.series.nodes].filter((series) => series.latest === null || series.latest.number !== null || scores.has(series.id)).sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name)).map((series) => {
     const alarm = own.find((one) => one.series?.id === series.id && one.state !== "NORMAL");
     const model = scores.get(series.id);

@@ -1,15 +1,14 @@
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
-import type { Channel, EdgeDevice } from "../api/types";
-import { CHOICE_PAGES, usePages } from "../api/usePages";
+import type { EdgeDevice, Named } from "../api/types";
 import { newId } from "../lib/id";
 import { Button } from "../parts/Button";
+import { EntityPicker } from "../parts/EntityPicker";
+import { EntitySetPicker } from "../parts/EntitySetPicker";
 import { CheckField, TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
-import { Failed } from "../parts/Panel";
 import { toast } from "../parts/toasts";
-import { ChannelPicker } from "./ChannelPicker";
 import { Conflict } from "./Conflict";
 import { SecretDialog } from "./Secret";
 import { useSubmit } from "./submit";
@@ -25,11 +24,12 @@ export function EdgeDeviceForm({ device: given, claim, onClose, onSaved }: Props
   const [externalId, setExternalId] = useState(device?.externalId ?? claim ?? "");
   const [externalKey, setExternalKey] = useState(() => (device ? "" : newId()));
   const [content, setContent] = useState(device?.content ?? "");
-  const [channels, setChannels] = useState<string[]>(device?.channels.map((channel) => channel.id) ?? []);
+  const [chosen, setChosen] = useState<readonly Named[]>(device?.channels ?? []);
+  const [thing, setThing] = useState<Named | null>(null);
+  const channels = chosen.map((channel) => channel.id);
   const [activate, setActivate] = useState(true);
   const [note, setNote] = useState("");
   const [shown, setShown] = useState(false);
-  const known = usePages<Channel>(documents.channels, {}, (data) => data.channels, CHOICE_PAGES);
   const submit = useSubmit();
   const send = (event: FormEvent) => {
     event.preventDefault();
@@ -40,7 +40,7 @@ export function EdgeDeviceForm({ device: given, claim, onClose, onSaved }: Props
         onSaved();
         onClose();
       } else {
-        await mutate(documents.registerEdgeDevice, { externalId, externalKey, name, content, channels, activate });
+        await mutate(documents.registerEdgeDevice, { externalId, externalKey, name, content, channels, activate, ...(thing ? { thing: thing.id } : {}) });
         onSaved();
         setShown(true);
       }
@@ -53,8 +53,8 @@ export function EdgeDeviceForm({ device: given, claim, onClose, onSaved }: Props
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
         {!device && <TextField label={t("fleet.externalId")} required className="mono" readOnly={claim !== undefined} value={externalId} onChange={(event) => setExternalId(event.target.value)} note={t("fleet.externalIdNote")} />}
         {!device && <TextField label={t("fleet.externalKey")} required className="mono" minLength={8} value={externalKey} onChange={(event) => setExternalKey(event.target.value)} note={claim ? t("fleet.claimKeyNote") : t("fleet.externalKeyNote")} />}
-        {known.error && <Failed what={t("fleet.channels")} error={known.error} retry={known.reload} />}
-        <ChannelPicker label={t("fleet.channels")} channels={known.data?.nodes ?? []} value={channels} onChange={setChannels} />
+        {!device && <EntityPicker label={t("fleet.asThing")} of="things" value={thing} onChange={setThing} placeholder={t("picker.newThing")} note={t("fleet.asThingNote")} />}
+        <EntitySetPicker label={t("fleet.channels")} of="channels" add={t("picker.add.channels")} none={t("picker.none.channels")} value={chosen} onChange={setChosen} />
         <TextArea label={t("fleet.content")} className="mono" rows={10} value={content} onChange={(event) => setContent(event.target.value)} note={t("fleet.contentNote")} />
         {device ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <CheckField label={t("fleet.activate")} checked={activate} onChange={(event) => setActivate(event.target.checked)} />}
         {submit.conflict && device ? <Conflict entity="EDGE_DEVICE" id={device.id} since={device.revision} mine={{ name, content, channels }} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}

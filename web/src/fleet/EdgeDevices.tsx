@@ -5,11 +5,10 @@ import { useNow } from "../lib/clock";
 import { formatAge } from "../lib/format";
 import { GridTable } from "../parts/GridTable";
 import { HatchSwatch } from "../parts/Hatch";
+import type { TableProps } from "./FleetTables";
 import { deviceStep, deviceWord } from "./fleetState";
 
-interface Props { devices: readonly EdgeDevice[]; opened: string; onOpen: (id: string) => void }
-
-export function EdgeDeviceTable({ devices, opened, onOpen }: Props) {
+export function EdgeDeviceTable({ devices, ...table }: TableProps & { devices: readonly EdgeDevice[] }) {
   const { t } = useTranslation();
   const language = useLanguage();
   const now = useNow(2000);
@@ -24,7 +23,7 @@ export function EdgeDeviceTable({ devices, opened, onOpen }: Props) {
     return <span className="quiet">{t("fleet.waits")}</span>;
   };
   return (
-    <GridTable label={t("fleet.edgeDevices")} className="fleet-table" opened={opened} onOpen={onOpen}
+    <GridTable label={t("fleet.edgeDevices")} className="fleet-table" {...table}
       columns={[
         { id: "name", label: t("fleet.device") }, { id: "externalId", label: t("fleet.externalId"), className: "mono" }, { id: "state", label: t("fleet.state") }, { id: "seen", label: t("fleet.lastSeen"), number: true },
         { id: "thing", label: t("fleet.thing") }, { id: "channels", label: t("fleet.channels"), number: true }, { id: "revision", label: t("fleet.revision"), number: true }, { id: "config", label: t("fleet.config") },

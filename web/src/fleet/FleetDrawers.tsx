@@ -1,20 +1,22 @@
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
-import { CHOICE_PAGES, usePages } from "../api/usePages";
-import type { Channel, EdgeDevice, ThingRow } from "../api/types";
+import type { Channel, EdgeDevice, Named, ThingRow } from "../api/types";
+import { useQuery } from "../api/useQuery";
 import { HistoryPanel } from "../history/HistoryPanel";
+import { useLanguage } from "../i18n/useLanguage";
+import { formatNumber } from "../lib/format";
 import { navigate } from "../lib/router";
 import { may, session } from "../lib/session";
 import { useSignal } from "../lib/signal";
-import { describe } from "../lib/things";
+import { describe, namesOf } from "../lib/things";
 import { Button } from "../parts/Button";
 import { Drawer } from "../parts/Drawer";
 import { ModalDialog } from "../parts/ModalDialog";
 import { Asked, Section } from "../parts/Panel";
 import { toast } from "../parts/toasts";
 import { ChannelForm } from "./ChannelForm";
-import { ChannelPicker } from "./ChannelPicker";
+import { ConnectDialog } from "./ConnectDialog";
 import { EdgeDeviceForm } from "./EdgeDeviceForm";
 import { SecretDialog } from "./Secret";
 import { useSubmit } from "./submit";
@@ -63,7 +65,7 @@ export function ThingDrawer({ thing, onClose, onChanged }: Common & { thing: Thi
   });
   return (
     <Drawer label={thing.name} onClose={onClose}>
-      <DrawerHead title={thing.name} note={[describe(thing.metadata).title, thing.channels.map((channel) => channel.name).join(", ")].filter(Boolean).join(". ")}>
+      <DrawerHead title={thing.name} note={[describe(thing.metadata).title, namesOf(thing.channels)].filter(Boolean).join(". ")}>
         <Button onClick={() => navigate(`/assets/${thing.id}`)}>{t("fleet.openAsset")}</Button>
         <Button unavailable={refused} onClick={() => ask("edit")}>{t("form.edit")}</Button>
         <Button unavailable={refused} onClick={() => ask("connect")}>{t("fleet.channels")}</Button>
@@ -72,7 +74,7 @@ export function ThingDrawer({ thing, onClose, onChanged }: Common & { thing: Thi
       </DrawerHead>
       <HistoryPanel key={String(thing.revision)} entity="THING" id={thing.id} revision={thing.revision} onChanged={onChanged} />
       {dialog?.what === "edit" && <ThingForm thing={dialog.on} onClose={() => setDialog(null)} onSaved={onChanged} />}
-      {dialog?.what === "connect" && <ConnectDialog thing={dialog.on} onClose={() => setDialog(null)} onSaved={onChanged} />}
+      {dialog?.what === "connect" && <ConnectDialog name={dialog.on.name} of="channels" before={dialog.on.channels} write={(channels) => ({ channels, things: [dialog.on.id] })} onClose={() => setDialog(null)} onSaved={onChanged} />}
       {dialog?.what === "key" && (
         <ModalDialog title={t("fleet.changeKey")} onClose={() => setDialog(null)}>
           <p>{t("fleet.changeKeyText", { name: thing.name })}</p>
@@ -88,18 +90,31 @@ export function ThingDrawer({ thing, onClose, onChanged }: Common & { thing: Thi
 export function ChannelDrawer({ channel, onClose, onChanged }: Common & { channel: Channel }) {
   const { t } = useTranslation();
   const [editing, setEditing] = useState<Channel | null>(null);
+  const [connecting, setConnecting] = useState<readonly Named[] | null>(null);
+  // The list holds the first few of them.
+  const things = useQuery<{ channel: { things: Named[] } | null }>(documents.thingsOf, { id: channel.id }, { turn: `${String(channel.revision)}/${String(channel.thingCount)}` });
+  const connected = things.data?.channel?.things;
+  const unread = Number(channel.thingCount) - (connected?.length ?? 0);
+  const language = useLanguage();
   const refused = useConfigureRefusal();
+  const connectOff = refused ?? (!connected ? t("panel.loading") : null);
   return (
     <Drawer label={channel.name} onClose={onClose}>
       <DrawerHead title={channel.name} note={t(`retention.${channel.retention}`)}>
         <Button unavailable={refused} onClick={() => setEditing(channel)}>{t("form.edit")}</Button>
+        <Button unavailable={connectOff} onClick={() => setConnecting(connected ?? null)}>{t("fleet.tab.things")}</Button>
         <Remove document={documents.removeChannel} id={channel.id} name={channel.name} revision={channel.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />
       </DrawerHead>
-      <Section title={t("fleet.connected")} note={String(channel.things.length)}>
-        {channel.things.length === 0 ? <p className="quiet">{t("fleet.notConnected")}</p> : <p>{channel.things.map((thing) => thing.name).join(", ")}</p>}
+      <Section title={t("fleet.connected")} note={formatNumber(Number(channel.thingCount), 0, language)}>
+        <Asked query={things} what={t("fleet.connected")}>
+          {() => (!connected || connected.length === 0 ? <p className="quiet">{t("fleet.notConnected")}</p> : (
+            <p className="connected" tabIndex={0}>{namesOf(connected)}{unread > 0 && ` ${t("fleet.andMore", { count: unread })}`}</p>
+          ))}
+        </Asked>
       </Section>
       <HistoryPanel key={String(channel.revision)} entity="CHANNEL" id={channel.id} revision={channel.revision} onChanged={onChanged} />
       {editing && <ChannelForm channel={editing} onClose={() => setEditing(null)} onSaved={onChanged} />}
+      {connecting && <ConnectDialog name={channel.name} of="things" before={connecting} write={(ids) => ({ channels: [channel.id], things: ids })} onClose={() => setConnecting(null)} onSaved={() => { things.reload(); onChanged(); }} />}
     </Drawer>
   );
 }
@@ -118,36 +133,6 @@ function useConfigureRefusal(): string | null {
   const { t } = useTranslation();
   const who = useSignal(session);
   return may("configure", who?.role) ? null : t("right.configure");
-}
-
-/** Connects and disconnects what differs; both are events of the channels. */
-function ConnectDialog({ thing, onClose, onSaved }: { thing: ThingRow; onClose: () => void; onSaved: () => void }) {
-  const { t } = useTranslation();
-  const known = usePages<Channel>(documents.channels, {}, (data) => data.channels, CHOICE_PAGES);
-  const before = thing.channels.map((channel) => channel.id);
-  const [value, setValue] = useState<string[]>(before);
-  const submit = useSubmit();
-  const add = value.filter((id) => !before.includes(id));
-  const drop = before.filter((id) => !value.includes(id));
-  const save = () => void submit.run(async () => {
-    if (add.length > 0) await mutate(documents.connect, { channels: add, things: [thing.id] });
-    if (drop.length > 0) await mutate(documents.disconnect, { channels: drop, things: [thing.id] });
-    toast(t("fleet.saved", { name: thing.name }));
-    onSaved();
-    onClose();
-  });
-  return (
-    <ModalDialog title={t("fleet.connect", { name: thing.name })} onClose={onClose}>
-      <Asked query={known} what={t("fleet.channels")}>
-        {({ nodes }) => <ChannelPicker label={t("fleet.channels")} channels={nodes} value={value} onChange={setValue} />}
-      </Asked>
-      {submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
-      <div className="dialog-actions">
-        <Button onClick={onClose}>{t("dialog.cancel")}</Button>
-        <Button kind="primary" unavailable={add.length + drop.length === 0 ? t("form.nothing") : null} onClick={save}>{t("fleet.connectSave", { add: add.length, drop: drop.length })}</Button>
-      </div>
-    </ModalDialog>
-  );
 }
 
 interface RemoveProps { document: string; id: string; name: string; revision: number | string; refused: string | null; onDone: () => void }

@@ -1,16 +1,13 @@
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
-import type { Channel, DeviceType, Tag, ThingRow } from "../api/types";
-import { CHOICE_PAGES, usePages } from "../api/usePages";
-import { useQuery } from "../api/useQuery";
+import type { Named, Tag, ThingRow } from "../api/types";
 import { Button } from "../parts/Button";
+import { EntityPicker } from "../parts/EntityPicker";
+import { EntitySetPicker } from "../parts/EntitySetPicker";
 import { TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
-import { Failed } from "../parts/Panel";
-import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
-import { ChannelPicker } from "./ChannelPicker";
 import { Conflict } from "./Conflict";
 import { parseJson, showJson } from "./json";
 import { SecretDialog } from "./Secret";
@@ -25,16 +22,14 @@ export function ThingForm({ thing: given, onClose, onSaved }: Props) {
   const [thing] = useState(given);
   const [name, setName] = useState(thing?.name ?? "");
   const [metadata, setMetadata] = useState(thing ? showJson(thing.metadata) : "");
-  const [deviceType, setDeviceType] = useState(thing?.deviceType?.id ?? "");
+  const [deviceType, setDeviceType] = useState<Named | null>(thing?.deviceType ?? null);
   const [tags, setTags] = useState<Tag[]>(thing?.tags ?? []);
-  const [channels, setChannels] = useState<string[]>([]);
+  const [channels, setChannels] = useState<readonly Named[]>([]);
   const [note, setNote] = useState("");
   const [key, setKey] = useState<{ id: string; key: string } | null>(null);
-  const known = usePages<Channel>(thing ? null : documents.channels, {}, (data) => data.channels, CHOICE_PAGES);
-  const types = useQuery<{ deviceTypes: { nodes: DeviceType[] } }>(documents.deviceTypes, {});
   const submit = useSubmit();
   const parsed = parseJson(metadata);
-  const common = { name, ...(parsed.ok && parsed.value !== undefined ? { metadata: parsed.value } : {}), ...(deviceType ? { deviceType } : {}), tags: tags.filter((tag) => tag.series !== "") };
+  const common = { name, ...(parsed.ok && parsed.value !== undefined ? { metadata: parsed.value } : {}), ...typeOf(thing, deviceType), tags: tags.filter((tag) => tag.series !== "") };
   const send = (event: FormEvent) => {
     event.preventDefault();
     if (!parsed.ok) return;
@@ -46,7 +41,7 @@ export function ThingForm({ thing: given, onClose, onSaved }: Props) {
         onClose();
         return;
       }
-      const answer = await mutate<{ createThing: { thing: { id: string }; key: string | null } }>(documents.createThing, { ...common, channels });
+      const answer = await mutate<{ createThing: { thing: { id: string }; key: string | null } }>(documents.createThing, { ...common, channels: channels.map((channel) => channel.id) });
       onSaved();
       if (answer.createThing.key) setKey({ id: answer.createThing.thing.id, key: answer.createThing.key });
       else onClose();
@@ -57,12 +52,10 @@ export function ThingForm({ thing: given, onClose, onSaved }: Props) {
     <ModalDialog title={thing ? t("fleet.editThing", { name: thing.name }) : t("fleet.newThing")} onClose={onClose} wide>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
-        {types.error && <Failed what={t("fleet.deviceType")} error={types.error} retry={types.reload} />}
-        {known.error && <Failed what={t("fleet.channels")} error={known.error} retry={known.reload} />}
-        <Select label={t("fleet.deviceType")} value={deviceType} onChange={setDeviceType} options={withNothing(types.data?.deviceTypes.nodes)} />
+        <EntityPicker label={t("fleet.deviceType")} of="deviceTypes" value={deviceType} onChange={setDeviceType} placeholder={t("picker.noType")} />
         <TextArea label={t("form.metadata")} className="mono" rows={4} value={metadata} onChange={(event) => setMetadata(event.target.value)} note={t("form.metadataNote")} error={parsed.ok ? null : parsed.reason} />
         <TagEditor tags={tags} onChange={setTags} />
-        {thing ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <ChannelPicker label={t("fleet.channels")} channels={known.data?.nodes ?? []} value={channels} onChange={setChannels} />}
+        {thing ? <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} /> : <EntitySetPicker label={t("fleet.channels")} of="channels" add={t("picker.add.channels")} none={t("picker.none.channels")} value={channels} onChange={setChannels} />}
         {submit.conflict && thing ? <Conflict entity="THING" id={thing.id} since={thing.revision} mine={JSON.parse(JSON.stringify(common))} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
         <div className="dialog-actions">
           <Button onClick={onClose}>{t("dialog.cancel")}</Button>
@@ -71,4 +64,10 @@ export function ThingForm({ thing: given, onClose, onSaved }: Props) {
       </form>
     </ModalDialog>
   );
+}
+
+/** Left out the type stays as it is; null takes it away. */
+function typeOf(thing: ThingRow | undefined, chosen: Named | null): { deviceType?: string | null } {
+  if (chosen) return { deviceType: chosen.id };
+  return thing?.deviceType ? { deviceType: null } : {};
 }

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { ApiError } from "../api/request";
 
-export interface Submit { busy: boolean; error: ApiError | null; conflict: boolean; run: (work: () => Promise<void>) => Promise<void> }
+export interface Submit { busy: boolean; error: ApiError | null; conflict: boolean; run: (work: () => Promise<void>) => Promise<void>; /** Forgets what came of the last write. */ clear: () => void }
 
 const CONFLICTS = new Set(["revision_mismatch"]);
 
@@ -17,5 +17,5 @@ export function useSubmit(): Submit {
       setState({ busy: false, error: cause instanceof ApiError ? cause : new ApiError("internal", String(cause), false) });
     }
   };
-  return { ...state, conflict: state.error !== null && CONFLICTS.has(state.error.code), run };
+  return { ...state, conflict: state.error !== null && CONFLICTS.has(state.error.code), run, clear: () => setState({ busy: false, error: null }) };
 }

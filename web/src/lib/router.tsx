@@ -44,18 +44,18 @@ export function currentAddress(): Address {
   return address.get();
 }
 
+/** Changes some keys of the query of this page. Replaces the history entry, unless the change is a step that one goes back from. */
+export function changeQuery(patch: Record<string, string | null>, options: { step?: boolean } = {}): void {
+  const now = address.get();
+  const patched = patchQuery(now.query, patch);
+  if (patched !== now.query) navigate(now.path + (patched ? `?${patched}` : ""), { replace: !options.step });
+}
+
 /** One key of the query as state. Replaces the history entry: a filter is not a step back. */
 export function useQueryValue(key: string, fallback: string): [string, (next: string) => void] {
   const { query } = useAddress();
   const value = new URLSearchParams(query).get(key) ?? fallback;
-  const set = useCallback(
-    (next: string) => {
-      const now = address.get();
-      const patched = patchQuery(now.query, { [key]: next === fallback ? null : next });
-      navigate(now.path + (patched ? `?${patched}` : ""), { replace: true });
-    },
-    [key, fallback],
-  );
+  const set = useCallback((next: string) => changeQuery({ [key]: next === fallback ? null : next }), [key, fallback]);
   return [value, set];
 }
 

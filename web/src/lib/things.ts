@@ -1,4 +1,4 @@
-import type { Json } from "../api/types";
+import type { Json, Named } from "../api/types";
 
 /** What a thing's free metadata say of it, under the few keys that Flash reads. */
 export interface Described { title: string; area: string }
@@ -13,4 +13,9 @@ export function describe(metadata: Json): Described {
     return "";
   };
   return { title: field("title", "description"), area: field("area", "unit", "location") };
+}
+
+/** The names of `rows` as one text, in their order: numbers in them count as numbers. */
+export function namesOf(rows: readonly Named[]): string {
+  return rows.map((row) => row.name).sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).join(", ");
 }

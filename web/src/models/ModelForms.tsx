@@ -1,17 +1,16 @@
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
-import type { Model, Series, ThingRow } from "../api/types";
-import { CHOICE_PAGES, usePages } from "../api/usePages";
+import type { Model, Named, Series } from "../api/types";
 import { useQuery } from "../api/useQuery";
 import { useSubmit } from "../fleet/submit";
 import { serverNow } from "../lib/clock";
 import { Button } from "../parts/Button";
+import { EntityPicker } from "../parts/EntityPicker";
 import { CheckField, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
 import { Failed } from "../parts/Panel";
 import { NumberField } from "../parts/NumberField";
-import { Select, withNothing } from "../parts/Select";
 import { toast } from "../parts/toasts";
 
 const HOUR_MS = 3_600_000;
@@ -61,19 +60,18 @@ export function TrainForm({ model, onClose, onSaved }: { model: Model; onClose: 
 export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: (id: string) => void }) {
   const { t } = useTranslation();
   const [name, setName] = useState("");
-  const [thing, setThing] = useState("");
+  const [thing, setThing] = useState<Named | null>(null);
   const [signals, setSignals] = useState<string[]>([]);
   const [period, setPeriod] = useState("1");
   const [window, setWindow] = useState("60");
   const submit = useSubmit();
-  const things = usePages<ThingRow>(documents.things, {}, (data) => data.things, CHOICE_PAGES);
-  const series = useQuery<{ series: { nodes: Series[] } }>(thing ? documents.seriesOf : null, { thing });
+  const series = useQuery<{ series: { nodes: Series[] } }>(thing ? documents.seriesOf : null, { thing: thing?.id });
   const numeric = (series.data?.series.nodes ?? []).filter((one) => one.channel && one.latest?.number !== null && !one.name.endsWith(".score"));
   const send = (event: FormEvent) => {
     event.preventDefault();
     void submit.run(async () => {
       const chosen = numeric.filter((one) => signals.includes(one.id)).map((one) => ({ channel: one.channel?.id ?? "", subtopic: one.subtopic, series: one.name }));
-      const answer = await mutate<{ createModel: { model: { id: string } } }>(documents.createModel, { name, thing, signals: chosen, samplePeriodMs: Math.round(Number(period) * 1000), window: Number(window) });
+      const answer = await mutate<{ createModel: { model: { id: string } } }>(documents.createModel, { name, thing: thing?.id, signals: chosen, samplePeriodMs: Math.round(Number(period) * 1000), window: Number(window) });
       onSaved(answer.createModel.model.id);
       onClose();
     });
@@ -83,10 +81,9 @@ export function ModelForm({ onClose, onSaved }: { onClose: () => void; onSaved: 
     <ModalDialog title={t("models.new")} onClose={onClose}>
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
-        {things.error && <Failed what={t("rules.thing")} error={things.error} retry={things.reload} />}
         {series.error && <Failed what={t("models.signals")} error={series.error} retry={series.reload} />}
-        <Select label={t("rules.thing")} value={thing} onChange={(next) => { setThing(next); setSignals([]); }} options={withNothing(things.data?.nodes)} />
-        {thing !== "" && (
+        <EntityPicker label={t("rules.thing")} of="things" required value={thing} onChange={(next) => { setThing(next); setSignals([]); }} />
+        {thing && (
           <fieldset className="picker"><legend>{t("models.signals")}</legend>
             {numeric.map((one) => <label key={one.id} className="check"><input type="checkbox" checked={signals.includes(one.id)} onChange={() => toggle(one.id)} /> {one.tag?.title ?? one.name}</label>)}
           </fieldset>

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
-import { Group, Input, Label, NumberField as AriaNumberField, Text } from "react-aria-components";
+import { FieldError, Group, Input, Label, NumberField as AriaNumberField, Text } from "react-aria-components";
+import { useTranslation } from "react-i18next";
 import { useLanguage } from "../i18n/useLanguage";
 import { decimalMark } from "../lib/format";
 
@@ -31,6 +32,7 @@ export function markFor(typed: string | null, mark: string): string | null {
 
 /** A number with its unit, typed with the decimal mark of the language. Arrows step; the wheel does not, because a page is scrolled with it. */
 export function NumberField({ label, labelHidden = false, value, onChange, unit, note, min, max, whole = false, required = false, disabled = false }: Props) {
+  const { t } = useTranslation();
   const mark = decimalMark(useLanguage());
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -65,6 +67,7 @@ export function NumberField({ label, labelHidden = false, value, onChange, unit,
         {unit && <span className="unit field-unit">{unit}</span>}
       </Group>
       {note && <Text slot="description" className="field-note">{note}</Text>}
+      <FieldError className="field-error">{({ validationDetails, validationErrors }) => (validationDetails.valueMissing ? t("field.missing") : validationErrors.join(" "))}</FieldError>
     </AriaNumberField>
   );
 }

@@ -1,6 +1,7 @@
 import type { RefObject } from "react";
 import { Button, Input, SearchField } from "react-aria-components";
 import { useTranslation } from "react-i18next";
+import { useLateText } from "../lib/useLateText";
 import { Icon } from "./Icon";
 
 interface Props { label: string; value: string; onChange: (next: string) => void; keyCap?: string; inputRef?: RefObject<HTMLInputElement | null> }
@@ -15,4 +16,10 @@ export function SearchBox({ label, value, onChange, keyCap, inputRef }: Props) {
       {value === "" ? keyCap && <kbd className="key-cap">{keyCap}</kbd> : <Button className="icon-button" aria-label={t("search.clear")}><Icon name="close" size={12} /></Button>}
     </SearchField>
   );
+}
+
+/** The same where the server searches: it is asked when the typing rests. */
+export function ServerSearchBox({ value, onChange, ...rest }: Props) {
+  const [text, setText] = useLateText(value, onChange);
+  return <SearchBox {...rest} value={text} onChange={setText} />;
 }

@@ -21,11 +21,6 @@ interface Props<T extends string> {
 const NOTHING = "\u2013";
 const keyOf = (id: string): Key => (id === "" ? NOTHING : id);
 
-/** Named entities as options, after "nothing". */
-export function withNothing(nodes: readonly { id: string; name: string }[] = []): SelectOption<string>[] {
-  return [{ id: "", label: NOTHING }, ...nodes.map(({ id, name }) => ({ id, label: name }))];
-}
-
 /** One of a list that opens. Arrows, letters, Enter and Escape are react-aria's. */
 export function Select<T extends string>({ label, labelHidden = false, options, value, onChange, note, placeholder = NOTHING, disabled = false, autoFocus = false }: Props<T>) {
   const known = options.some((option) => option.id === value);

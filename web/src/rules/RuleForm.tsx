@@ -1,29 +1,37 @@
-import { type FormEvent, useMemo, useState } from "react";
+import { type FormEvent, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
-import { type AlarmRule, type DeviceType, type Json, type Long, PRIORITIES, type Priority, type Series, type ThingRow } from "../api/types";
-import { CHOICE_PAGES, usePages } from "../api/usePages";
+import { type AlarmRule, type Json, type Long, type Named, PRIORITIES, type Priority, type Series } from "../api/types";
 import { useQuery } from "../api/useQuery";
 import { Conflict } from "../fleet/Conflict";
 import { useSubmit } from "../fleet/submit";
+import { writeUnit } from "../lib/format";
 import { may, session } from "../lib/session";
 import { useSignal } from "../lib/signal";
 import { AlarmGlyph } from "../parts/AlarmGlyph";
 import { Button } from "../parts/Button";
 import { ComboField } from "../parts/ComboField";
+import { EntityPicker } from "../parts/EntityPicker";
 import { CheckField, TextArea, TextField } from "../parts/Field";
 import { NumberField } from "../parts/NumberField";
 import { Failed, Section } from "../parts/Panel";
-import { Select, withNothing } from "../parts/Select";
+import { Select } from "../parts/Select";
 import { toast } from "../parts/toasts";
-import { type Draft, definitionOf, draftOf, emptyDraft, LEVELS, problemOf } from "./draft";
+import { type Draft, definitionOf, draftOf, emptyDraft, LEVELS, problemOf, rebase } from "./draft";
 import { RuleTrend } from "./RuleTrend";
 
 interface RulePayload { alarmRule: { id: string }; revision: Long }
-interface Props { rule: AlarmRule | null; thing: string; onSaved: (id: string) => void; onDiscard: () => void }
+interface Props {
+  rule: AlarmRule | null;
+  thing: string;
+  onSaved: (id: string) => void;
+  onDiscard: () => void;
+  /** Somebody else saved first: the rule is to be read anew. */
+  onOvertaken: () => void;
+}
 
 /** A rule as sentences: when, why it is an alarm, what the operator does. */
-export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
+export function RuleForm({ rule, thing, onSaved, onDiscard, onOvertaken }: Props) {
   const { t } = useTranslation();
   const who = useSignal(session);
   // What the draft was begun on: a newer revision of somebody else must meet it as a conflict, never be taken for its ground.
@@ -33,12 +41,11 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
   const [draft, setDraft] = useState<Draft>(before);
   const [note, setNote] = useState("");
   const submit = useSubmit();
-  const things = usePages<ThingRow>(documents.things, {}, (data) => data.things, CHOICE_PAGES);
-  const types = useQuery<{ deviceTypes: { nodes: DeviceType[] } }>(documents.deviceTypes, {});
+  const { named, learn } = useNames(rule, draft.thing);
   const series = useQuery<{ series: { nodes: Series[] } }>(draft.thing ? documents.seriesOf : null, { thing: draft.thing });
   const set = (patch: Partial<Draft>) => setDraft((now) => ({ ...now, ...patch }));
   const chosen = series.data?.series.nodes.find((one) => one.name === draft.seriesName);
-  const unit = chosen?.tag?.unit ?? chosen?.unit ?? "";
+  const unit = writeUnit(chosen?.tag?.unit ?? chosen?.unit ?? "");
   const problem = problemOf(draft);
   const changed = JSON.stringify(draft) !== JSON.stringify(before);
   if (rule && base && rule.revision !== base.revision && (!changed || rule.revision === written)) {
@@ -46,7 +53,27 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
     setDraft(draftOf(rule));
     setNote("");
   }
-  const off = !may("configure", who?.role) ? t("right.configure") : submit.busy ? t("form.busy") : submit.conflict ? t("conflict.title") : problem ? t(`rules.problem.${problem}`) : !changed ? t("form.nothing") : null;
+  // Also learnt without a try to write, when the rule is read anew: after a cut of the link, or by a roll-back beside the form.
+  const newer = rule && base && rule.revision !== base.revision && changed ? rule : null;
+  const overtaken = submit.conflict || newer !== null;
+  const unread = submit.conflict && newer === null;
+  useEffect(() => {
+    if (unread) onOvertaken();
+    // Once for each refusal.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [unread]);
+  const putOnTop = (theirs: AlarmRule) => {
+    setDraft(rebase(before, draft, draftOf(theirs)));
+    setBase(theirs);
+    submit.clear();
+  };
+  const takeTheirs = (theirs: AlarmRule) => {
+    setDraft(draftOf(theirs));
+    setBase(theirs);
+    setNote("");
+    submit.clear();
+  };
+  const off = !may("configure", who?.role) ? t("right.configure") : submit.busy ? t("form.busy") : overtaken ? t("conflict.title") : problem ? t(`rules.problem.${problem}`) : !changed ? t("form.nothing") : null;
   const names = [...new Map((series.data?.series.nodes ?? []).map((one) => [one.name, { id: one.name, ...(one.tag?.title ? { note: one.tag.title } : {}) }])).values()];
   const send = (event: FormEvent) => {
     event.preventDefault();
@@ -63,12 +90,11 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
   return (
     <form className="rule-form" onSubmit={send}>
       <Section title={t("rules.when")}>
-        {[things, types, series].map((query, index) => query.error && <Failed key={index} what={t(["rules.thing", "fleet.deviceType", "rules.series"][index] ?? "")} error={query.error} retry={query.reload} />)}
-        <div className="form-pair">
-          <Select label={t("rules.thing")} value={draft.thing} onChange={(next) => set({ thing: next, ...(next ? { deviceType: "" } : {}) })} options={withNothing(things.data?.nodes)} />
-          {draft.thing === "" && (
-            <Select label={t("rules.orType")} value={draft.deviceType} onChange={(deviceType) => set({ deviceType })} options={withNothing(types.data?.deviceTypes.nodes)} />
-          )}
+        {series.error && <Failed what={t("rules.series")} error={series.error} retry={series.reload} />}
+        <div className="form-pair form-pair-wide">
+          <EntityPicker label={t("rules.thing")} of="things" value={named(draft.thing)} onChange={(next) => { learn(next); set({ thing: next?.id ?? "", ...(next ? { deviceType: "" } : {}) }); }} />
+          {draft.thing === "" && <EntityPicker label={t("rules.orType")} of="deviceTypes" value={named(draft.deviceType)} onChange={(next) => { learn(next); set({ deviceType: next?.id ?? "" }); }} />}
+          <EntityPicker label={t("rules.channel")} of="channels" value={named(draft.channel)} placeholder={t("picker.anyChannel")} onChange={(next) => { learn(next); set({ channel: next?.id ?? "" }); }} />
           <ComboField label={t("rules.series")} required open={t("rules.showSeries")} value={draft.seriesName} onChange={(seriesName) => set({ seriesName })} options={names} />
         </div>
         <table className="table form-table">
@@ -112,14 +138,26 @@ export function RuleForm({ rule, thing, onSaved, onDiscard }: Props) {
         <TextField label={t("rules.name")} value={draft.name} onChange={(event) => set({ name: event.target.value })} />
         {rule && <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} />}
       </Section>
-      {submit.conflict && base ? <Conflict entity="ALARM_RULE" id={base.id} since={base.revision} mine={definitionOf(draft) as Record<string, Json>} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
+      {overtaken && base ? (
+        <Conflict entity="ALARM_RULE" id={base.id} since={base.revision} mine={definitionOf(draft) as Record<string, Json>} onTop={newer ? () => putOnTop(newer) : null} onTheirs={newer ? () => takeTheirs(newer) : null} />
+      ) : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}
       <div className="form-actions">
         <Button kind="primary" type="submit" unavailable={off}>{base ? t("rules.publishAs", { next: String(BigInt(base.revision) + 1n) }) : t("rules.publish")}</Button>
-        <Button onClick={() => { setDraft(before); onDiscard(); }}>{t("rules.discard")}</Button>
+        <Button onClick={() => { if (newer) takeTheirs(newer); else setDraft(before); onDiscard(); }}>{t("rules.discard")}</Button>
         {off && changed && <span className="quiet">{off}</span>}
       </div>
     </form>
   );
+}
+
+/** The draft holds ids; their names come with the rule, with each choice, or, for the thing of the address, from the server. */
+function useNames(rule: AlarmRule | null, thing: string) {
+  const [learnt, setLearnt] = useState<Record<string, string>>({});
+  const known = [rule?.thing, rule?.deviceType, rule?.channel].reduce((names, one) => (one ? { ...names, [one.id]: one.name } : names), learnt);
+  const asked = useQuery<{ thing: Named | null }>(thing !== "" && known[thing] === undefined ? documents.thingRow : null, { id: thing });
+  const named = (id: string): Named | null => (id === "" ? null : { id, name: known[id] ?? (asked.data?.thing?.id === id ? asked.data.thing.name : id) });
+  const learn = (one: Named | null) => { if (one) setLearnt((before) => ({ ...before, [one.id]: one.name })); };
+  return { named, learn };
 }
 
 function PrioritySelect({ label, labelled = false, value, onChange }: { label: string; labelled?: boolean; value: Priority; onChange: (next: Priority) => void }) {

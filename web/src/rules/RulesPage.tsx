@@ -1,3 +1,4 @@
+import { useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { documents } from "../api/request";
 import type { AlarmRule } from "../api/types";
@@ -5,13 +6,18 @@ import { useQuery } from "../api/useQuery";
 import { HistoryPanel } from "../history/HistoryPanel";
 import { useLanguage } from "../i18n/useLanguage";
 import { formatNumber } from "../lib/format";
+import { useKey } from "../lib/keys";
 import { Link, navigate, useAddress, useQueryValue } from "../lib/router";
 import { may, session } from "../lib/session";
 import { useSignal } from "../lib/signal";
 import { AlarmGlyph } from "../parts/AlarmGlyph";
 import { Button } from "../parts/Button";
+import { OrderSelect } from "../parts/OrderSelect";
+import { PagedList } from "../parts/PagedList";
 import { Asked, Empty } from "../parts/Panel";
 import { LIMIT_LETTERS } from "../parts/scale";
+import { ServerSearchBox } from "../parts/SearchBox";
+import { useListView } from "../parts/useListView";
 import { Remove } from "../fleet/FleetDrawers";
 import { ViewList, ViewPanel, Views } from "../parts/Views";
 import { useTitle, useTrail } from "../shell/trail";
@@ -23,17 +29,29 @@ export default function RulesPage({ id }: { id: string | undefined }) {
   const { t } = useTranslation();
   const { query: search } = useAddress();
   const thing = new URLSearchParams(search).get("thing") ?? "";
-  const list = useQuery<{ alarmRules: { nodes: AlarmRule[]; total: number } }>(documents.rules, thing ? { thing } : {});
   useTitle(t("nav.rules"));
-  if (id !== undefined) return <OneRule id={id} thing={thing} onChanged={list.reload} />;
+  return id === undefined ? <RuleList thing={thing} /> : <OneRule id={id} thing={thing} />;
+}
+
+function RuleList({ thing }: { thing: string }) {
+  const { t } = useTranslation();
+  const input = useRef<HTMLInputElement>(null);
+  const view = useListView<AlarmRule>("alarmRules", (name) => ({ ...(name === "" ? {} : { name }), ...(thing === "" ? {} : { thing }) }));
+  useKey("F", t("keys.filter"), () => input.current?.focus());
   return (
     <div className="rules">
-      <div className="page-bar"><h1>{t("nav.rules")}</h1><span className="count">{list.data?.alarmRules.total}</span>
+      <div className="page-bar"><h1>{t("nav.rules")}</h1>
         {thing && <Link to="/rules" className="text-link">{t("rules.all")}</Link>}
-        <span className="toolbar-right"><NewButton thing={thing} /></span></div>
-      <div className="page-scroll"><Asked query={list} what={t("nav.rules")}>
-        {({ alarmRules }) => (alarmRules.nodes.length === 0 ? <Empty text={t("rules.empty")} action={<NewButton thing={thing} />} /> : <RuleTable rules={alarmRules.nodes} />)}
-      </Asked></div>
+        <span className="toolbar-right">
+          <ServerSearchBox label={t("fleet.filter")} keyCap="F" value={view.text} onChange={view.search} inputRef={input} />
+          <OrderSelect value={view.order} onChange={view.sort} />
+          <NewButton thing={thing} />
+        </span></div>
+      <div className="page-scroll">
+        <PagedList label={t("nav.rules")} view={view} empty={t("rules.empty")} action={<NewButton thing={thing} />} none={t("fleet.noneFound", { text: view.text })}>
+          {(rules, describedBy) => <RuleTable {...{ rules, describedBy }} />}
+        </PagedList>
+      </div>
     </div>
   );
 }
@@ -44,11 +62,11 @@ function NewButton({ thing }: { thing: string }) {
   return <Button kind="primary" unavailable={may("configure", who?.role) ? null : t("right.configure")} onClick={() => navigate(`/rules/new${thing ? `?thing=${thing}` : ""}`)}>+ {t("rules.new")}</Button>;
 }
 
-function RuleTable({ rules }: { rules: readonly AlarmRule[] }) {
+function RuleTable({ rules, describedBy }: { rules: readonly AlarmRule[]; describedBy: string }) {
   const { t } = useTranslation();
   const language = useLanguage();
   return (
-    <table className="table">
+    <table className="table" aria-describedby={describedBy}>
       <caption className="hidden-text">{t("nav.rules")}</caption>
       <thead><tr><th className="gutter"><span className="hidden-text">{t("alarms.priority")}</span></th><th scope="col">{t("rules.rule")}</th><th scope="col">{t("rules.watches")}</th><th scope="col">{t("rules.limits")}</th><th scope="col">{t("rules.operatorDoes")}</th><th scope="col">{t("rules.class")}</th><th scope="col" className="number">{t("fleet.revision")}</th></tr></thead>
       <tbody>
@@ -76,7 +94,7 @@ function decimalsOf(limit: number): number {
   return (String(limit).split(".")[1] ?? "").length;
 }
 
-function OneRule({ id, thing, onChanged }: { id: string; thing: string; onChanged: () => void }) {
+function OneRule({ id, thing }: { id: string; thing: string }) {
   const { t } = useTranslation();
   const who = useSignal(session);
   const isNew = id === "new";
@@ -86,16 +104,15 @@ function OneRule({ id, thing, onChanged }: { id: string; thing: string; onChange
   const tab = wantedTab === "history" ? "history" : "form";
   useTrail(rule?.name || rule?.message);
   const saved = (next: string) => {
-    onChanged();
     query.reload();
     if (isNew) navigate(`/rules/${next}`, { replace: true });
   };
   const refused = may("configure", who?.role) ? null : t("right.configure");
-  const content = isNew ? <RuleForm rule={null} thing={thing} onSaved={saved} onDiscard={() => navigate("/rules")} /> : (
+  const content = isNew ? <RuleForm rule={null} thing={thing} onSaved={saved} onDiscard={() => navigate("/rules")} onOvertaken={query.reload} /> : (
     <Asked query={query} what={t("nav.rules")}>
       {({ alarmRule }) => (alarmRule === null ? <Empty text={t("rules.unknown")} /> : tab === "history"
         ? <HistoryPanel key={String(alarmRule.revision)} entity="ALARM_RULE" id={alarmRule.id} revision={alarmRule.revision} onChanged={() => saved(alarmRule.id)} />
-        : <RuleForm key={alarmRule.id} rule={alarmRule} thing={thing} onSaved={saved} onDiscard={() => undefined} />)}
+        : <RuleForm key={alarmRule.id} rule={alarmRule} thing={thing} onSaved={saved} onDiscard={() => undefined} onOvertaken={query.reload} />)}
     </Asked>
   );
   return (
@@ -106,7 +123,7 @@ function OneRule({ id, thing, onChanged }: { id: string; thing: string; onChange
         {rule && (
           <ViewList label={t("nav.rules")} views={(["form", "history"] as const).map((one) => ({ id: one, label: t(`rules.view.${one}`) }))} />
         )}
-        <span className="toolbar-right">{rule && <Remove document={documents.removeRule} id={rule.id} name={rule.name} revision={rule.revision} refused={refused} onDone={() => { onChanged(); navigate("/rules"); }} />}</span>
+        <span className="toolbar-right">{rule && <Remove document={documents.removeRule} id={rule.id} name={rule.name} revision={rule.revision} refused={refused} onDone={() => navigate("/rules")} />}</span>
       </div>
       {isNew || !rule ? <div className="page-scroll page-pad">{content}</div> : <ViewPanel of={tab} className="page-scroll page-pad">{content}</ViewPanel>}
     </Views></div>

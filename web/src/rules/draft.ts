@@ -67,3 +67,13 @@ export function definitionOf(draft: Draft): Record<string, unknown> {
     timeToRespondMs: draft.respondMinutes === "" ? null : ms(draft.respondMinutes, 60_000),
   };
 }
+
+/** What `mine` changed against `before`, on top of `theirs`: a field that was not touched takes what the others wrote. */
+export function rebase(before: Draft, mine: Draft, theirs: Draft): Draft {
+  const levels = { ...theirs.levels };
+  for (const kind of LEVELS) if (!same(mine.levels[kind], before.levels[kind])) levels[kind] = mine.levels[kind];
+  const touched = Object.entries(mine).filter(([key, value]) => key !== "levels" && !same(value, before[key as keyof Draft]));
+  return { ...theirs, ...Object.fromEntries(touched), levels };
+}
+
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);

@@ -17,7 +17,7 @@ import { LiveValue } from "../parts/LiveValue";
 import { LIMIT_LETTERS } from "../parts/scale";
 import { paintGround, paintLine, type LanePicture } from "./paint";
 import { palette } from "./palette";
-import { gaps, indexAt, valueRange } from "./shape";
+import { gaps, indexAt, laneHz, lanePace, valueRange } from "./shape";
 import { type Stack, windowOf } from "./stackState";
 
 export interface LaneProps {
@@ -115,14 +115,14 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
     const stopTheme = preferences.subscribe(() => setTimeout(plan, 0));
     // Paper does not wait for the next frame.
     const stopPrint = printing.subscribe(draw);
-    // The window moves by whole pixels: no faster than a pixel takes.
-    const timer = setInterval(plan, Math.max(250, stack.rangeMs / Math.max(200, element.clientWidth)));
+    // The window moves by whole pixels: no faster than a pixel takes. Samples wait in the ring until then.
+    const timer = setInterval(() => { if (stack.end === null) plan(); }, lanePace(stack.rangeMs, element.clientWidth));
     const least = stack.rangeMs / 4000;
     const stop = !live ? () => undefined : watch(series.id, (reading) => {
       const { t: times } = ring.view();
       if (reading.t - (times[times.length - 1] ?? 0) < least) return;
-      if (ring.push(reading.t, reading.v ?? Number.NaN, reading.q) && stack.end === null) plan();
-    });
+      ring.push(reading.t, reading.v ?? Number.NaN, reading.q);
+    }, laneHz(stack.rangeMs, element.clientWidth));
     return () => {
       stop();
       stopTheme();
@@ -145,7 +145,7 @@ export function Lane({ series, ring, stack, alarm, title, caption, live = true, 
         </span>
         {live && <LiveValue series={series} size="lead" abnormal={Boolean(alarm)} />}
         <span className="lane-caption">
-          {caption ?? series.name}<span className="lane-at" ref={atCursor} />
+          <span className="fit">{caption ?? series.name}</span><span className="lane-at" ref={atCursor} />
         </span>
       </div>
       <div className="lane-plot" ref={host} />

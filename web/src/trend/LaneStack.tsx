@@ -78,14 +78,16 @@ export function LaneStack({ lanes, rangeMs, paused, onPause, strips, pinnedEnd =
                 {...(lane.title ? { title: lane.title } : {})} {...(lane.caption ? { caption: lane.caption } : {})} {...(index === 0 ? { onCursor } : {})} />
             );
           })}
-          {strips?.(window)}
-          <div className="lane-axis" aria-hidden="true">
-            <svg width="100%" height="18">
-              {timeTicks(window.from, window.to, compact ? 3 : 9, zone, language).map((tick) => {
-                const share = (tick.at - window.from) / (window.to - window.from);
-                return <text key={tick.at} className="axis-text" x={`${(share * 100).toFixed(2)}%`} y="13" textAnchor={share < 0.04 ? "start" : share > 0.96 ? "end" : "middle"}>{tick.label}</text>;
-              })}
-            </svg>
+          <div className="stack-foot">
+            {strips?.(window)}
+            <div className="lane-axis" aria-hidden="true">
+              <svg width="100%" height="18">
+                {timeTicks(window.from, window.to, compact ? 3 : 9, zone, language).map((tick) => {
+                  const share = (tick.at - window.from) / (window.to - window.from);
+                  return <text key={tick.at} className="axis-text" x={`${(share * 100).toFixed(2)}%`} y="13" textAnchor={share < 0.04 ? "start" : share > 0.96 ? "end" : "middle"}>{tick.label}</text>;
+                })}
+              </svg>
+            </div>
           </div>
         </div>
       )}

@@ -31,6 +31,19 @@ export function valueRange(values: Float64Array, limits: readonly SeriesLimit[])
 
 const distance = (value: number, low: number, high: number) => Math.max(0, low - value, value - high);
 
+const SHORT_WINDOW_MS = 300_000;
+
+/** Samples a second that a lane can show: all that the server gives within five minutes, beyond them two for each pixel. */
+export function laneHz(rangeMs: number, width: number): number {
+  if (rangeMs <= SHORT_WINDOW_MS) return 10;
+  return Math.min(4, Math.max(0.5, (2000 * Math.max(200, width)) / rangeMs));
+}
+
+/** Time between two draws, ms: a line moves by whole pixels, at most ten times a second. */
+export function lanePace(rangeMs: number, width: number): number {
+  return Math.max(100, rangeMs / Math.max(200, width));
+}
+
 export interface Gap { from: number; to: number; reason: "missing" | "bad" }
 
 /** Times without a trusted sample: silence of several intervals, or bad quality. */

@@ -12,6 +12,7 @@ use crate::graphql::alarm::{
 };
 use crate::graphql::alarm_rule::AlarmRule;
 use crate::graphql::context::{caller, id as input_id, look_up, platform};
+use crate::graphql::enums::ListOrder;
 use crate::graphql::page::{AlarmRuleConnection, first as bounded, page};
 use crate::graphql::scalars::DateTime;
 
@@ -123,7 +124,7 @@ impl AlarmQueries {
         Ok(AlarmKpis::of(kpis, now))
     }
 
-    /// With `thing`: rules that watch it, also by its device type.
+    /// With `thing`: rules that watch it, also by its device type. `name` is a part of the name, without regard to case.
     #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
     async fn alarm_rules(
         &self,
@@ -131,6 +132,8 @@ impl AlarmQueries {
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
         thing: Option<ID>,
+        name: Option<String>,
+        #[graphql(default)] order: ListOrder,
     ) -> Result<AlarmRuleConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let thing = thing
@@ -138,10 +141,11 @@ impl AlarmQueries {
             .map(|thing| input_id(thing, "thing"))
             .transpose()?;
         let filter = AlarmRuleFilter {
+            name,
             thing,
             ..AlarmRuleFilter::default()
         };
-        let page = page(first, after.as_deref())?;
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()

@@ -10,7 +10,7 @@ use crate::graphql::channel::{Channel, channel_by_id};
 use crate::graphql::context::{caller, id as input_id, look_up, platform};
 use crate::graphql::device_type::DeviceType;
 use crate::graphql::edge_device::{EdgeDevice, UnknownDevice, UnknownDeviceConnection};
-use crate::graphql::enums::BootstrapState;
+use crate::graphql::enums::{BootstrapState, ListOrder};
 use crate::graphql::model::Model;
 use crate::graphql::page::{
     ChannelConnection, DeviceTypeConnection, EdgeDeviceConnection, ModelConnection, PageInfo,
@@ -35,6 +35,7 @@ impl RegistryQueries {
         after: Option<String>,
         name: Option<String>,
         metadata: Option<Json<Map<String, Value>>>,
+        #[graphql(default)] order: ListOrder,
     ) -> Result<ThingConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let filter = ThingFilter {
@@ -42,7 +43,7 @@ impl RegistryQueries {
             metadata: metadata.map(|metadata| metadata.0),
             ..ThingFilter::default()
         };
-        let page = page(first, after.as_deref())?;
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
@@ -61,6 +62,7 @@ impl RegistryQueries {
         Ok(thing_by_id(ctx, id).await?)
     }
 
+    /// `name` is a part of the name, without regard to case; `metadata` must be contained in the channel's.
     #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
     async fn channels(
         &self,
@@ -68,13 +70,16 @@ impl RegistryQueries {
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
         name: Option<String>,
+        metadata: Option<Json<Map<String, Value>>>,
+        #[graphql(default)] order: ListOrder,
     ) -> Result<ChannelConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let filter = ChannelFilter {
             name: name.filter(|name| !name.is_empty()),
+            metadata: metadata.map(|metadata| metadata.0),
             ..ChannelFilter::default()
         };
-        let page = page(first, after.as_deref())?;
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
@@ -93,6 +98,7 @@ impl RegistryQueries {
         Ok(channel_by_id(ctx, id).await?)
     }
 
+    /// `name` is a part of the name or of the external id, without regard to case.
     #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
     async fn edge_devices(
         &self,
@@ -101,14 +107,15 @@ impl RegistryQueries {
         after: Option<String>,
         name: Option<String>,
         state: Option<BootstrapState>,
+        #[graphql(default)] order: ListOrder,
     ) -> Result<EdgeDeviceConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let filter = EdgeDeviceFilter {
-            name: name.filter(|name| !name.is_empty()),
+            name_or_external_id: name.filter(|name| !name.is_empty()),
             state: state.map(Into::into),
             ..EdgeDeviceFilter::default()
         };
-        let page = page(first, after.as_deref())?;
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
@@ -170,19 +177,22 @@ impl RegistryQueries {
         })
     }
 
+    /// `name` is a part of the name, without regard to case.
     #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
     async fn device_types(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
+        name: Option<String>,
+        #[graphql(default)] order: ListOrder,
     ) -> Result<DeviceTypeConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let page = page(first, after.as_deref())?;
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
-            .device_types(caller.organisation, page)
+            .device_types(caller.organisation, name.as_deref(), page)
             .await;
         Ok(DeviceTypeConnection::of(
             listing.map_err(ApiError::from)?,
@@ -270,20 +280,22 @@ impl RegistryQueries {
         Ok(row.map_err(ApiError::from)?.map(Model::from))
     }
 
-    /// Users of the caller's organisation.
+    /// Users of the caller's organisation. `email` is a part of the address, without regard to case.
     #[graphql(complexity = "(first.max(1) as usize) * child_complexity + 1")]
     async fn users(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
+        email: Option<String>,
+        #[graphql(default)] order: ListOrder,
     ) -> Result<UserConnection> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let page = page(first, after.as_deref())?;
+        let page = order.of(page(first, after.as_deref())?)?;
         let listing = platform
             .projections
             .registry()
-            .users(caller.organisation, page)
+            .users(caller.organisation, email.as_deref(), page)
             .await;
         Ok(UserConnection::of(
             listing.map_err(ApiError::from)?,

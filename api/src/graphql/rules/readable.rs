@@ -145,6 +145,7 @@ pub(super) const READABLE: &[(&str, &[&str])] = &[
             "createdAt",
             "updatedAt",
             "things",
+            "thingCount",
         ],
     ),
     ("ChannelConnection", &["nodes", "pageInfo", "total"]),

@@ -1,6 +1,7 @@
 //! The index of a block file as bytes: summaries as columns, so that thousands of them compress well.
 
-use super::{BlockEntry, FRAME_HEADER, RollupEntry};
+use super::FRAME_HEADER;
+use crate::telemetry::blocks::{BlockEntry, RollupEntry};
 use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::bytes::{Reader, put_varint};
 use crate::telemetry::codec::{integers, numbers};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{
-    BlockEntry, BlockFile, RollupEntry, bytes_of, checksum, file_name, header, index, rollups,
-};
+use super::{FrameFile, checksum, file_name, header, index};
+use crate::telemetry::blocks::{BlockEntry, BlockSet, Opened, RollupEntry, SetWriter};
 use crate::telemetry::damage::DamageLog;
 use crate::telemetry::disk::{Disk, DiskFile, failed};
+use crate::telemetry::manifest::SetEntry;
 use crate::telemetry::model::SeriesId;
 use crate::telemetry::rollup::Chunk;
 use crate::telemetry::store::TelemetryError;
@@ -17,10 +17,10 @@ const WRITE_SIZE: usize = 1 << 20;
 
 /// Writes one block file.
 pub struct BlockFileWriter {
-    number: u64,
-    order: u64,
+    entry: SetEntry,
     name: String,
     file: Arc<dyn DiskFile>,
+    damages: Arc<DamageLog>,
     /// Not yet handed to the disk; starts at `written`.
     buffer: Vec<u8>,
     written: u64,
@@ -29,52 +29,25 @@ pub struct BlockFileWriter {
 }
 
 impl BlockFileWriter {
-    pub fn create(disk: &dyn Disk, number: u64, order: u64) -> Result<Self, TelemetryError> {
-        let name = file_name(number);
+    pub fn create(
+        disk: &dyn Disk,
+        entry: SetEntry,
+        damages: &Arc<DamageLog>,
+    ) -> Result<Self, TelemetryError> {
+        let name = file_name(entry.number);
         let file = disk
             .create(&name)
             .map_err(|error| failed(&format!("cannot make `{name}`"), &error))?;
         Ok(Self {
-            number,
-            order,
+            entry,
             name,
             file,
-            buffer: header(number, order),
+            damages: Arc::clone(damages),
+            buffer: header(entry),
             written: 0,
             entries: Vec::new(),
             rollups: Vec::new(),
         })
-    }
-
-    /// Blocks of a series must come in order of time, and series in order of their numbers.
-    pub fn add(
-        &mut self,
-        series: SeriesId,
-        block: &[u8],
-        summary: Summary,
-    ) -> Result<(), TelemetryError> {
-        let offset = self.put_frame(block)?;
-        self.entries.push(BlockEntry {
-            series,
-            offset,
-            length: block.len() as u32,
-            summary,
-        });
-        Ok(())
-    }
-
-    /// Chunks come after the last block that has a sample of theirs, and those of one level in order of time.
-    pub fn add_rollup(&mut self, series: SeriesId, chunk: &Chunk) -> Result<(), TelemetryError> {
-        let offset = self.put_frame(&chunk.bytes)?;
-        self.rollups.push(RollupEntry {
-            series,
-            level: chunk.level,
-            offset,
-            length: chunk.bytes.len() as u32,
-            first: chunk.first,
-            last: chunk.last,
-        });
-        Ok(())
     }
 
     /// Answers where it starts.
@@ -100,12 +73,40 @@ impl BlockFileWriter {
         self.buffer.clear();
         Ok(())
     }
+}
+
+impl SetWriter for BlockFileWriter {
+    fn add(
+        &mut self,
+        series: SeriesId,
+        block: &[u8],
+        summary: Summary,
+    ) -> Result<(), TelemetryError> {
+        let offset = self.put_frame(block)?;
+        self.entries.push(BlockEntry {
+            series,
+            offset,
+            length: block.len() as u32,
+            summary,
+        });
+        Ok(())
+    }
+
+    fn add_rollup(&mut self, series: SeriesId, chunk: &Chunk) -> Result<(), TelemetryError> {
+        let offset = self.put_frame(&chunk.bytes)?;
+        self.rollups.push(RollupEntry {
+            series,
+            level: chunk.level,
+            offset,
+            length: chunk.bytes.len() as u32,
+            first: chunk.first,
+            last: chunk.last,
+        });
+        Ok(())
+    }
 
     /// Writes the index and waits until the contents are durable. The name is not, before the folder is synced.
-    pub fn finish(
-        mut self,
-        damages: &Arc<DamageLog>,
-    ) -> Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError> {
+    fn finish(mut self: Box<Self>) -> Result<Opened, TelemetryError> {
         let plain = index::encode(&self.entries, &self.rollups);
         let compressed = zstd::bulk::compress(&plain, 1)
             .map_err(|error| failed("cannot compress an index", &error))?;
@@ -125,16 +126,20 @@ impl BlockFileWriter {
         self.file
             .sync()
             .map_err(|error| failed(&format!("cannot sync `{}`", self.name), &error))?;
-        let file = BlockFile {
-            number: self.number,
-            order: self.order,
-            length: self.written,
-            name: self.name,
+        let frames = FrameFile {
+            name: self.name.clone(),
             file: self.file,
-            damages: Arc::clone(damages),
-            rollups: rollups::sorted(self.rollups),
-            block_bytes: bytes_of(&self.entries),
+            length: self.written,
+            damages: Arc::clone(&self.damages),
         };
-        Ok((Arc::new(file), self.entries))
+        let set = BlockSet::new(
+            self.entry,
+            self.name,
+            self.written,
+            Box::new(frames),
+            (&self.entries, self.rollups),
+            self.damages,
+        );
+        Ok((Arc::new(set), self.entries))
     }
 }

@@ -212,7 +212,7 @@ impl Engine {
         let bytes = log.append(frame)?;
         self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.state.write().retain(channel, before.0);
-        self.files_may_be_empty.store(true, Ordering::Relaxed);
+        self.sets_may_be_empty.store(true, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -1,28 +1,28 @@
-//! Many small block files become one, so that a query of a slow series does not have to look into all of them; and
-//! files that retention has emptied go, or are written anew without what it dropped.
+//! Many small sets of blocks become one, so that a query of a slow series does not have to look into all of them; and
+//! sets that retention has emptied go, or are written anew without what it dropped.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::rewrite::Rewrite;
 use super::{Engine, Maintenance};
-use crate::telemetry::block_file::file_name;
-use crate::telemetry::manifest::FileEntry;
+use crate::telemetry::blocks::Piece;
+use crate::telemetry::manifest::SetEntry;
 use crate::telemetry::model::SeriesId;
 use crate::telemetry::state::{Part, View};
 use crate::telemetry::store::TelemetryError;
 
-/// So many files of about one size are merged.
+/// So many sets of about one size are merged.
 const FAN_IN: usize = 4;
 const SMALLEST: u64 = 256 << 10;
 
-/// 0 for files up to 256 kB, and one more for each factor of four.
+/// 0 for sets up to 256 kB, and one more for each factor of four.
 fn tier(length: u64) -> u32 {
     (length / SMALLEST).max(1).ilog2() / 2
 }
 
-/// Which neighbours, of files in order of their writes, to merge into one. Neighbours only: the order of writes must
-/// stay the order of files.
+/// Which neighbours, of sets in order of their writes, to merge into one. Neighbours only: the order of writes must
+/// stay the order of sets.
 fn pick(lengths: &[u64], max: u64) -> Option<Range<usize>> {
     let highest = lengths.iter().map(|length| tier(*length)).max()?;
     for candidate in 0..=highest {
@@ -55,45 +55,45 @@ impl Engine {
     /// Does one piece of tidying, if there is any. Answers whether there was.
     pub fn compact(&self) -> Result<bool, TelemetryError> {
         let mut maintenance = self.maintenance.lock();
-        if self.files_may_be_empty.swap(false, Ordering::Relaxed)
+        if self.sets_may_be_empty.swap(false, Ordering::Relaxed)
             && self.reclaim(&mut maintenance)?
         {
             // There may be more of them.
-            self.files_may_be_empty.store(true, Ordering::Relaxed);
+            self.sets_may_be_empty.store(true, Ordering::Relaxed);
             return Ok(true);
         }
-        let files: Vec<(u64, u64, u64)> = self
+        let sets: Vec<(u64, u64, u64)> = self
             .state
             .read()
-            .files
+            .sets
             .iter()
-            .map(|file| (file.number, file.order, file.length))
+            .map(|set| (set.number, set.order, set.length))
             .collect();
-        let lengths: Vec<u64> = files.iter().map(|(_, _, length)| *length).collect();
+        let lengths: Vec<u64> = sets.iter().map(|(_, _, length)| *length).collect();
         let Some(range) = pick(&lengths, self.config.max_block_file_bytes) else {
             return Ok(false);
         };
-        let inputs: Vec<u64> = files[range.clone()]
+        let inputs: Vec<u64> = sets[range.clone()]
             .iter()
             .map(|(number, _, _)| *number)
             .collect();
-        let order = files[range.end - 1].1;
+        let order = sets[range.end - 1].1;
         self.merge_into_new(&mut maintenance, &inputs, order)?;
         Ok(true)
     }
 
-    /// Frees the room of samples that retention dropped: of files with nothing else at once, of others where most of
-    /// the file is such. Answers whether there were any.
+    /// Frees the room of samples that retention dropped: of sets with nothing else at once, of others where most of
+    /// the set is such. Answers whether there were any.
     fn reclaim(&self, maintenance: &mut Maintenance) -> Result<bool, TelemetryError> {
-        let empty = self.state.read().empty_files();
+        let empty = self.state.read().empty_sets();
         if !empty.is_empty() {
             self.replace(maintenance, &empty, None, None)?;
             return Ok(true);
         }
         let mostly_dropped = {
             let state = self.state.read();
-            let file = state.mostly_dropped_file(SMALLEST);
-            file.map(|file| (file.number, file.order))
+            let set = state.mostly_dropped_set(SMALLEST);
+            set.map(|set| (set.number, set.order))
         };
         let Some((number, order)) = mostly_dropped else {
             return Ok(false);
@@ -111,7 +111,7 @@ impl Engine {
         let number = maintenance.take_number();
         let merged = self.merge(maintenance, inputs, number, order);
         if merged.is_err() && !maintenance.manifest_in_doubt {
-            self.discard(&file_name(number));
+            self.remove(Piece::Set(number));
         }
         merged
     }
@@ -125,13 +125,14 @@ impl Engine {
     ) -> Result<(), TelemetryError> {
         let parts = self.state.read().parts_in(inputs);
         let target = self.config.compacted_block_samples;
-        let mut rewrite = Rewrite::new(self, number, order, target, target / 2);
+        let entry = SetEntry { number, order };
+        let mut rewrite = Rewrite::new(self, entry, target, target / 2);
         for (series, view) in &parts {
             rewrite.add(*series, view.clone())?;
         }
         let written = rewrite.finish()?;
         self.save_damaged(&parts)?;
-        let entry = written.is_some().then_some(FileEntry { number, order });
+        let entry = written.is_some().then_some(entry);
         self.replace(maintenance, inputs, entry, written)
     }
 
@@ -139,30 +140,30 @@ impl Engine {
         &self,
         maintenance: &mut Maintenance,
         inputs: &[u64],
-        entry: Option<FileEntry>,
+        entry: Option<SetEntry>,
         written: super::rewrite::Written,
     ) -> Result<(), TelemetryError> {
         let mut manifest = maintenance.manifest.clone();
-        manifest.files.retain(|file| !inputs.contains(&file.number));
-        manifest.files.extend(entry);
-        manifest.files.sort_by_key(|file| file.order);
+        manifest.sets.retain(|set| !inputs.contains(&set.number));
+        manifest.sets.extend(entry);
+        manifest.sets.sort_by_key(|set| set.order);
         self.install(maintenance, manifest)?;
         self.state.write().compacted(inputs, written);
         for number in inputs {
-            self.remove(&file_name(*number));
+            self.remove(Piece::Set(*number));
         }
         Ok(())
     }
 
-    /// Damaged blocks are not in the new file. What their bytes were is put aside before the old file goes.
+    /// Damaged blocks are not in the new set. What their bytes were is put aside before the old set goes.
     fn save_damaged(&self, parts: &[(SeriesId, View)]) -> Result<(), TelemetryError> {
         let damages = self.damages.list();
         if damages.is_empty() {
             return Ok(());
         }
         for part in parts.iter().flat_map(|(_, view)| view) {
-            let Part::Disk {
-                file,
+            let Part::Sealed {
+                set,
                 offset,
                 length,
                 ..
@@ -172,20 +173,14 @@ impl Engine {
             };
             let damaged = damages
                 .iter()
-                .any(|damage| damage.file == file.name() && damage.offset == *offset);
+                .any(|damage| damage.file == set.name() && damage.offset == *offset);
             if !damaged {
                 continue;
             }
-            let Some(bytes) = file.read_raw(*offset, *length) else {
+            let Some(bytes) = set.read_raw(*offset, *length) else {
                 continue;
             };
-            let name = format!("damaged-{:016x}-{offset:x}", file.number);
-            let cannot = |error: std::io::Error| {
-                crate::telemetry::disk::failed("cannot put a damaged block aside", &error)
-            };
-            let saved = self.disk.create(&name).map_err(cannot)?;
-            saved.write_all_at(&bytes, 0).map_err(cannot)?;
-            saved.sync().map_err(cannot)?;
+            self.blocks.put_aside(set.number, *offset, &bytes)?;
         }
         Ok(())
     }
@@ -209,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_never_skips_a_file_between() {
+    fn merging_never_skips_a_set_between() {
         assert_eq!(
             pick(&[10 * KB, 10 * KB, 90 * MB, 10 * KB, 10 * KB], 512 * MB),
             None
@@ -217,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_to_rest_at_the_greatest_size() {
+    fn sets_come_to_rest_at_the_greatest_size() {
         assert_eq!(pick(&[300 * MB; 8], 512 * MB), None);
         assert_eq!(pick(&[], 512 * MB), None);
     }

@@ -1,13 +1,12 @@
-//! From memory to block files, and the log shorter by that.
+//! From memory to sets of blocks, and the log shorter by that.
 
 use std::sync::atomic::Ordering;
 
 use super::rewrite::{Rewrite, Written};
 use super::{Engine, Maintenance, NOTHING};
-use crate::telemetry::block_file;
-use crate::telemetry::catalog;
+use crate::telemetry::blocks::Piece;
 use crate::telemetry::columns::Columns;
-use crate::telemetry::manifest::{CatalogEntry, FileEntry, Manifest};
+use crate::telemetry::manifest::{CatalogEntry, Manifest, SetEntry};
 use crate::telemetry::state::Frozen;
 use crate::telemetry::store::TelemetryError;
 
@@ -18,7 +17,7 @@ const SMALL: usize = 256;
 const CATALOG_MIN: u64 = 4 << 20;
 
 impl Engine {
-    /// Writes what is in memory to block files. If it fails, all stays in memory and in the log, and the next
+    /// Writes what is in memory to a set of blocks. If it fails, all stays in memory and in the log, and the next
     /// call goes on with it. Answers whether there was anything to write.
     pub fn flush(&self) -> Result<bool, TelemetryError> {
         let mut maintenance = self.maintenance.lock();
@@ -36,7 +35,7 @@ impl Engine {
         let number = maintenance.take_number();
         let flushed = self.flush_frozen(maintenance, &frozen, number);
         if flushed.is_err() && !maintenance.manifest_in_doubt {
-            self.discard(&block_file::file_name(number));
+            self.remove(Piece::Set(number));
         }
         flushed.map(|()| true)
     }
@@ -52,7 +51,7 @@ impl Engine {
         manifest.catalog = self.write_catalog(maintenance, frozen)?;
         manifest.log_floor = frozen.log_floor;
         if written.is_some() {
-            manifest.files.push(FileEntry {
+            manifest.sets.push(SetEntry {
                 number,
                 order: frozen.order,
             });
@@ -61,7 +60,7 @@ impl Engine {
         let installed = self.install(maintenance, manifest);
         let is_new_catalog = catalog_number != maintenance.manifest.catalog.number;
         if installed.is_err() && is_new_catalog && !maintenance.manifest_in_doubt {
-            self.discard(&catalog::file_name(catalog_number));
+            self.remove(Piece::Catalog(catalog_number));
         }
         installed?;
         self.state.write().flushed(written);
@@ -95,7 +94,11 @@ impl Engine {
     }
 
     fn write_frozen(&self, frozen: &Frozen, number: u64) -> Result<Written, TelemetryError> {
-        let mut rewrite = Rewrite::new(self, number, frozen.order, self.config.block_samples, 1);
+        let entry = SetEntry {
+            number,
+            order: frozen.order,
+        };
+        let mut rewrite = Rewrite::new(self, entry, self.config.block_samples, 1);
         // A series with more samples may get rollups.
         let most = SMALL.min(self.config.rollup_samples.saturating_sub(1));
         let mut few = Columns::default();
@@ -130,7 +133,7 @@ impl Engine {
             old.length > CATALOG_MIN && old.length > maintenance.catalog_base.saturating_mul(4);
         if old.length > 0 && !grown && !maintenance.catalog_in_doubt {
             maintenance.catalog_in_doubt = true;
-            return catalog::append(&*self.disk, old, &frozen.entries);
+            return self.blocks.append_catalog(old, &frozen.entries);
         }
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| TelemetryError::Failed(error.to_string()))?;
@@ -142,13 +145,15 @@ impl Engine {
         };
         maintenance.catalog_in_doubt = true;
         let entries = self.state.read().catalog_entries();
-        let written = catalog::append(&*self.disk, fresh, &entries)
-            .inspect_err(|_| self.discard(&catalog::file_name(fresh.number)))?;
+        let written = self
+            .blocks
+            .append_catalog(fresh, &entries)
+            .inspect_err(|_| self.remove(Piece::Catalog(fresh.number)))?;
         maintenance.catalog_base = written.length;
         Ok(written)
     }
 
-    /// Makes `manifest` the truth, on disk and here.
+    /// Makes `manifest` the truth, in the back end and here.
     pub(super) fn install(
         &self,
         maintenance: &mut Maintenance,
@@ -161,40 +166,29 @@ impl Engine {
             manifest.next_series = state.next_series();
         }
         manifest.next_number = manifest.next_number.max(maintenance.manifest.next_number);
-        manifest.write_draft(&*self.disk)?;
+        self.blocks.draft(&manifest)?;
         maintenance.manifest_in_doubt = true;
-        Manifest::replace(&*self.disk)?;
+        self.blocks.replace()?;
         maintenance.manifest_in_doubt = false;
         maintenance.catalog_in_doubt = false;
         let old = std::mem::replace(&mut maintenance.manifest, manifest);
         if old.catalog.number != maintenance.manifest.catalog.number && old.catalog.length > 0 {
-            self.remove(&catalog::file_name(old.catalog.number));
+            self.remove(Piece::Catalog(old.catalog.number));
         }
         Ok(())
     }
 
-    /// Removes a file that no manifest names. What fails now is tried again when the store is opened.
-    pub(super) fn remove(&self, name: &str) {
-        if let Err(error) = self.disk.remove(name) {
-            tracing::warn!(file = name, %error, "cannot remove a telemetry file that is not needed any more");
-        }
-    }
-}
-
-impl Engine {
-    /// Removes what an attempt that failed has left, so that attempts on a full disk do not fill it further.
-    pub(super) fn discard(&self, name: &str) {
-        match self.disk.remove(name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(file = name, %error, "cannot remove an unfinished telemetry file");
-            }
-            _ => {}
+    /// Removes what no manifest names: what is not needed any more, or what an attempt that failed has left, so that
+    /// attempts on a full disk do not fill it further. What fails now is tried again when the store is opened.
+    pub(super) fn remove(&self, piece: Piece) {
+        if let Err(error) = self.blocks.remove(piece) {
+            tracing::warn!(?piece, %error, "cannot remove a part of the telemetry store that is not needed any more");
         }
     }
 }
 
 impl Maintenance {
-    /// A number that no file bears.
+    /// A number that nothing bears.
     pub(super) const fn take_number(&mut self) -> u64 {
         let number = self.manifest.next_number;
         self.manifest.next_number += 1;

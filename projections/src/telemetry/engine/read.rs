@@ -244,12 +244,12 @@ impl Engine {
 
     /// Reads every chunk of every rollup. Answers how many there are.
     pub fn read_all_rollups(&self) -> Result<u64, TelemetryError> {
-        let files = self.state.read().files.clone();
+        let sets = self.state.read().sets.clone();
         let mut chunks = 0;
-        for file in files {
-            for entry in file.all_rollups() {
+        for set in sets {
+            for entry in set.all_rollups() {
                 chunks += 1;
-                file.read_rollup(entry, Detail::All)?;
+                set.read_rollup(entry, Detail::All)?;
             }
         }
         Ok(chunks)
@@ -268,8 +268,8 @@ impl Engine {
         let mut found: HashMap<(&str, u64), Hit> = HashMap::new();
         for (_, series) in state.all() {
             for part in series.blocks() {
-                let Part::Disk {
-                    file,
+                let Part::Sealed {
+                    set,
                     offset,
                     summary,
                     ..
@@ -277,7 +277,7 @@ impl Engine {
                 else {
                     continue;
                 };
-                if let Some(place) = places.get(&(file.name(), *offset)) {
+                if let Some(place) = places.get(&(set.name(), *offset)) {
                     let hit = Hit::Block {
                         series: SeriesKey::clone(&series.key),
                         samples: summary.count,
@@ -288,9 +288,9 @@ impl Engine {
                 }
             }
         }
-        for file in &state.files {
-            for entry in file.all_rollups() {
-                if let Some(place) = places.get(&(file.name(), entry.offset))
+        for set in &state.sets {
+            for entry in set.all_rollups() {
+                if let Some(place) = places.get(&(set.name(), entry.offset))
                     && let Some((_, series)) = state.by_id(entry.series)
                 {
                     let hit = Hit::Rollup {

@@ -1,24 +1,24 @@
-//! Opening: manifest, catalog, block files, then the log from its floor.
+//! Opening: manifest, catalog, sets of blocks, then the log from its floor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
-use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
 
 use super::{Commits, Engine, Maintenance, NOTHING};
-use crate::telemetry::block_file::{self, BlockEntry, BlockFile};
-use crate::telemetry::catalog::{self, Entry};
+use crate::telemetry::blocks::{Blocks, FileBlocks, Opened};
+use crate::telemetry::catalog::Entry;
 use crate::telemetry::columns::SampleRef;
 use crate::telemetry::config::TelemetryConfig;
 use crate::telemetry::damage::DamageLog;
-use crate::telemetry::disk::{Disk, failed};
+use crate::telemetry::disk::Disk;
+use crate::telemetry::log::Log;
 use crate::telemetry::log::entry::{Replay, replay};
 use crate::telemetry::log::files::FileLog;
-use crate::telemetry::log::{Log, segment_number};
-use crate::telemetry::manifest::{self, FileEntry, Manifest};
+use crate::telemetry::manifest::{Manifest, SetEntry};
+use crate::telemetry::memory::Memory;
 use crate::telemetry::model::{SeriesId, SeriesKey};
 use crate::telemetry::state::State;
 use crate::telemetry::store::TelemetryError;
@@ -63,10 +63,11 @@ impl Replay for Recovery<'_> {
 
 /// A series number further than this from its place could only come from damage that no checksum saw.
 const MAX_SERIES: u64 = 1 << 32;
-/// Indexes of block files that are read at the same time, at most.
+/// Sets that are opened at the same time, at most.
 const MAX_READERS: usize = 8;
 
 impl Engine {
+    /// Opens the store whose log and blocks lie in the files of `disk`.
     pub fn open(
         disk: Arc<dyn Disk>,
         config: TelemetryConfig,
@@ -74,12 +75,32 @@ impl Engine {
     ) -> Result<Self, TelemetryError> {
         let config = config.clamped();
         let damages = Arc::new(DamageLog::default());
-        let names = disk
-            .list()
-            .map_err(|error| failed("cannot list the folder", &error))?;
-        let manifest = match Manifest::read(&*disk, &damages)? {
+        let blocks = FileBlocks::new(Arc::clone(&disk), Arc::clone(&damages));
+        let may_write = access == Access::Write;
+        let allocation = config.log_allocation_bytes;
+        let log = FileLog::new(disk, Arc::clone(&damages), may_write, allocation);
+        Self::over(Box::new(log), Arc::new(blocks), damages, config, access)
+    }
+
+    /// Opens the store that `memory` keeps. Meant for tests and trials.
+    pub fn open_in(memory: &Memory, config: TelemetryConfig) -> Result<Self, TelemetryError> {
+        let (log, blocks) = (memory.log.clone(), memory.blocks.clone());
+        let damages = Arc::clone(blocks.damages());
+        let (log, blocks) = (Box::new(log), Arc::new(blocks));
+        Self::over(log, blocks, damages, config.clamped(), Access::Write)
+    }
+
+    /// Opens the store of any back end. `log` and `blocks` report what is damaged to `damages`.
+    fn over(
+        mut log: Box<dyn Log>,
+        blocks: Arc<dyn Blocks>,
+        damages: Arc<DamageLog>,
+        config: TelemetryConfig,
+        access: Access,
+    ) -> Result<Self, TelemetryError> {
+        let manifest = match blocks.manifest()? {
             Some(manifest) => manifest,
-            None => new_store(&*disk, &names, access)?,
+            None => new_store(&*blocks, access)?,
         };
 
         let mut state = State::new(
@@ -87,28 +108,26 @@ impl Engine {
             manifest.next_order,
             manifest.tombstones.clone(),
         );
-        for entry in catalog::read(&*disk, manifest.catalog, &damages)? {
+        for entry in blocks.catalog(manifest.catalog)? {
             load_entry(&mut state, entry);
         }
-        load_files(&mut state, &*disk, &manifest.files, &damages)?;
+        load_sets(&mut state, &*blocks, &manifest.sets, &damages)?;
         state.drop_all_clipped();
-
-        let mut log: Box<dyn Log> = Box::new(FileLog::new(
-            Arc::clone(&disk),
-            Arc::clone(&damages),
-            access == Access::Write,
-            config.log_allocation_bytes,
-        ));
         let log_bytes = replay_log(&mut *log, &mut state, manifest.log_floor, &damages)?;
 
-        let engine = Self {
+        let remove_segments = log.remover();
+        if access == Access::Write {
+            remove_segments(manifest.log_floor);
+            blocks.remove_all_but(&manifest);
+        }
+        Ok(Self {
             maintenance: Mutex::new(Maintenance {
                 catalog_base: manifest.catalog.length,
                 catalog_in_doubt: false,
                 manifest_in_doubt: false,
                 manifest,
             }),
-            remove_segments: log.remover(),
+            remove_segments,
             commits: Mutex::new(Commits {
                 log,
                 frame: Vec::new(),
@@ -117,57 +136,15 @@ impl Engine {
             state: RwLock::new(state),
             log_bytes: AtomicU64::new(log_bytes),
             in_memory_since: AtomicI64::new(NOTHING),
-            files_may_be_empty: AtomicBool::new(true),
-            disk,
+            sets_may_be_empty: AtomicBool::new(true),
+            blocks,
             config,
             damages,
-        };
-        if access == Access::Write {
-            engine.remove_leftovers(&names);
-        }
-        Ok(engine)
-    }
-
-    /// Files of flushes and compactions that were cut off, or whose removal was.
-    fn remove_leftovers(&self, names: &[String]) {
-        let mut needed: HashSet<String> = HashSet::new();
-        let floor = {
-            let maintenance = self.maintenance.lock();
-            let manifest = &maintenance.manifest;
-            needed.insert(catalog::file_name(manifest.catalog.number));
-            needed.extend(
-                manifest
-                    .files
-                    .iter()
-                    .map(|file| block_file::file_name(file.number)),
-            );
-            manifest.log_floor
-        };
-        (self.remove_segments)(floor);
-        for name in names {
-            let ours = name.starts_with("catalog-") || name.starts_with("blocks-");
-            if ours && !needed.contains(name) {
-                self.remove(name);
-            }
-        }
+        })
     }
 }
 
-fn new_store(
-    disk: &dyn Disk,
-    names: &[String],
-    access: Access,
-) -> Result<Manifest, TelemetryError> {
-    let has_data = names
-        .iter()
-        .any(|name| name.starts_with("blocks-") || segment_number(name).is_some());
-    if has_data {
-        let reason = "it is missing although there are files that it should name".to_owned();
-        return Err(TelemetryError::Damaged {
-            file: manifest::NAME.to_owned(),
-            reason,
-        });
-    }
+fn new_store(blocks: &dyn Blocks, access: Access) -> Result<Manifest, TelemetryError> {
     let manifest = Manifest {
         next_number: 1,
         next_order: 1,
@@ -176,7 +153,8 @@ fn new_store(
         ..Manifest::default()
     };
     if access == Access::Write {
-        manifest.write(disk)?;
+        blocks.draft(&manifest)?;
+        blocks.replace()?;
     }
     Ok(manifest)
 }
@@ -196,61 +174,49 @@ fn load_entry(state: &mut State, entry: Entry) {
     }
 }
 
-/// Reads the indexes of `files` beside each other, a few at a time, and gives their blocks to `state` in their order.
-fn load_files(
+/// Opens `sets` beside each other, a few at a time, and gives their blocks to `state` in their order.
+fn load_sets(
     state: &mut State,
-    disk: &dyn Disk,
-    files: &[FileEntry],
+    blocks: &dyn Blocks,
+    sets: &[SetEntry],
     damages: &Arc<DamageLog>,
 ) -> Result<(), TelemetryError> {
     let readers = std::thread::available_parallelism().map_or(1, usize::from);
-    for wave in files.chunks(readers.min(MAX_READERS)) {
-        let open = |file: &FileEntry| BlockFile::open(disk, file.number, file.order, damages);
+    for wave in sets.chunks(readers.min(MAX_READERS)) {
+        let open = |set: &SetEntry| blocks.open(*set);
         let opened: Vec<_> = std::thread::scope(|scope| {
             let others: Vec<_> = wave[1..]
                 .iter()
-                .map(|file| scope.spawn(move || open(file)))
+                .map(|set| scope.spawn(move || open(set)))
                 .collect();
             let first = open(&wave[0]);
             let others = others.into_iter().map(|reader| {
-                let panicked =
-                    |_| TelemetryError::Failed("a reader of indexes panicked".to_owned());
+                let panicked = |_| TelemetryError::Failed("a reader of sets panicked".to_owned());
                 reader.join().map_err(panicked).flatten()
             });
             std::iter::once(first).chain(others).collect()
         });
-        for (file, opened) in wave.iter().zip(opened) {
-            load_file(state, file, opened, damages)?;
+        for (set, opened) in wave.iter().zip(opened) {
+            match opened {
+                Ok(opened) => load_set(state, opened, damages),
+                Err(newer @ TelemetryError::Newer { .. }) => return Err(newer),
+                Err(error) => damages.report(&blocks.set_name(set.number), 0, error.to_string()),
+            }
         }
     }
     Ok(())
 }
 
-fn load_file(
-    state: &mut State,
-    file: &FileEntry,
-    opened: Result<(Arc<BlockFile>, Vec<BlockEntry>), TelemetryError>,
-    damages: &Arc<DamageLog>,
-) -> Result<(), TelemetryError> {
-    let name = block_file::file_name(file.number);
-    let (opened, entries) = match opened {
-        Ok(opened) => opened,
-        Err(newer @ TelemetryError::Newer { .. }) => return Err(newer),
-        Err(error) => {
-            damages.report(&name, 0, error.to_string());
-            return Ok(());
-        }
-    };
+fn load_set(state: &mut State, (opened, entries): Opened, damages: &DamageLog) {
     let orphans = state.add_blocks(&opened, &entries);
     if orphans > 0 {
         damages.report(
-            &name,
+            opened.name(),
             opened.length,
             format!("{orphans} blocks belong to series whose definition is lost"),
         );
     }
-    state.files.push(opened);
-    Ok(())
+    state.sets.push(opened);
 }
 
 /// Answers the bytes of log that count.

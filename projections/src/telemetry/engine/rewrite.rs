@@ -1,11 +1,10 @@
-//! Writes the samples of many series into one block file, merged, in blocks of good size, with their rollups.
-
-use std::sync::Arc;
+//! Writes the samples of many series into one set, merged, in blocks of good size, with their rollups.
 
 use super::Engine;
-use crate::telemetry::block_file::{BlockEntry, BlockFile, BlockFileWriter};
+use crate::telemetry::blocks::{Opened, SetWriter};
 use crate::telemetry::codec::block::{self, Depth};
 use crate::telemetry::columns::Columns;
+use crate::telemetry::manifest::SetEntry;
 use crate::telemetry::merge::{Cluster, clusters};
 use crate::telemetry::model::{SeriesId, TimeRange};
 use crate::telemetry::rollup::Builder;
@@ -15,32 +14,30 @@ use crate::telemetry::summary::Summary;
 
 pub struct Rewrite<'a> {
     engine: &'a Engine,
-    number: u64,
-    order: u64,
+    entry: SetEntry,
     /// Samples that make a block.
     target: usize,
     /// A block with at least so many samples is copied as it is, if nothing overlaps it.
     copied_from: usize,
     /// Made at the first block.
-    writer: Option<BlockFileWriter>,
+    writer: Option<Box<dyn SetWriter>>,
     /// The newest block. Kept between blocks: there may be very many small ones.
     encoded: Vec<u8>,
 }
 
-pub type Written = Option<(Arc<BlockFile>, Vec<BlockEntry>)>;
+/// What was written, if anything was.
+pub type Written = Option<Opened>;
 
 impl<'a> Rewrite<'a> {
     pub const fn new(
         engine: &'a Engine,
-        number: u64,
-        order: u64,
+        entry: SetEntry,
         target: usize,
         copied_from: usize,
     ) -> Self {
         Self {
             engine,
-            number,
-            order,
+            entry,
             target,
             copied_from,
             writer: None,
@@ -122,12 +119,12 @@ impl<'a> Rewrite<'a> {
         }
         let bytes = match cluster.single().map(|part| &part.part) {
             Some(Part::Memory(block)) => Some(block.bytes.clone()),
-            Some(Part::Disk {
-                file,
+            Some(Part::Sealed {
+                set,
                 offset,
                 length,
                 ..
-            }) => file.read(*offset, *length, "a block")?,
+            }) => set.read(*offset, *length, "a block")?,
             Some(Part::Head(_)) | None => None,
         };
         Ok(bytes.map(|bytes| (bytes, summary)))
@@ -156,18 +153,16 @@ impl<'a> Rewrite<'a> {
         self.writer()?.add(series, bytes, summary)
     }
 
-    fn writer(&mut self) -> Result<&mut BlockFileWriter, TelemetryError> {
+    fn writer(&mut self) -> Result<&mut dyn SetWriter, TelemetryError> {
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => BlockFileWriter::create(&*self.engine.disk, self.number, self.order)?,
+            None => self.engine.blocks.create(self.entry)?,
         };
-        Ok(self.writer.insert(writer))
+        Ok(&mut **self.writer.insert(writer))
     }
 
-    /// The file, durable but for its name; `None` if there was no sample.
+    /// The set, durable but for its being there; `None` if there was no sample.
     pub fn finish(self) -> Result<Written, TelemetryError> {
-        self.writer
-            .map(|writer| writer.finish(&self.engine.damages))
-            .transpose()
+        self.writer.map(SetWriter::finish).transpose()
     }
 }

@@ -4,7 +4,7 @@
 use hashbrown::HashMap;
 use tellee_actors::time::Timestamp;
 
-use crate::telemetry::block_file::BlockFile;
+use crate::telemetry::blocks::BlockSet;
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::merge::{Cluster, Loaded};
@@ -35,32 +35,32 @@ pub struct Walk<'a> {
 /// Blocks of one run that follow each other, with no sample of another part between them.
 struct Run<'a> {
     clusters: &'a [Cluster],
-    file: &'a BlockFile,
-    /// From, inclusive, to, exclusive: all samples that the run's file has between them lie in these blocks.
+    set: &'a BlockSet,
+    /// From, inclusive, to, exclusive: all samples that the run's set has between them lie in these blocks.
     from: i64,
     to: i64,
 }
 
-/// The first and the last cluster that a file has a block in, by its number.
+/// The first and the last cluster that a set has a block in, by its number.
 type Reaches = HashMap<u64, (usize, usize)>;
 
 fn reaches(clusters: &[Cluster]) -> Reaches {
     let mut reaches = Reaches::new();
     for (index, cluster) in clusters.iter().enumerate() {
         for part in cluster.parts() {
-            if let Part::Disk { file, .. } = &part.part {
-                reaches.entry(file.number).or_insert((index, index)).1 = index;
+            if let Part::Sealed { set, .. } = &part.part {
+                reaches.entry(set.number).or_insert((index, index)).1 = index;
             }
         }
     }
     reaches
 }
 
-/// The file and the clip of a cluster that is one block of a file.
-fn block_of(cluster: &Cluster) -> Option<(&BlockFile, i64)> {
+/// The set and the clip of a cluster that is one block of a set.
+fn block_of(cluster: &Cluster) -> Option<(&BlockSet, i64)> {
     let part = cluster.single()?;
     match &part.part {
-        Part::Disk { file, .. } => Some((&**file, part.clip)),
+        Part::Sealed { set, .. } => Some((&**set, part.clip)),
         Part::Memory(_) | Part::Head(_) => None,
     }
 }
@@ -99,8 +99,8 @@ impl Walk<'_> {
         reaches: &Reaches,
     ) -> Option<Run<'a>> {
         let may_help = |cluster: &Cluster| !self.all_samples_count || is_numeric(cluster);
-        let (file, clip) = block_of(&clusters[index])?;
-        let has_rollup = |level: &Level| !file.rollups(self.series, *level).is_empty();
+        let (set, clip) = block_of(&clusters[index])?;
+        let has_rollup = |level: &Level| !set.rollups(self.series, *level).is_empty();
         if !self.levels.iter().any(has_rollup) {
             return None;
         }
@@ -108,15 +108,15 @@ impl Walk<'_> {
             .iter()
             .take_while(|cluster| {
                 may_help(cluster)
-                    && block_of(cluster).is_some_and(|(other, _)| other.number == file.number)
+                    && block_of(cluster).is_some_and(|(other, _)| other.number == set.number)
             })
             .count();
         if length == 0 {
             return None;
         }
-        // Where the file has no block in front of these or behind them, its first or last row holds theirs alone, though
+        // Where the set has no block in front of these or behind them, its first or last row holds theirs alone, though
         // another part may have samples of the same stretch.
-        let (first, last) = reaches.get(&file.number).copied()?;
+        let (first, last) = reaches.get(&set.number).copied()?;
         let before = (first < index).then(|| &clusters[index - 1]);
         let after = clusters
             .get(index + length)
@@ -125,7 +125,7 @@ impl Walk<'_> {
         let to = after.map_or(i64::MAX, |cluster| cluster.min_time);
         Some(Run {
             clusters: &clusters[index..index + length],
-            file,
+            set,
             from: from.max(self.range.from.0).max(clip),
             to: to.min(self.range.to.0),
         })
@@ -163,7 +163,7 @@ impl Walk<'_> {
                 .try_for_each(|cluster| self.cluster(cluster, range, visit));
         };
         let whole = whole_rows(*level, from, to, earliest.min_time, latest.max_time);
-        let chunks = run.file.rollups(self.series, *level);
+        let chunks = run.set.rollups(self.series, *level);
         let Some((start, stop)) = whole.filter(|_| !chunks.is_empty()) else {
             return self.fill(run, shorter, from, to, visit);
         };
@@ -173,7 +173,7 @@ impl Walk<'_> {
             .iter()
             .take_while(|chunk| chunk.first < stop)
         {
-            if let Some(rows) = run.file.read_rollup(chunk, self.detail)? {
+            if let Some(rows) = run.set.read_rollup(chunk, self.detail)? {
                 let begin = rows.partition_point(|row| row.start < start);
                 let end = rows.partition_point(|row| row.start < stop);
                 visit.rows(*level, rows.get(begin..end).unwrap_or_default())?;

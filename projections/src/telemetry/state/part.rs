@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::telemetry::block_file::BlockFile;
+use crate::telemetry::blocks::BlockSet;
 use crate::telemetry::columns::Columns;
 use crate::telemetry::summary::Summary;
 
@@ -16,8 +16,8 @@ pub struct MemoryBlock {
 /// Some samples of one series, at one of the places where samples can lie.
 #[derive(Debug, Clone)]
 pub enum Part {
-    Disk {
-        file: Arc<BlockFile>,
+    Sealed {
+        set: Arc<BlockSet>,
         offset: u64,
         length: u32,
         summary: Summary,
@@ -30,7 +30,7 @@ impl Part {
     /// The least and the greatest time.
     pub fn span(&self) -> (i64, i64) {
         match self {
-            Self::Disk { summary, .. } => (summary.min_time, summary.max_time),
+            Self::Sealed { summary, .. } => (summary.min_time, summary.max_time),
             Self::Memory(block) => (block.summary.min_time, block.summary.max_time),
             Self::Head(columns) => columns.span().unwrap_or((i64::MAX, i64::MIN)),
         }
@@ -39,14 +39,14 @@ impl Part {
     /// The place in the order of writes, then of time.
     pub fn order(&self) -> (u64, i64) {
         match self {
-            Self::Disk { file, summary, .. } => (file.order, summary.min_time),
+            Self::Sealed { set, summary, .. } => (set.order, summary.min_time),
             Self::Memory(_) | Self::Head(_) => (u64::MAX, self.span().0),
         }
     }
 
     pub fn summary(&self) -> Option<&Summary> {
         match self {
-            Self::Disk { summary, .. } => Some(summary),
+            Self::Sealed { summary, .. } => Some(summary),
             Self::Memory(block) => Some(&block.summary),
             Self::Head(_) => None,
         }

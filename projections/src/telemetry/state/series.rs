@@ -1,4 +1,4 @@
-//! One series: its key, its newest sample, and the block files that its samples lie in.
+//! One series: its key, its newest sample, and the blocks that its samples lie in.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Series {
     pub(super) newest: Newest,
     /// The historical batch that set `newest`, or 0.
     pub(super) latest_batch: u64,
-    /// In order of (file order, time).
+    /// In order of (order of the set, time).
     pub(super) blocks: Vec<Part>,
 }
 
@@ -45,7 +45,7 @@ impl Series {
         self.logged
     }
 
-    /// Its blocks in files, in order of (file order, time).
+    /// Its blocks in sets, in order of (order of the set, time).
     pub fn blocks(&self) -> &[Part] {
         &self.blocks
     }

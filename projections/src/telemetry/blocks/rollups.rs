@@ -1,20 +1,20 @@
-//! The rollups of a block file.
+//! The rollups of a set of blocks.
 
-use super::{BlockFile, RollupEntry};
+use super::{BlockSet, RollupEntry};
 use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::rollup::{self, Detail};
 use crate::telemetry::model::SeriesId;
 use crate::telemetry::rollup::{Level, Row};
 use crate::telemetry::store::TelemetryError;
 
-/// The order in which [`BlockFile::rollups`] looks for them.
+/// The order in which [`BlockSet::rollups`] looks for them.
 pub(super) fn sorted(mut rollups: Vec<RollupEntry>) -> Vec<RollupEntry> {
     rollups.sort_by_key(|entry| (entry.series, entry.level, entry.first));
     rollups.shrink_to_fit();
     rollups
 }
 
-impl BlockFile {
+impl BlockSet {
     /// The chunks of one level of the rollup of `series`, in order of time. There are none, or they cover the run.
     pub fn rollups(&self, series: SeriesId, level: Level) -> &[RollupEntry] {
         let key = |entry: &RollupEntry| (entry.series, entry.level);
@@ -25,7 +25,7 @@ impl BlockFile {
         &self.rollups[from..from + length]
     }
 
-    /// All chunks of the file.
+    /// All chunks of the set.
     pub fn all_rollups(&self) -> &[RollupEntry] {
         &self.rollups
     }
