@@ -8,6 +8,8 @@ use tellee_actors::ids::ChannelId;
 use super::raw::{Level, Options, Raw};
 use super::support::{Server, until};
 
+const PACK: &[u8] = br#"[{"n":"speed","v":1480}]"#;
+
 /// MQTT-1.5.4-3.
 #[tokio::test]
 async fn a_byte_order_mark_stays_in_a_topic() {
@@ -48,7 +50,7 @@ async fn refusal(server: &Server, properties: &[u8], qos: u8) -> Vec<u8> {
     };
     let mut raw = Raw::join(server, &server.thing, &options).await;
     let foreign = format!("channels/{}/messages", ChannelId::generate());
-    raw.publish(&foreign, qos, 9, b"{}").await;
+    raw.publish(&foreign, qos, 9, PACK).await;
     let refused = raw.next().await;
     assert_eq!((refused.first, refused.body[2]), (0x30 + 0x10 * qos, 0x87));
     refused.body
@@ -80,7 +82,7 @@ async fn what_is_on_its_way_is_completed_after_an_unsubscribe() {
     let mut raw = Raw::simple(&server, Level::V5, "c").await;
     raw.subscribe(&server.topic("#"), 2).await;
     let mut publisher = Raw::simple(&server, Level::V5, "p").await;
-    publisher.publish(&server.topic("x"), 2, 3, b"{}").await;
+    publisher.publish(&server.topic("x"), 2, 3, PACK).await;
     assert_eq!(publisher.next().await.first, 0x50);
     let got = raw.next().await;
     assert_eq!(got.qos(), 2);
@@ -106,7 +108,7 @@ async fn what_was_sent_is_sent_again_though_it_has_expired() {
         let mut raw = Raw::join(&server, &server.thing, &options).await;
         raw.subscribe(&server.topic("#"), 2).await;
         let expiring = [0x02, 0, 0, 0, 1];
-        let packet = publisher.publish_with(&server.topic("x"), qos, 3, 0, &expiring, b"{}");
+        let packet = publisher.publish_with(&server.topic("x"), qos, 3, 0, &expiring, PACK);
         publisher.send(&packet).await;
         publisher.next().await;
         if qos == 2 {

@@ -42,7 +42,9 @@ impl Broker {
         let (positions, loading) = (&mut state.positions, state.loading);
         let (mut ahead, waits_for_disk) = self.journal().read(|journal| {
             let ahead = journal.read(handle.id, positions, wanted);
-            let waits = !loading && journal.next_piece(handle.id, positions).is_some();
+            let waits = !loading
+                && journal.disk_bytes() > 0
+                && journal.next_piece(handle.id, positions).is_some();
             (ahead, waits)
         });
         // The journal may not know yet that a channel was withdrawn.

@@ -125,15 +125,25 @@ impl ChannelLog {
         self.pieces.push_back(piece);
     }
 
-    /// The piece that starts like `piece` lies where `piece` says from now on.
-    pub fn relocated(&mut self, piece: Piece) {
-        let known = self
+    /// `piece` takes the place of those that it covers, if they still are there.
+    pub fn replaced(&mut self, piece: Piece) {
+        let start = self
             .pieces
-            .iter_mut()
-            .find(|known| known.first == piece.first);
-        if let Some(known) = known {
-            known.place = piece.place;
+            .partition_point(|known| known.last < piece.first);
+        let end = self
+            .pieces
+            .partition_point(|known| known.last <= piece.last);
+        let covers = start < end && self.pieces[start].first == piece.first;
+        if !covers || self.pieces[end - 1].last != piece.last {
+            return;
         }
+        let gone: usize = self
+            .pieces
+            .drain(start..end)
+            .map(|known| known.weight as usize)
+            .sum();
+        self.disk_bytes = self.disk_bytes - gone + piece.weight as usize;
+        self.pieces.insert(start, piece);
     }
 
     /// The first piece that holds a message from `seq` on.

@@ -1,5 +1,6 @@
 //! The thread that makes entries durable.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -15,6 +16,10 @@ const FRAME: usize = 4 << 20;
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long entries that nobody waits for may wait for others.
 const LAZINESS: Duration = Duration::from_millis(100);
+/// Commits before a snapshot that failed is tried again.
+const RESTS: u32 = 256;
+/// A snapshot copies pieces so often at most, some mebibytes each time.
+const CONDENSE_ROUNDS: u32 = 8;
 /// How often a write is tried again once the journal is to be closed.
 const LAST_TRIES: u32 = 10;
 
@@ -22,6 +27,8 @@ pub struct Committer {
     shared: Arc<Shared>,
     files: Files,
     spill: Spill,
+    /// Commits to pass before the next snapshot.
+    rests: u32,
     snapshot: Option<JoinHandle<Option<(u64, SpillDone)>>>,
 }
 
@@ -31,6 +38,7 @@ impl Committer {
             shared,
             files,
             spill,
+            rests: 0,
             snapshot: None,
         }
     }
@@ -139,6 +147,18 @@ impl Committer {
         }
     }
 
+    fn condense(&mut self) -> io::Result<()> {
+        for _ in 0..CONDENSE_ROUNDS {
+            let pieces = self.shared.state.read().pieces();
+            let copied = self.spill.condense(&pieces)?;
+            if copied.is_empty() {
+                break;
+            }
+            self.shared.state.write().replaced(&copied);
+        }
+        Ok(())
+    }
+
     /// Writes a snapshot beside the commits, once the log has grown long or files hold much that nobody needs.
     fn compact(&mut self) {
         if let Some(running) = self.snapshot.take_if(|snapshot| snapshot.is_finished()) {
@@ -147,23 +167,24 @@ impl Committer {
                 self.spill.done(&done);
             } else {
                 self.spill.suspect();
+                self.rests = RESTS;
             }
         }
         if self.snapshot.is_some() {
+            return;
+        }
+        if self.rests > 0 {
+            self.rests -= 1;
             return;
         }
         let on_disk = self.shared.state.read().disk_bytes();
         if !self.files.wants_snapshot() && !self.spill.wants_snapshot(on_disk as u64) {
             return;
         }
-        let pieces = self.shared.state.read().pieces();
-        match self.spill.condense(&pieces) {
-            Ok(copied) if copied.is_empty() => {}
-            Ok(copied) => self.shared.state.write().relocated(&copied),
-            Err(error) => {
-                tracing::error!(%error, "no snapshot of the MQTT journal was written");
-                return;
-            }
+        if let Err(error) = self.condense() {
+            tracing::error!(%error, "no snapshot of the MQTT journal was written");
+            self.rests = RESTS;
+            return;
         }
         let job = self.files.rotate();
         // This thread alone changes the state, so it is that of the rotation.

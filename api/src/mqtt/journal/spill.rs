@@ -24,6 +24,8 @@ pub const PIECE_BYTES: usize = 256 << 10;
 const CACHE_BYTES: usize = 4 << 20;
 /// Files that hold less of what is still needed than one part in so many are written anew.
 const SPARSE: u64 = 4;
+/// So many small pieces in a row are joined.
+const RUN: usize = 8;
 /// Bytes that nobody needs, in files, that are worth a snapshot, after which they go.
 const WORTH_REMOVING: u64 = 64 << 20;
 
@@ -271,8 +273,10 @@ impl Spill {
         self.suspects.extend(self.unsynced.keys());
     }
 
-    /// Copies what is still needed of files that hold little of it, and of files whose sync failed, so that those can
-    /// go. Answers what lies elsewhere now. Pieces that cannot be read stay.
+    /// Copies, up to some mebibytes, what is still needed of files that hold little of it, and of files whose sync failed,
+    /// so that those can go; and joins small pieces of a channel, so that memory does not fill with their places.
+    /// `needed`: all pieces, those of a channel together and in order. Answers the pieces that take the place of those
+    /// that they cover. Pieces that cannot be read stay.
     ///
     /// # Errors
     /// Of the disk, when writing.
@@ -280,36 +284,60 @@ impl Spill {
         &mut self,
         needed: &[(ChannelId, Piece)],
     ) -> io::Result<Vec<(ChannelId, Piece)>> {
+        let sparse = self.sparse(needed);
+        let small = small_runs(needed);
+        let mut parts: Vec<(ChannelId, Vec<Logged>)> = Vec::new();
+        let (mut bytes, mut joins, mut unread) = (0, false, false);
+        for (index, (channel, piece)) in needed.iter().enumerate() {
+            let file = piece.place.file;
+            let wanted = sparse.contains(&file) || small.contains(&index);
+            // What does not fit this time is copied the next.
+            if !wanted || (bytes > CACHE_BYTES && !self.suspects.contains(&file)) {
+                joins = false;
+                continue;
+            }
+            let messages = match self.pieces.read(piece) {
+                Ok(messages) => messages,
+                Err(error) => {
+                    tracing::warn!(%error, "a piece of the MQTT journal was not moved");
+                    (joins, unread) = (false, true);
+                    continue;
+                }
+            };
+            bytes += weight(&messages);
+            match parts.last_mut() {
+                Some((last, part))
+                    if joins
+                        && last == channel
+                        && weight(part) + weight(&messages) <= PIECE_BYTES =>
+                {
+                    part.extend_from_slice(&messages);
+                }
+                _ => parts.push((*channel, messages.to_vec())),
+            }
+            joins = true;
+        }
+        let copied = self.take(parts)?;
+        if !unread {
+            self.suspects.clear();
+        }
+        Ok(copied)
+    }
+
+    /// Files that are to be copied.
+    fn sparse(&self, needed: &[(ChannelId, Piece)]) -> BTreeSet<u64> {
         let mut live: BTreeMap<u64, u64> = BTreeMap::new();
         for (_, piece) in needed {
             *live.entry(piece.place.file).or_default() += u64::from(piece.place.length);
         }
-        let sparse: BTreeSet<u64> = live
-            .into_iter()
-            .filter(|(file, bytes)| {
-                let size = self.files.get(file).copied().unwrap_or(0);
-                self.suspects.contains(file) || (size > PIECE_BYTES as u64 && bytes * SPARSE < size)
-            })
+        let is_sparse = |(file, bytes): &(u64, u64)| {
+            let size = self.files.get(file).copied().unwrap_or(0);
+            self.suspects.contains(file) || (size > PIECE_BYTES as u64 && bytes * SPARSE < size)
+        };
+        live.into_iter()
+            .filter(is_sparse)
             .map(|(file, _)| file)
-            .collect();
-        let (mut parts, mut bytes) = (Vec::new(), 0);
-        for (channel, piece) in needed {
-            let file = piece.place.file;
-            // What does not fit this time is copied at the next snapshot.
-            if !sparse.contains(&file) || (bytes > CACHE_BYTES && !self.suspects.contains(&file)) {
-                continue;
-            }
-            match self.pieces.read(piece) {
-                Ok(messages) => {
-                    bytes += weight(&messages);
-                    parts.push((*channel, messages.to_vec()));
-                }
-                Err(error) => tracing::warn!(%error, "a piece of the MQTT journal was not moved"),
-            }
-        }
-        let copied = self.take(parts)?;
-        self.suspects.clear();
-        Ok(copied)
+            .collect()
     }
 
     /// Whether files hold so much that nobody needs that a snapshot is worth it. `needed`: bytes of messages on disk.
@@ -334,6 +362,25 @@ impl Spill {
             .retain(|number, _| *number >= job.below || job.needed.contains(number));
         self.unsynced.retain(|number, _| *number >= job.below);
     }
+}
+
+/// The places in `pieces` of those that are small and many in a row.
+fn small_runs(pieces: &[(ChannelId, Piece)]) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let is_small = |piece: &Piece| (piece.weight as usize) < PIECE_BYTES / RUN;
+    let mut start = 0;
+    while start < pieces.len() {
+        let (channel, _) = pieces[start];
+        let run = pieces[start..]
+            .iter()
+            .take_while(|(other, piece)| *other == channel && is_small(piece))
+            .count();
+        if run >= RUN {
+            found.extend(start..start + run);
+        }
+        start += run.max(1);
+    }
+    found
 }
 
 /// What a snapshot does about files of pieces.

@@ -62,14 +62,14 @@ impl State {
         }
     }
 
-    /// These pieces lie elsewhere now.
-    pub fn relocated(&mut self, pieces: &[(ChannelId, Piece)]) {
+    /// These pieces take the place of those that they cover.
+    pub fn replaced(&mut self, pieces: &[(ChannelId, Piece)]) {
         for (channel, piece) in pieces {
-            self.change_log(*channel, |log| log.relocated(*piece));
+            self.change_log(*channel, |log| log.replaced(*piece));
         }
     }
 
-    /// All pieces that sessions still have to get something of.
+    /// All pieces that sessions still have to get something of, those of a channel together and in order.
     pub fn pieces(&self) -> Vec<(ChannelId, Piece)> {
         let of_log = |(channel, log): (&ChannelId, &ChannelLog)| {
             let channel = *channel;
