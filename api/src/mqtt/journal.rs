@@ -372,8 +372,10 @@ impl Journal {
             match self.load(next) {
                 Ok(messages) => entries
                     .extend(self.read(|state| needs.look(state, *session, next, &messages, now))),
-                // The session that has to read them is told, or gets them later.
-                Err(error) => tracing::debug!(%error, "messages on disk cannot be read"),
+                Err(error) if error.is_retryable() => {
+                    tracing::debug!(%error, "messages on disk cannot be read now");
+                }
+                Err(_) => needs.assume(*session, next, now),
             }
         }
         self.append_lazily(entries);

@@ -138,3 +138,32 @@ async fn a_session_whose_messages_find_no_room_on_disk_ends_and_is_counted() {
     assert!(!raw.session_present());
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_session_whose_messages_are_damaged_on_disk_ends_rather_than_go_on_with_a_hole() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::journaled(MqttConfig::default(), folder.path()).await;
+    away(&server, "away", "#").await;
+    let mut publisher = Raw::simple(&server, Level::V5, "p").await;
+    for number in 0..30 {
+        publisher
+            .publish_acknowledged(&server.topic("x"), &numbered(number))
+            .await;
+    }
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("messages-") {
+            std::fs::write(&path, b"damaged").unwrap();
+        }
+    }
+    let options = Options::lasting(Level::V5, "away");
+    let mut raw = Raw::join(&server, &server.thing, &options).await;
+    assert!(raw.session_present());
+    raw.expect_end(0x97).await;
+    assert!(server.broker.metrics().dropped_damaged.get() > 0);
+    assert_eq!(server.broker.metrics().sessions_overrun.get(), 1);
+    let raw = Raw::join(&server, &server.thing, &options).await;
+    assert!(!raw.session_present());
+    server.stop().await;
+}

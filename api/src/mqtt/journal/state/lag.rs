@@ -90,6 +90,16 @@ impl Needs {
         None
     }
 
+    /// A piece cannot be read: a session is taken to need all of it, and finds out when it gets there.
+    pub fn assume(&mut self, session: SessionId, next: &NextPiece, now: Timestamp) {
+        let need = Need {
+            seq: next.piece.last,
+            expires_at: next.piece.expires_by,
+            looked_at: now,
+        };
+        self.0.insert((session, next.channel), need);
+    }
+
     /// Forgets what is of no use any more.
     pub fn prune(&mut self, state: &State) {
         self.0.retain(|(session, channel), need| {
