@@ -1,8 +1,11 @@
 //! GraphQL: the schema, its limits, and the endpoint that serves it.
 
+mod aggregates;
 mod alarm;
 mod alarm_rule;
+mod answer_body;
 mod channel;
+mod column;
 mod context;
 mod device_type;
 mod edge_device;

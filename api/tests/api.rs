@@ -3,6 +3,8 @@
 // Helpers of tests fail like tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "api/aggregates.rs"]
+mod aggregates;
 #[path = "api/bootstrap.rs"]
 mod bootstrap;
 #[path = "api/client.rs"]

@@ -65,6 +65,9 @@ class Store:
     def bytes_on_disk(self):
         return process.folder_bytes(self.data)
 
+    def show(self):
+        """Makes what was acknowledged visible to questions, where that comes later of itself."""
+
     def finish(self):
         """Lets the store bring what was written into its final form, where a stop alone does not."""
 
@@ -182,8 +185,11 @@ class VictoriaMetrics(Store):
         chosen = f'last_over_time(messages_value{{db="{database}"}}[1d])'
         return len(self.ask("/api/v1/query", query=chosen, time=START + self.seconds, nocache=1))
 
-    def count(self, database):
+    def show(self):
         self.call("GET", "/internal/force_flush")
+
+    def count(self, database):
+        self.show()
         chosen = f'sum(count_over_time(messages_value{{db="{database}"}}[10d]))'
         result = self.ask("/api/v1/query", query=chosen, time=START + 864_000 - 1, nocache=1)
         return int(float(result[0]["value"][1])) if result else 0
@@ -340,7 +346,7 @@ class PostgreSQL(Store):
         return {"points": done, "requests": done, "requests_per_second": done / seconds}, self.cpu() - before
 
     def mean(self, database, series, seconds, every):
-        width = {"1m": 60, "1h": 3600}[every]
+        width = {"1m": 60, "90s": 90, "1h": 3600}[every]
         only = "AND series = 0" if series == 1 else ""
         statement = (f"SELECT count(*) FROM (SELECT series, ts / {width}, avg(value) FROM {database} "
                      f"WHERE ts >= {START} AND ts < {START + seconds} {only} GROUP BY 1, 2) rows")

@@ -261,6 +261,45 @@ proptest! {
     }
 }
 
+/// Start in seconds, step in seconds, how many, and which of them is a text, if any.
+fn stretch() -> impl Strategy<Value = (i64, i64, usize, Option<usize>)> {
+    let text = prop::option::weighted(0.3, 0_usize..700);
+    (0..9 * HOUR, 1_i64..3, 100_usize..700, text)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_minutes_of_blocks_in_memory_tell_is_what_the_samples_tell(
+        stretches in prop::collection::vec(stretch(), 1..12),
+        before in prop::option::of(0..8 * HOUR),
+    ) {
+        let disk = SimulatedDisk::new(1);
+        let config = TelemetryConfig { block_samples: 128, ..config() };
+        let engine = Engine::open(Arc::new(disk), config, Access::Write).unwrap();
+        let mut oracle = Oracle::default();
+        for (start, step, count, text) in stretches {
+            let value = |index: usize| match text {
+                Some(text) if text == index => Value::Text("stopped".to_owned()),
+                _ => Value::Number(((start as usize + index * 7919) % 1800) as f64 / 100.0 - 9.0),
+            };
+            let values: Vec<Value> = (0..count).map(value).collect();
+            let batch = samples(start, step, &values, Quality::GOOD);
+            engine.commit([&batch].into_iter()).unwrap();
+            oracle.append(&batch);
+        }
+        assert_equal(&engine, &oracle);
+        if let Some(before) = before {
+            let before = Timestamp(before * SECOND);
+            engine.retain(channel(0), before).unwrap();
+            oracle.retain(channel(0), before);
+        }
+        // What was kept for the questions before serves these.
+        assert_equal(&engine, &oracle);
+    }
+}
+
 /// One series, a sample a second for three hours, in one file.
 fn three_hours() -> (SimulatedDisk, Oracle) {
     let disk = SimulatedDisk::new(1);

@@ -8,6 +8,7 @@ use async_graphql::{Context, ID};
 use tellee_actors::event::Who;
 use tellee_actors::ids::UserId;
 
+use super::aggregates::AggregateBatches;
 use super::rows::Rows;
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -38,6 +39,14 @@ pub fn look_up<I: std::str::FromStr>(id: &ID) -> Option<I> {
 /// Rows by id, read in batches.
 pub fn rows<'context>(ctx: &Context<'context>) -> Result<&'context DataLoader<Rows>, ApiError> {
     ctx.data::<DataLoader<Rows>>()
+        .map_err(|error| ApiError::internal(&error.message))
+}
+
+/// Aggregates, asked of the store in batches.
+pub fn aggregates<'context>(
+    ctx: &Context<'context>,
+) -> Result<&'context AggregateBatches, ApiError> {
+    ctx.data::<AggregateBatches>()
         .map_err(|error| ApiError::internal(&error.message))
 }
 

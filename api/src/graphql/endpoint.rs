@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::Response;
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -10,8 +11,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::get;
-use axum::{Extension, Json};
 
+use super::answer_body::written;
 use super::execute::{Executor, refused};
 use super::schema::schema;
 use super::socket::{Seats, SocketLimits, serve};
@@ -57,12 +58,22 @@ pub fn router_with(
 
 async fn execute(State(endpoint): State<Endpoint>, request: Request) -> HttpResponse {
     match run(&endpoint.executor, request).await {
-        Ok(response) => Json(response).into_response(),
+        Ok(response) => answered(StatusCode::OK, &response),
         Err(error) => {
             let status = StatusCode::from_u16(error.code.status())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Json(refused(&error))).into_response()
+            answered(status, &refused(&error))
         }
+    }
+}
+
+fn answered(status: StatusCode, response: &Response) -> HttpResponse {
+    match written(response) {
+        Ok(body) => {
+            let content_type = [(header::CONTENT_TYPE, "application/json")];
+            (status, content_type, body).into_response()
+        }
+        Err(error) => error_response(&ApiError::internal(&error)),
     }
 }
 

@@ -8,6 +8,7 @@ use async_graphql::{Request, Response, ServerError};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 
+use super::aggregates::AggregateBatches;
 use super::limits;
 use super::rows::Rows;
 use super::rules::cause;
@@ -76,7 +77,8 @@ impl Executor {
             name.as_deref(),
         );
         let loader = Rows::loader(Arc::clone(&self.platform), caller.organisation);
-        Ok((request.data(caller).data(loader), kind))
+        let aggregates = AggregateBatches::new(Arc::clone(&self.platform.telemetry));
+        Ok((request.data(caller).data(loader).data(aggregates), kind))
     }
 
     async fn run(&self, request: Request) -> Response {

@@ -11,11 +11,13 @@ use tellee_projections::telemetry::{
     TimeRange, Value,
 };
 
+use super::aggregates::Window;
 use super::channel::{Channel, channel_by_id};
-use super::context::{caller, platform};
+use super::column::Column;
+use super::context::{aggregates, caller, platform};
 use super::enums::{AggregateFunction, LimitKind, Priority, Quality};
 use super::page::{PageInfo, first as bounded};
-use super::scalars::{DateTime, Long, milliseconds};
+use super::scalars::{DateTime, Long};
 use super::thing::{Tag, Thing, tags_of, thing_by_id};
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -96,11 +98,11 @@ pub struct SeriesLimit {
 }
 
 /// Columns of one length. `t`: milliseconds since 1970, with decimals. `q`: 192 good, 64 uncertain, 0 bad.
-#[derive(Debug, Clone, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct Points {
-    pub t: Vec<f64>,
-    pub v: Vec<Option<f64>>,
-    pub q: Vec<i32>,
+    pub t: Column<f64>,
+    pub v: Column<Option<f64>>,
+    pub q: Column<i32>,
     /// How many samples stand behind the line.
     pub samples: Long,
     /// Fewer points are given than there are samples; first, last and extremes are kept.
@@ -110,13 +112,9 @@ pub struct Points {
 impl From<StorePoints> for Points {
     fn from(points: StorePoints) -> Self {
         Self {
-            t: points.times.into_iter().map(milliseconds).collect(),
-            v: points.values,
-            q: points
-                .qualities
-                .into_iter()
-                .map(|quality| i32::from(quality.0))
-                .collect(),
+            t: Column::of_times(&points.times),
+            v: Column::of_values(&points.values),
+            q: Column::of_qualities(&points.qualities),
             samples: Long(points.samples),
             thinned: points.thinned,
         }
@@ -124,16 +122,16 @@ impl From<StorePoints> for Points {
 }
 
 /// One row per interval that holds a number; `t` is its start in milliseconds since 1970.
-#[derive(Debug, Clone, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct Aggregates {
-    pub t: Vec<f64>,
+    pub t: Column<f64>,
     pub columns: Vec<AggregateColumn>,
 }
 
-#[derive(Debug, Clone, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct AggregateColumn {
     pub function: AggregateFunction,
-    pub v: Vec<Option<f64>>,
+    pub v: Column<Option<f64>>,
 }
 
 #[derive(SimpleObject)]
@@ -226,27 +224,25 @@ impl Series {
                 ApiError::invalid("functions", "must name between 1 and 8 functions").into(),
             );
         }
-        let wanted: Vec<_> = functions
-            .iter()
-            .map(|function| (*function).into())
-            .collect();
-        let found = platform(ctx)?
-            .telemetry
-            .aggregate(self.series, range, every, &wanted)
-            .await;
-        let found = found.map_err(ApiError::from)?;
+        let window = Window {
+            from: range.from.0,
+            to: range.to.0,
+            every,
+            functions: functions
+                .iter()
+                .map(|function| (*function).into())
+                .collect(),
+        };
+        let found = aggregates(ctx)?.aggregate(self.series, window).await?;
         let columns = functions
             .into_iter()
-            .zip(found.columns)
-            .map(|(function, values)| AggregateColumn {
+            .zip(&found.columns)
+            .map(|(function, numbers)| AggregateColumn {
                 function,
-                v: values
-                    .into_iter()
-                    .map(|value| value.is_finite().then_some(value))
-                    .collect(),
+                v: Column::of_numbers(numbers),
             });
         Ok(Aggregates {
-            t: found.starts.into_iter().map(milliseconds).collect(),
+            t: Column::of_times(&found.starts),
             columns: columns.collect(),
         })
     }

@@ -286,6 +286,21 @@ impl TelemetryStore for EmbeddedTelemetryStore {
             .await
     }
 
+    async fn aggregate_all(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        every: Duration,
+        functions: &[AggregateFunction],
+    ) -> Result<Vec<Result<Aggregates, TelemetryError>>, TelemetryError> {
+        let (ids, functions) = (ids.to_vec(), functions.to_vec());
+        self.query(move |engine| {
+            let of = |id: SeriesId| engine.aggregate(id, range, every, &functions);
+            Ok(ids.into_iter().map(of).collect())
+        })
+        .await
+    }
+
     async fn messages(
         &self,
         query: &MessageQuery,

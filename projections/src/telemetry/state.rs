@@ -3,6 +3,7 @@
 
 mod frozen;
 mod head;
+mod minutes;
 mod names;
 mod newest;
 mod news;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
+use tellee_actors::time::Timestamp;
 
 use self::head::Head;
 use self::names::{Names, Source};
@@ -29,6 +31,7 @@ use super::manifest::Tombstone;
 use super::model::{SeriesId, SeriesKey, TimeRange};
 
 pub use self::frozen::Frozen;
+pub use self::minutes::Minute;
 pub use self::newest::PlainSample;
 pub use self::part::{MemoryBlock, Part, View, ViewPart};
 pub use self::series::Series;
@@ -326,7 +329,23 @@ impl State {
 
     /// The parts that can hold the first sample of the series at `place`.
     pub fn first_parts(&self, place: u32) -> View {
-        let mut view = self.view(place, TimeRange::ALL);
+        // Of blocks alone: a head is copied only if it may hold the first sample.
+        let first_end = self.get(place).map_or(i64::MAX, |series| {
+            let channel = series.key.channel;
+            let whole = |part: &&Part| {
+                let Part::Sealed { set, summary, .. } = part else {
+                    return true;
+                };
+                self.clip(channel, set.order) <= summary.min_time
+            };
+            let ends = series.blocks.iter().filter(whole);
+            ends.map(|part| part.span().1).min().unwrap_or(i64::MAX)
+        });
+        let reach = TimeRange {
+            from: Timestamp::MIN,
+            to: Timestamp(first_end.saturating_add(1)),
+        };
+        let mut view = self.view(place, reach);
         let first_end = view
             .iter()
             .filter(|part| part.clip <= part.part.span().0)

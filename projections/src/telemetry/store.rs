@@ -127,6 +127,21 @@ pub trait TelemetryStore: Send + Sync + 'static {
         functions: &[AggregateFunction],
     ) -> Result<Aggregates, TelemetryError>;
 
+    /// As [`TelemetryStore::aggregate`] for each of `ids`, in their order, at the cost of one question.
+    async fn aggregate_all(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        every: Duration,
+        functions: &[AggregateFunction],
+    ) -> Result<Vec<Result<Aggregates, TelemetryError>>, TelemetryError> {
+        let mut all = Vec::with_capacity(ids.len());
+        for id in ids {
+            all.push(self.aggregate(*id, range, every, functions).await);
+        }
+        Ok(all)
+    }
+
     /// Records of a channel, newest first, and how many match in all.
     async fn messages(
         &self,

@@ -7,6 +7,8 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::graphql::answer_body::written;
+
 /// Why the server closes a socket, with the code that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Close {
@@ -82,10 +84,6 @@ enum ClientMessage {
 enum ServerMessage<'a> {
     ConnectionAck,
     Pong,
-    Next {
-        id: &'a str,
-        payload: &'a Response,
-    },
     Error {
         id: &'a str,
         payload: &'a [async_graphql::ServerError],
@@ -100,6 +98,15 @@ impl ServerMessage<'_> {
         // Serialising into memory fails on no value of ours; an empty frame would be refused by the client.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// The message `next`. Its payload may hold columns, so it is put in as text.
+fn next(id: &str, response: &Response) -> Option<String> {
+    let id = serde_json::to_string(id).ok()?;
+    let payload = String::from_utf8(written(response).ok()?).ok()?;
+    Some(format!(
+        r#"{{"type":"next","id":{id},"payload":{payload}}}"#
+    ))
 }
 
 /// One operation of a socket. An id may be used again once its operation has ended; the number never is.
@@ -204,14 +211,7 @@ impl Protocol {
         let nothing_but_errors =
             !response.errors.is_empty() && response.data == async_graphql::Value::Null;
         if !nothing_but_errors {
-            return Some((
-                ServerMessage::Next {
-                    id,
-                    payload: response,
-                }
-                .text(),
-                false,
-            ));
+            return Some((next(id, response).unwrap_or_default(), false));
         }
         self.open.remove(id);
         Some((

@@ -10,12 +10,15 @@ use crate::telemetry::columns::Values;
 use crate::telemetry::merge::{Loaded, clusters};
 use crate::telemetry::model::{AggregateFunction, Aggregates, SeriesId, TimeRange};
 use crate::telemetry::rollup::{Level, Row};
-use crate::telemetry::state::View;
+use crate::telemetry::state::{Minute, View};
 use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::{Statistics, Summary};
 
 /// No answer has more rows.
 pub const MAX_ROWS: usize = 1_000_000;
+
+/// Memory is taken ahead for so many rows at most.
+const EXPECTED_ROWS: usize = 2_000;
 
 struct Rows {
     every: i64,
@@ -90,6 +93,13 @@ impl Visit for Rows {
         Ok(true)
     }
 
+    fn minutes(&mut self, minutes: &[Minute]) -> Result<bool, TelemetryError> {
+        for minute in minutes {
+            self.add(self.start_of(minute.start), &minute.numbers)?;
+        }
+        Ok(true)
+    }
+
     fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
         let columns = &*loaded.columns;
         let mut from = loaded.wanted.start;
@@ -158,11 +168,13 @@ pub fn aggregate(
     }
     let detail = detail(functions);
     let squares = detail == Detail::All;
+    let most = (i128::from(range.to.0) - i128::from(range.from.0)) / i128::from(every) + 2;
+    let expected = usize::try_from(most).unwrap_or(0).min(EXPECTED_ROWS);
     let mut rows = Rows {
         every,
         squares,
-        starts: Vec::new(),
-        statistics: Vec::new(),
+        starts: Vec::with_capacity(expected),
+        statistics: Vec::with_capacity(expected),
     };
     let walk = Walk {
         series,

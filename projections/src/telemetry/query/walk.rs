@@ -10,7 +10,7 @@ use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::merge::{Cluster, Loaded};
 use crate::telemetry::model::{SeriesId, TimeRange};
 use crate::telemetry::rollup::{Level, Row};
-use crate::telemetry::state::Part;
+use crate::telemetry::state::{Minute, Part};
 use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::Summary;
 
@@ -19,6 +19,10 @@ pub trait Visit {
     fn rows(&mut self, level: Level, rows: &[Row]) -> Result<(), TelemetryError>;
     /// All samples of a cluster. Answers whether that was enough; else the samples themselves follow.
     fn summary(&mut self, summary: &Summary) -> Result<bool, TelemetryError>;
+    /// All samples of a cluster that are numbers, by the minute, without squares. Answers as [`Self::summary`].
+    fn minutes(&mut self, _: &[Minute]) -> Result<bool, TelemetryError> {
+        Ok(false)
+    }
     fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError>;
 }
 
@@ -186,6 +190,20 @@ impl Walk<'_> {
         self.fill(run, shorter, stop, to, visit)
     }
 
+    /// Tells of a block in memory by the minute, if minutes will do. All of it must lie within what is asked for.
+    fn minutes(&self, cluster: &Cluster, visit: &mut impl Visit) -> Result<bool, TelemetryError> {
+        if self.all_samples_count || !self.levels.contains(&Level::Minute) {
+            return Ok(false);
+        }
+        let Some(Part::Memory(block)) = cluster.single().map(|part| &part.part) else {
+            return Ok(false);
+        };
+        match block.minutes() {
+            Some(minutes) => visit.minutes(minutes),
+            None => Ok(false),
+        }
+    }
+
     fn cluster(
         &self,
         cluster: &Cluster,
@@ -193,7 +211,7 @@ impl Walk<'_> {
         visit: &mut impl Visit,
     ) -> Result<(), TelemetryError> {
         if let Some(summary) = cluster.summary_within(range)
-            && visit.summary(summary)?
+            && (visit.summary(summary)? || self.minutes(cluster, visit)?)
         {
             return Ok(());
         }

@@ -1,8 +1,10 @@
 //! Where samples lie, and how a query sees them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::minutes::{Minute, minutes};
 use crate::telemetry::blocks::BlockSet;
+use crate::telemetry::codec::block::{self, Depth};
 use crate::telemetry::columns::Columns;
 use crate::telemetry::summary::Summary;
 
@@ -11,6 +13,28 @@ use crate::telemetry::summary::Summary;
 pub struct MemoryBlock {
     pub bytes: Vec<u8>,
     pub summary: Summary,
+    /// Made for the first query that can use them, since no rollup stands beside the block yet.
+    minutes: OnceLock<Option<Box<[Minute]>>>,
+}
+
+impl MemoryBlock {
+    pub const fn new(bytes: Vec<u8>, summary: Summary) -> Self {
+        Self {
+            bytes,
+            summary,
+            minutes: OnceLock::new(),
+        }
+    }
+
+    /// What its samples come to by the minute; `None` where that would not be much less than the samples themselves.
+    pub fn minutes(&self) -> Option<&[Minute]> {
+        self.minutes
+            .get_or_init(|| {
+                let columns = block::decode(&self.bytes, Depth::Values).ok()?;
+                minutes(&columns)
+            })
+            .as_deref()
+    }
 }
 
 /// Some samples of one series, at one of the places where samples can lie.

@@ -18,10 +18,8 @@ use crate::telemetry::model::{Quality, SeriesId, Value};
 use crate::telemetry::summary::Summary;
 
 fn seal(id: SeriesId, columns: &Columns) -> Arc<MemoryBlock> {
-    Arc::new(MemoryBlock {
-        bytes: block::encode(id, columns),
-        summary: Summary::of(columns),
-    })
+    let (bytes, summary) = (block::encode(id, columns), Summary::of(columns));
+    Arc::new(MemoryBlock::new(bytes, summary))
 }
 
 impl State {
