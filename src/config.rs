@@ -50,6 +50,8 @@ pub struct Mqtt {
     pub max_packet: ByteSize,
     pub max_connections: u32,
     pub connect_timeout: Span,
+    pub channel_backlog: ByteSize,
+    pub node_backlog: ByteSize,
     pub tls: Tls,
 }
 
@@ -155,6 +157,8 @@ impl Default for Config {
                 max_packet: ByteSize::mebibytes(1),
                 max_connections: 50_000,
                 connect_timeout: Span::seconds(10),
+                channel_backlog: ByteSize::mebibytes(1024),
+                node_backlog: ByteSize::mebibytes(4096),
                 tls: Tls::default(),
             },
             identity: Identity {
@@ -249,6 +253,20 @@ impl Config {
             || self.mqtt.max_packet > ByteSize::mebibytes(64)
         {
             return refuse("mqtt.max_packet", "must lie between 1KiB and 64MiB");
+        }
+        if self.mqtt.channel_backlog < ByteSize::mebibytes(1)
+            || self.mqtt.channel_backlog < self.mqtt.max_packet
+        {
+            return refuse(
+                "mqtt.channel_backlog",
+                "must be at least 1MiB and hold the largest packet",
+            );
+        }
+        if self.mqtt.node_backlog < self.mqtt.channel_backlog {
+            return refuse(
+                "mqtt.node_backlog",
+                "must be at least `mqtt.channel_backlog`",
+            );
         }
         if self.ingest.connection_budget < self.mqtt.max_packet
             || self.ingest.connection_budget < self.http.max_body

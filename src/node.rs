@@ -285,6 +285,8 @@ pub fn mqtt_config(config: &Config) -> MqttConfig {
         handshake_timeout_seconds: config.mqtt.connect_timeout.duration().as_secs().max(1),
         connection_bytes_in_flight: config.ingest.connection_budget.as_usize(),
         node_bytes_in_flight: config.ingest.node_budget.as_usize(),
+        channel_log_bytes: config.mqtt.channel_backlog.as_usize(),
+        node_log_bytes: config.mqtt.node_backlog.as_usize(),
         ..MqttConfig::default()
     }
 }

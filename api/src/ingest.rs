@@ -6,6 +6,7 @@ pub mod error;
 mod lines;
 pub mod subtopic;
 
+use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,14 +72,26 @@ pub struct Forward<'a> {
 /// Ends once what was handed on cannot be lost any more. Only then is the message acknowledged.
 pub type Handed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Room that is kept for a message until this is dropped, which is once the message was handed on.
+pub type Reserved = Box<dyn Any + Send + Sync>;
+
+/// Whether a message can be handed on once it is stored.
+pub enum Room {
+    /// Nothing has to be kept for it.
+    Free,
+    Reserved(Reserved),
+    /// There will be room when this ends.
+    Wait(Pin<Box<dyn Future<Output = Reserved> + Send>>),
+}
+
 /// Hands stored messages on as bytes. Called in the publisher's task: it must neither block nor wait.
 pub trait Forwarder: Send + Sync + 'static {
     /// `None` if there is nothing to wait for.
     fn forward(&self, message: &Forward<'_>) -> Option<Handed>;
 
-    /// What to wait for before a message of `channel` is stored; `None` if it can be handed on at once.
-    fn room(&self, _channel: ChannelId) -> Option<Handed> {
-        None
+    /// Keeps room for a message of `channel` of so many bytes, before it is stored.
+    fn room(&self, _channel: ChannelId, _bytes: usize) -> Room {
+        Room::Free
     }
 
     /// Whether anybody subscribes to messages of `channel`. False saves the making of a message that nobody gets.
@@ -94,6 +107,8 @@ pub struct IngestLimits {
     pub bytes_in_flight: u32,
     /// How long a message may wait for its share of `bytes_in_flight`.
     pub admission_wait: Duration,
+    /// How long a stored message may wait until those that have to get it cannot lose it any more.
+    pub hand_on_wait: Duration,
     /// A sample with a source time further ahead of its receipt comes from a wrong clock: it only fills history.
     pub max_ahead: Duration,
     pub message: Limits,
@@ -105,6 +120,7 @@ impl Default for IngestLimits {
         Self {
             bytes_in_flight: 64 * 1024 * 1024,
             admission_wait: Duration::from_millis(500),
+            hand_on_wait: Duration::from_secs(10),
             max_ahead: MAX_AHEAD,
             message: Limits {
                 max_value_bytes: 1024 * 1024,
@@ -135,6 +151,8 @@ pub struct Ingest {
     forwarder: ArcSwapOption<Box<dyn Forwarder>>,
     /// Samples from clocks that are ahead.
     ahead: AtomicU64,
+    /// Messages that were stored and not confirmed in time.
+    unconfirmed: AtomicU64,
     warned_at: Mutex<Option<Timestamp>>,
     known_lines: SeriesTables,
 }
@@ -157,6 +175,7 @@ impl Ingest {
             budget,
             forwarder: ArcSwapOption::empty(),
             ahead: AtomicU64::new(0),
+            unconfirmed: AtomicU64::new(0),
             warned_at: Mutex::default(),
             known_lines: SeriesTables::default(),
         })
@@ -184,13 +203,19 @@ impl Ingest {
         self.ahead.load(Ordering::Relaxed)
     }
 
+    /// Messages since the start that were stored, and whose senders were not told so because subscribers might still lose
+    /// them.
+    pub fn unconfirmed(&self) -> u64 {
+        self.unconfirmed.load(Ordering::Relaxed)
+    }
+
     /// Takes a message and hands it on to all subscribers. When this returns `Ok`, its records are on disk.
     ///
     /// `subtopic` may be written with `/` or `.` between its elements. `historical`: the samples are old and only fill
     /// history.
     ///
     /// # Errors
-    /// [`IngestError`]; nothing was kept unless it is [`IngestError::Store`].
+    /// [`IngestError`]; nothing was kept unless it is [`IngestError::Store`] or [`IngestError::Unconfirmed`].
     #[allow(clippy::too_many_arguments)]
     pub async fn publish(
         &self,
@@ -206,14 +231,15 @@ impl Ingest {
         let batch = self.read(
             publisher, channel, subtopic, content, payload, protocol, historical, None,
         )?;
-        self.wait_for_forwarder(channel).await?;
+        let room = self.wait_for_forwarder(channel, payload.len()).await?;
         let published = self.append(batch, payload.len()).await?;
-        self.forward(&Forward {
+        let handed = self.forward(&Forward {
             batch: &published.batch,
             content,
             payload,
-        })
-        .await;
+        });
+        drop(room);
+        self.confirm(handed).await?;
         Ok(published)
     }
 
@@ -228,18 +254,19 @@ impl Ingest {
         weight_bytes: usize,
     ) -> Result<Published, IngestError> {
         self.authorise(batch.thing, batch.channel)?;
-        self.wait_for_forwarder(batch.channel).await?;
+        let room = self.wait_for_forwarder(batch.channel, weight_bytes).await?;
         let published = self.append(batch, weight_bytes).await?;
         if self.forwarder.load().is_some()
             && let Some(payload) = senml_json(&published.batch)
         {
             let content = ContentType::SenmlJson;
-            self.forward(&Forward {
+            let handed = self.forward(&Forward {
                 batch: &published.batch,
                 content,
                 payload: &payload,
-            })
-            .await;
+            });
+            drop(room);
+            self.confirm(handed).await?;
         }
         Ok(published)
     }
@@ -302,18 +329,37 @@ impl Ingest {
     }
 
     /// Waits until a message can be handed on, as long as it may wait for its admission. Nothing is stored before.
-    async fn wait_for_forwarder(&self, channel: ChannelId) -> Result<(), IngestError> {
+    async fn wait_for_forwarder(
+        &self,
+        channel: ChannelId,
+        bytes: usize,
+    ) -> Result<Option<Reserved>, IngestError> {
         let room = self
             .forwarder
             .load()
             .as_ref()
-            .and_then(|forwarder| forwarder.room(channel));
-        let Some(room) = room else {
+            .map_or(Room::Free, |forwarder| forwarder.room(channel, bytes));
+        match room {
+            Room::Free => Ok(None),
+            Room::Reserved(reserved) => Ok(Some(reserved)),
+            Room::Wait(room) => tokio::time::timeout(self.limits.admission_wait, room)
+                .await
+                .map(Some)
+                .map_err(|_| IngestError::Overloaded),
+        }
+    }
+
+    /// Waits until what was handed on cannot be lost any more, as long as it may.
+    async fn confirm(&self, handed: Option<Handed>) -> Result<(), IngestError> {
+        let Some(handed) = handed else {
             return Ok(());
         };
-        tokio::time::timeout(self.limits.admission_wait, room)
+        tokio::time::timeout(self.limits.hand_on_wait, handed)
             .await
-            .map_err(|_| IngestError::Overloaded)
+            .map_err(|_| {
+                self.unconfirmed.fetch_add(1, Ordering::Relaxed);
+                IngestError::Unconfirmed
+            })
     }
 
     /// What [`Ingest::read`] made is on disk when this returns `Ok`. Its bytes are not handed on.
@@ -366,15 +412,11 @@ impl Ingest {
         );
     }
 
-    async fn forward(&self, message: &Forward<'_>) {
-        let handed = self
-            .forwarder
+    fn forward(&self, message: &Forward<'_>) -> Option<Handed> {
+        self.forwarder
             .load()
             .as_ref()
-            .and_then(|forwarder| forwarder.forward(message));
-        if let Some(handed) = handed {
-            handed.await;
-        }
+            .and_then(|forwarder| forwarder.forward(message))
     }
 }
 

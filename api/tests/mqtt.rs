@@ -3,6 +3,8 @@
 // Helpers of tests fail like tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "mqtt/backlog.rs"]
+mod backlog;
 #[path = "mqtt/budgets.rs"]
 mod budgets;
 #[path = "mqtt/certificates.rs"]
@@ -11,6 +13,8 @@ mod certificates;
 mod conformance;
 #[path = "mqtt/delivery.rs"]
 mod delivery;
+#[path = "mqtt/exchanges.rs"]
+mod exchanges;
 #[path = "mqtt/grants.rs"]
 mod grants;
 #[path = "mqtt/hostile.rs"]

@@ -68,6 +68,11 @@ pub const KEYS: &[Key] = &[
         "How long a socket may stay silent before its CONNECT.",
     ),
     key(
+        "mqtt.channel_backlog",
+        "Bytes on disk of one channel's messages that wait for sessions that are away. Beyond it those furthest behind end.",
+    ),
+    key("mqtt.node_backlog", "The same over all channels."),
+    key(
         "mqtt.tls.listen",
         "Address of MQTT over TLS, as in `0.0.0.0:8883`; any address is allowed. Empty: none. Port 0 takes a free one.",
     ),

@@ -33,6 +33,10 @@ pub enum IngestError {
     /// Whether the message was kept is unknown. Sending it again is safe if its records carry their times.
     #[error("the telemetry store failed: {0}")]
     Store(String),
+    /// It is stored, but a subscriber that has to get it might still lose it. Sending it again is safe if its records
+    /// carry their times.
+    #[error("the message is stored, but not yet safe for its subscribers; send it again")]
+    Unconfirmed,
 }
 
 impl IngestError {
@@ -40,7 +44,7 @@ impl IngestError {
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Overloaded | Self::DiskFull | Self::Stopping | Self::Store(_)
+            Self::Overloaded | Self::DiskFull | Self::Stopping | Self::Store(_) | Self::Unconfirmed
         )
     }
 
@@ -58,6 +62,7 @@ impl IngestError {
             Self::DiskFull => ErrorCode::DiskFull,
             Self::Stopping => ErrorCode::Stopping,
             Self::Store(_) => ErrorCode::Internal,
+            Self::Unconfirmed => ErrorCode::TimedOut,
         }
     }
 
@@ -73,7 +78,7 @@ impl IngestError {
             Self::Subtopic(_) => 0x90,
             Self::Malformed(_) | Self::Line(_) | Self::Invalid { .. } => 0x99,
             Self::TooLarge { .. } | Self::Overloaded | Self::DiskFull => 0x97,
-            Self::Stopping | Self::Store(_) => 0x80,
+            Self::Stopping | Self::Store(_) | Self::Unconfirmed => 0x80,
         }
     }
 }

@@ -21,7 +21,7 @@ impl Ingest {
     /// on disk. Answers how many there are.
     ///
     /// # Errors
-    /// [`IngestError`]; nothing was kept unless it is [`IngestError::Store`].
+    /// [`IngestError`]; nothing was kept unless it is [`IngestError::Store`] or [`IngestError::Unconfirmed`].
     pub async fn publish_lines(
         &self,
         publisher: Publisher,
@@ -30,7 +30,7 @@ impl Ingest {
         body: &[u8],
     ) -> Result<usize, IngestError> {
         self.authorise(publisher.thing, channel)?;
-        self.wait_for_forwarder(channel).await?;
+        let room = self.wait_for_forwarder(channel, body.len()).await?;
         let _admitted = self.admit(body.len()).await?;
         let table = self.known_lines.of(channel, publisher.thing);
         let now = self.clock.now();
@@ -65,14 +65,14 @@ impl Ingest {
             samples: &samples,
         };
         let newest_allowed = now.saturating_add(self.limits.max_ahead);
-        if samples.times.iter().any(|time| *time > newest_allowed) {
-            self.keep_with_qualities(publisher, channel, &kept).await?;
-            return Ok(slots.len());
-        }
-        self.store.append_samples(Arc::clone(&samples)).await?;
-        if let Some(handed) = self.hand_on(publisher, channel, &kept) {
-            handed.await;
-        }
+        let handed = if samples.times.iter().any(|time| *time > newest_allowed) {
+            self.keep_with_qualities(publisher, channel, &kept).await?
+        } else {
+            self.store.append_samples(Arc::clone(&samples)).await?;
+            self.hand_on(publisher, channel, &kept)
+        };
+        drop(room);
+        self.confirm(handed).await?;
         Ok(slots.len())
     }
 
@@ -83,7 +83,7 @@ impl Ingest {
         publisher: Publisher,
         channel: ChannelId,
         kept: &Kept<'_>,
-    ) -> Result<(), IngestError> {
+    ) -> Result<Option<Handed>, IngestError> {
         let mut batches = kept.batches(publisher, channel, &self.limits.lines);
         let mut ahead = Vec::with_capacity(batches.len());
         for batch in &mut batches {
@@ -93,10 +93,7 @@ impl Ingest {
         for (batch, ahead) in batches.iter().zip(ahead) {
             self.publish_live(batch, ahead);
         }
-        if let Some(handed) = self.hand_on_raw(channel, &batches) {
-            handed.await;
-        }
-        Ok(())
+        Ok(self.hand_on_raw(channel, &batches))
     }
 
     /// Tells subscribers of raw messages. What was handed on last says that all before it is safe too.

@@ -44,12 +44,20 @@ pub const NODE: &[Figure<Platform>] = &[
     ),
 ];
 
-pub const INGEST: &[Figure<Ingest>] = &[Figure(
-    "ingest_samples_ahead",
-    "Samples whose source time was too far ahead of their receipt",
-    Up,
-    Ingest::ahead,
-)];
+pub const INGEST: &[Figure<Ingest>] = &[
+    Figure(
+        "ingest_samples_ahead",
+        "Samples whose source time was too far ahead of their receipt",
+        Up,
+        Ingest::ahead,
+    ),
+    Figure(
+        "ingest_unconfirmed",
+        "Messages that were stored and answered with `timed_out` since subscribers might still lose them",
+        Up,
+        Ingest::unconfirmed,
+    ),
+];
 
 pub const TELEMETRY: &[Figure<EmbeddedTelemetryStore>] = &[
     Figure("telemetry_series", "Series", Level, |store| {

@@ -3,6 +3,7 @@
 mod attach;
 mod deliver;
 mod grants;
+mod reading;
 mod resumption;
 mod upkeep;
 mod wills;
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tellee_actors::ids::{ChannelId, ThingId};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
@@ -29,12 +31,18 @@ use super::session::{Held, QueueBudget};
 use super::share::{Budget, Share};
 use super::topic;
 use crate::caller::Caller;
-use crate::ingest::{AccessView, Forward, Forwarder, Handed, Ingest, Publisher};
+use crate::ingest::{AccessView, Forward, Forwarder, Handed, Ingest, Publisher, Reserved, Room};
 use crate::tls::CertifiedThing;
 
 pub(super) use attach::{Attached, Ending, WillFate, Wishes};
 pub(super) use deliver::Incoming;
 pub use grants::Users;
+
+/// Sessions for which messages are read from disk at the same time.
+const LOADS_AT_ONCE: usize = 4;
+
+/// What a message takes in the journal beside its payload, about.
+const ENTRY_BYTES: usize = 256;
 
 /// The node's MQTT broker.
 pub struct Broker {
@@ -46,6 +54,8 @@ pub struct Broker {
     fanout: Box<dyn Fanout<End>>,
     journal: Arc<Journal>,
     queue_budget: Arc<QueueBudget>,
+    /// Who reads messages from disk at the same time.
+    loads: Semaphore,
     next_session: AtomicU64,
     gate: Arc<Gate>,
     in_flight: Arc<Budget>,
@@ -85,6 +95,7 @@ impl Broker {
             fanout: Box::new(TreeFanout::default()),
             journal,
             queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
+            loads: Semaphore::new(LOADS_AT_ONCE),
             next_session: AtomicU64::new(next_session),
             gate: Gate::new(config.max_connections, config.max_connections_per_address),
             in_flight: Budget::new(config.node_bytes_in_flight),
@@ -329,12 +340,23 @@ impl Forwarder for ToSubscribers {
         Some(Box::pin(async move { journal.reached(position).await }))
     }
 
-    fn room(&self, channel: ChannelId) -> Option<Handed> {
-        let journal = Arc::clone(&self.0.upgrade()?.journal);
-        if journal.has_room() || !self.wants(channel) {
-            return None;
+    fn room(&self, channel: ChannelId, bytes: usize) -> Room {
+        let Some(broker) = self.0.upgrade() else {
+            return Room::Free;
+        };
+        let bytes = (bytes + ENTRY_BYTES) as u64;
+        let room = broker.journal.room();
+        if let Some(reservation) = room.try_reserve(bytes) {
+            return Room::Reserved(Box::new(reservation));
         }
-        Some(Box::pin(async move { journal.room().await }))
+        if !self.wants(channel) {
+            return Room::Free;
+        }
+        let room = Arc::clone(room);
+        Room::Wait(Box::pin(async move {
+            let reserved: Reserved = Box::new(room.reserve(bytes).await);
+            reserved
+        }))
     }
 
     fn wants(&self, channel: ChannelId) -> bool {

@@ -51,6 +51,10 @@ pub struct MqttConfig {
     pub channel_log_bytes: usize,
     /// The same over all channels.
     pub node_log_bytes: usize,
+    /// Of one channel's messages that wait, bytes that are held in memory; older ones lie on disk alone.
+    pub channel_memory_bytes: usize,
+    /// The same over all channels.
+    pub node_memory_bytes: usize,
     /// How long after a start of the server clients may take to return before their wills are published.
     pub will_grace_seconds: u64,
     /// How long a message waits while the store is overloaded before its sender is told.
@@ -79,8 +83,10 @@ impl Default for MqttConfig {
             max_session_expiry_seconds: 24 * 3_600,
             max_retained_messages: 100_000,
             max_retained_bytes: 64 * 1024 * 1024,
-            channel_log_bytes: 64 * 1024 * 1024,
-            node_log_bytes: 256 * 1024 * 1024,
+            channel_log_bytes: 1024 * 1024 * 1024,
+            node_log_bytes: 4 * 1024 * 1024 * 1024,
+            channel_memory_bytes: 1024 * 1024,
+            node_memory_bytes: 8 * 1024 * 1024,
             will_grace_seconds: 10,
             overload_patience_seconds: 30,
         }
@@ -94,6 +100,8 @@ impl MqttConfig {
             retained_messages: self.max_retained_messages,
             retained_bytes: self.max_retained_bytes,
             backlog_messages: self.session_queue_messages,
+            channel_memory_bytes: self.channel_memory_bytes,
+            node_memory_bytes: self.node_memory_bytes,
         }
     }
 

@@ -10,11 +10,15 @@ mod commit;
 mod entry;
 mod files;
 mod frame;
+mod piece;
 mod record;
+mod room;
+mod spill;
 mod state;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex, RwLock};
 use tellee_actors::ids::ChannelId;
+use tellee_actors::time::Timestamp;
 use tellee_projections::telemetry::Damage;
 use tellee_projections::telemetry::disk::{Disk, RealDisk};
 use tokio::sync::watch;
@@ -30,16 +35,26 @@ use tokio::sync::watch;
 pub use check::{Report, check};
 pub use entry::{Assigned, Entry, Owner, Sending, SessionId, Source};
 pub use record::SessionRecord;
-pub use state::{Ahead, LagLimits, PendingWill, Positions, State, StateLimits};
+pub use spill::PieceError;
+pub use state::{Ahead, LagLimits, NextPiece, PendingWill, Positions, State, StateLimits, Wanted};
 
+use self::channel::Logged;
 use self::commit::Committer;
 use self::files::{Access, Files, SnapshotJob, recover};
+use self::room::Budget;
+use self::spill::{Pieces, messages_name};
+use self::state::Needs;
 
 /// The number of an entry, counted from the first one that was ever written. Rises.
 pub type Position = u64;
 
 /// Bytes of entries that wait for the disk. Beyond it the server stops reading from those who cause them.
 const ROOM: usize = 32 << 20;
+
+/// Pieces that one look at sessions far behind reads at most.
+const PIECES_AT_ONCE: usize = 64;
+/// Backups copy files by so much at a time.
+const COPY_BYTES: usize = 256 << 10;
 
 /// The journal cannot be opened, or its disk fails.
 #[derive(Debug, thiserror::Error)]
@@ -110,8 +125,8 @@ impl Queue {
 struct Shared {
     queue: Mutex<Queue>,
     filled: Condvar,
-    /// Bytes of entries that were appended and are not durable.
-    waiting: AtomicU64,
+    /// Bytes of entries that were appended and are not durable, and of messages that will be.
+    room: Arc<Budget>,
     state: RwLock<State>,
     durable: watch::Sender<Position>,
     refused_retained: AtomicU64,
@@ -130,7 +145,7 @@ impl Shared {
         Self {
             queue: Mutex::new(queue),
             filled: Condvar::new(),
-            waiting: AtomicU64::new(0),
+            room: Budget::new(ROOM as u64),
             state: RwLock::new(state),
             durable: watch::Sender::new(position),
             refused_retained: AtomicU64::new(0),
@@ -163,6 +178,9 @@ impl Shared {
 pub struct Journal {
     shared: Arc<Shared>,
     damages: Vec<Damage>,
+    /// `None` without a disk.
+    pieces: Option<Arc<Pieces>>,
+    needs: Mutex<Needs>,
     committer: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -172,6 +190,8 @@ impl Journal {
         Arc::new(Self {
             shared: Arc::new(Shared::new(State::new(limits), 0, true)),
             damages: Vec::new(),
+            pieces: None,
+            needs: Mutex::default(),
             committer: Mutex::default(),
         })
     }
@@ -196,7 +216,8 @@ impl Journal {
         let recovered = recover(&disk, limits, Access::Write)?;
         let files = Files::new(disk, &recovered);
         let shared = Arc::new(Shared::new(recovered.state, recovered.position, false));
-        let committer = Committer::new(Arc::clone(&shared), files);
+        let pieces = Arc::clone(recovered.spill.pieces());
+        let committer = Committer::new(Arc::clone(&shared), files, recovered.spill);
         let thread = std::thread::Builder::new()
             .name("mqtt-journal".to_owned())
             .spawn(move || committer.run())
@@ -204,6 +225,8 @@ impl Journal {
         Ok(Arc::new(Self {
             shared,
             damages: recovered.damages,
+            pieces: Some(pieces),
+            needs: Mutex::default(),
             committer: Mutex::new(Some(thread)),
         }))
     }
@@ -261,7 +284,7 @@ impl Journal {
             shared.apply(vec![group], position);
             return position;
         }
-        shared.waiting.fetch_add(bytes, Ordering::Relaxed);
+        shared.room.add(bytes);
         let was_empty = queue.groups.is_empty();
         queue.groups.push(group);
         queue.urgent |= urgent;
@@ -291,7 +314,7 @@ impl Journal {
 
     /// Whether those who cause entries may go on.
     pub fn has_room(&self) -> bool {
-        self.shared.waiting.load(Ordering::Relaxed) < ROOM as u64
+        self.shared.room.has_room()
     }
 
     /// The position to wait for before there may be room again; `None` if there is room.
@@ -302,16 +325,61 @@ impl Journal {
         (!self.has_room()).then_some(durable + 1)
     }
 
-    /// Waits until there is room.
-    pub async fn room(&self) {
-        while let Some(position) = self.awaits_room() {
-            self.reached(position).await;
-        }
+    /// The room for what is still to be appended.
+    pub(super) fn room(&self) -> &Arc<Budget> {
+        &self.shared.room
     }
 
     /// Looks at the state. Nothing is committed meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.shared.state.read())
+    }
+
+    /// The messages of a piece. Blocks.
+    ///
+    /// # Errors
+    /// [`PieceError`].
+    pub fn load(&self, next: &NextPiece) -> Result<Arc<[Logged]>, PieceError> {
+        let pieces = self.pieces.as_ref();
+        pieces
+            .ok_or_else(|| PieceError::Damaged("there is no disk".to_owned()))?
+            .load(&next.piece)
+    }
+
+    /// Bytes of messages that are held in memory for sessions that have not read them, about.
+    pub fn memory_bytes(&self) -> usize {
+        let cached = self
+            .pieces
+            .as_ref()
+            .map_or(0, |pieces| pieces.cached_bytes());
+        self.read(State::memory_bytes) + cached
+    }
+
+    /// Lets sessions pass what they do not need, and answers those that need more than there is room for, with the
+    /// number of messages that they lose. Reads some pieces: blocks.
+    pub fn trim(&self, limits: LagLimits, now: Timestamp) -> Vec<(SessionId, usize)> {
+        let limits = self
+            .pieces
+            .as_ref()
+            .map_or_else(|| limits.in_memory(), |_| limits);
+        let mut needs = self.needs.lock();
+        let lag = self.read(|state| {
+            needs.prune(state);
+            state.lag(limits, &needs, now)
+        });
+        let mut entries = lag.passed;
+        for (session, next) in lag.unclear.iter().take(PIECES_AT_ONCE) {
+            match self.load(next) {
+                Ok(messages) => entries
+                    .extend(self.read(|state| needs.look(state, *session, next, &messages, now))),
+                Err(error) if error.is_retryable() => {
+                    tracing::debug!(%error, "messages on disk cannot be read now");
+                }
+                Err(_) => needs.assume(*session, next, now),
+            }
+        }
+        self.append_lazily(entries);
+        lag.behind
     }
 
     /// Retained messages for which there was no room.
@@ -332,7 +400,21 @@ impl Journal {
         let failed =
             |error: io::Error| JournalError::disk("the MQTT journal cannot be backed up", &error);
         let disk = Arc::new(RealDisk::open(folder).map_err(failed)?);
-        let (entries, position) = self.read(|state| (state.snapshot(), self.durable()));
+        // Files of pieces stay while they are copied.
+        let held = self
+            .pieces
+            .as_ref()
+            .map(|pieces| (pieces, pieces.removal.lock()));
+        let (entries, files, position) = self.read(|state| {
+            let pieces = state.pieces();
+            let files: BTreeSet<u64> = pieces.iter().map(|(_, piece)| piece.place.file).collect();
+            (state.snapshot(), files, self.durable())
+        });
+        if let Some((pieces, _)) = &held {
+            for file in files {
+                copy(&**pieces.disk(), &*disk, &messages_name(file)).map_err(failed)?;
+            }
+        }
         SnapshotJob::alone(disk, position)
             .write(&entries)
             .map_err(failed)?;
@@ -349,6 +431,21 @@ impl Journal {
             tracing::error!("the thread of the MQTT journal ended out of order");
         }
     }
+}
+
+/// Copies a file that does not change.
+fn copy(from: &dyn Disk, to: &dyn Disk, name: &str) -> io::Result<()> {
+    let (source, target) = (from.open(name)?, to.create(name)?);
+    let length = source.length()?;
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut offset = 0;
+    while offset < length {
+        let part = usize::try_from(length - offset).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
+        source.read_exact_at(&mut buffer[..part], offset)?;
+        target.write_all_at(&buffer[..part], offset)?;
+        offset += part as u64;
+    }
+    target.sync()
 }
 
 impl Drop for Journal {

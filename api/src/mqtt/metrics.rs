@@ -53,6 +53,8 @@ pub struct Metrics {
     pub dropped_retained: Count,
     /// Messages that went with sessions that fell too far behind.
     pub dropped_behind: Count,
+    /// Messages that waited for a session on disk and are damaged there.
+    pub dropped_damaged: Count,
     /// Sessions that ended because their queue was full at QoS 1 or 2.
     pub sessions_overrun: Count,
     pub sessions_taken_over: Count,

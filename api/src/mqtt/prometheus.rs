@@ -68,6 +68,12 @@ impl Collector for Counters {
             "Bytes of messages that wait for lasting sessions",
             i64::try_from(logged_bytes).unwrap_or(i64::MAX),
         )?;
+        gauge(
+            &mut encoder,
+            "mqtt_logged_memory_bytes",
+            "Bytes of messages that wait for lasting sessions and are held in memory",
+            i64::try_from(self.0.journal().memory_bytes()).unwrap_or(i64::MAX),
+        )?;
         let by_qos = |counts: &[Count; 3]| {
             ["0", "1", "2"]
                 .into_iter()
@@ -98,6 +104,7 @@ impl Collector for Counters {
                 metrics.dropped_retained.get() + self.0.journal().refused_retained(),
             ),
             ("behind", metrics.dropped_behind.get()),
+            ("damaged", metrics.dropped_damaged.get()),
         ];
         family(
             &mut encoder,

@@ -39,6 +39,8 @@ pub struct SessionState {
     pub key_hash: Option<[u8; 32]>,
     /// How far the logs of its channels have been read.
     pub positions: Positions,
+    /// Messages are being read from disk for it.
+    pub loading: bool,
     /// Set while there is no connection.
     pub expires_at: Option<Timestamp>,
     /// The state of access that the subscriptions were last held against.

@@ -15,7 +15,7 @@ use tellee_actors::time::Timestamp;
 
 use super::codec::{Ack, PublishHeader, QoS, Reason, Version, publish_size};
 use super::fanout::Subscription;
-use super::journal::{Ahead, SessionRecord, Source};
+use super::journal::{Ahead, SessionRecord, Source, Wanted};
 use super::message::Message;
 
 pub use budget::QueueBudget;
@@ -23,9 +23,13 @@ pub use taking::{Take, Taken};
 
 use taking::Takings;
 
+/// What is read ahead from the journal for a session, in bytes of messages.
+pub const AHEAD_BYTES: usize = 256 << 10;
+
 /// Bounds of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
+    /// Bytes that wait for the client, and bytes that it has not acknowledged.
     pub queue_bytes: usize,
     pub queue_messages: usize,
     pub inflight: u16,
@@ -130,6 +134,7 @@ pub struct Session {
     ahead: VecDeque<Ahead>,
     /// In the order of sending.
     inflight: VecDeque<Inflight>,
+    inflight_bytes: usize,
     /// How many of `inflight` have been sent in the present connection.
     sent: usize,
     last_packet_id: u16,
@@ -147,6 +152,7 @@ impl Session {
             queued_bytes: 0,
             ahead: VecDeque::new(),
             inflight: VecDeque::new(),
+            inflight_bytes: 0,
             sent: 0,
             last_packet_id: 0,
             taken: Takings::default(),
@@ -171,6 +177,11 @@ impl Session {
             .map(|(filter, kept)| (filter.to_string(), kept.held))
             .collect();
         session.inflight = record.inflight.clone();
+        let weights = record
+            .inflight
+            .iter()
+            .map(|inflight| inflight.delivery.message.weight());
+        session.inflight_bytes = weights.sum();
         session.last_packet_id = record.last_packet_id;
         session.taken = Takings::restored(&record.taken);
         session
@@ -183,14 +194,28 @@ impl Session {
         self.taken.resume();
     }
 
-    /// How many messages to read ahead from the journal.
-    pub fn wants_ahead(&self) -> usize {
-        self.window().saturating_sub(self.ahead.len())
+    /// How much to read ahead from the journal.
+    pub fn wants_ahead(&self) -> Wanted {
+        let ahead: usize = self
+            .ahead
+            .iter()
+            .map(|ahead| ahead.delivery.message.weight())
+            .sum();
+        Wanted {
+            messages: self.window().saturating_sub(self.ahead.len()),
+            bytes: AHEAD_BYTES.saturating_sub(ahead),
+        }
     }
 
     /// Takes messages that were read from the journal.
     pub fn read_ahead(&mut self, messages: impl IntoIterator<Item = Ahead>) {
         self.ahead.extend(messages);
+    }
+
+    /// Whether another message may be sent that the client has to acknowledge.
+    fn may_send(&self, window: usize) -> bool {
+        let has_room = self.inflight_bytes < self.limits.queue_bytes || self.inflight.is_empty();
+        self.inflight.len() < window && has_room
     }
 
     fn window(&self) -> usize {
@@ -250,13 +275,18 @@ impl Session {
         self.ahead
             .retain(|ahead| may_use(ahead.delivery.message.channel));
         let sent = self.sent;
-        let mut index = 0;
+        let (mut index, mut freed) = (0, 0);
         self.inflight.retain(|inflight| {
             index += 1;
-            index <= sent
+            let keep = index <= sent
                 || inflight.awaiting == Awaiting::Complete
-                || may_use(inflight.delivery.message.channel)
+                || may_use(inflight.delivery.message.channel);
+            if !keep {
+                freed += inflight.delivery.message.weight();
+            }
+            keep
         });
+        self.inflight_bytes -= freed;
         withdrawn
     }
 
@@ -305,13 +335,13 @@ impl Session {
                 },
             });
         }
-        if self.inflight.len() < window
+        if self.may_send(window)
             && let Some(ahead) = self.ahead.pop_front()
         {
             return Some(self.send(ahead.delivery, Some(ahead.source), now));
         }
         let acknowledged = self.queue.front()?.qos != QoS::AtMostOnce;
-        if acknowledged && self.inflight.len() >= window {
+        if acknowledged && !self.may_send(window) {
             return None;
         }
         let delivery = self.queue.pop_front()?;
@@ -336,6 +366,7 @@ impl Session {
                 awaiting: Awaiting::first_of(delivery.qos),
                 delivery: delivery.clone(),
             });
+            self.inflight_bytes += delivery.message.weight();
             self.sent += 1;
         }
         Next::Publish {
@@ -405,7 +436,9 @@ impl Session {
             .iter()
             .position(|inflight| inflight.packet_id == packet_id && inflight.awaiting == awaiting);
         let Some(index) = found else { return false };
-        self.inflight.remove(index);
+        if let Some(settled) = self.inflight.remove(index) {
+            self.inflight_bytes -= settled.delivery.message.weight();
+        }
         if index < self.sent {
             self.sent -= 1;
         }

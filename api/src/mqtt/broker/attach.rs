@@ -198,6 +198,7 @@ impl Broker {
             connected: Some(connected),
             key_hash: client.key_hash,
             positions: Positions::default(),
+            loading: false,
             expires_at: None,
             epoch: self.access.epoch(),
             overrun: false,

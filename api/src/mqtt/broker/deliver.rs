@@ -13,7 +13,7 @@ use crate::mqtt::codec::{MessageProperties, Publish, QoS, Reason, Will};
 use crate::mqtt::fanout::{Match, Subscription};
 use crate::mqtt::journal::{Assigned, Entry, Position};
 use crate::mqtt::message::Message;
-use crate::mqtt::registry::{End, SessionHandle, SessionState};
+use crate::mqtt::registry::{End, SessionHandle};
 use crate::mqtt::session::{Delivery, Offered};
 use crate::mqtt::topic;
 
@@ -255,24 +255,6 @@ impl Broker {
             self.offer(handle, delivery);
         }
         (readers, assigned)
-    }
-
-    /// Lets a session read on in the logs of its channels.
-    pub(in crate::mqtt) fn read_ahead(&self, handle: &SessionHandle, state: &mut SessionState) {
-        if !handle.journaled {
-            return;
-        }
-        let wanted = state.session.wants_ahead();
-        if wanted == 0 {
-            return;
-        }
-        let positions = &mut state.positions;
-        let mut ahead = self
-            .journal
-            .read(|journal| journal.read(handle.id, positions, wanted));
-        // The journal may not know yet that a channel was withdrawn.
-        ahead.retain(|ahead| self.may_use(handle, ahead.delivery.message.channel));
-        state.session.read_ahead(ahead);
     }
 
     fn offer(&self, handle: &Arc<SessionHandle>, delivery: Delivery) {

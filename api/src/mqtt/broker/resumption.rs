@@ -56,6 +56,7 @@ impl Broker {
             connected: None,
             key_hash: record.owner.key_hash,
             positions: Positions::default(),
+            loading: false,
             expires_at: Some(expires_at),
             // Before all others: the subscriptions are held against access as it is now.
             epoch: 0,

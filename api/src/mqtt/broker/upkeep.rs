@@ -68,27 +68,27 @@ impl Broker {
             }
             self.publish_due_wills().await;
             if count.is_multiple_of(RARELY) {
-                self.trim_logs(&handles, now);
+                self.trim_logs(&handles, now).await;
             }
             count = count.wrapping_add(1);
         }
     }
 
     /// Lets go of what no session needs any more, and of sessions that need more than there is room for.
-    fn trim_logs(&self, handles: &[Arc<SessionHandle>], now: Timestamp) {
-        let limits = self.config.lag_limits();
-        let (lag, expired) = self
-            .journal
-            .read(|state| (state.lag(limits, now), state.retained().has_expired(now)));
-        let mut entries = lag.passed;
-        entries.extend(expired.then_some(Entry::Expired { at: now }));
-        self.journal.append_lazily(entries);
-        if lag.behind.is_empty() {
+    async fn trim_logs(&self, handles: &[Arc<SessionHandle>], now: Timestamp) {
+        if self.journal.read(|state| state.retained().has_expired(now)) {
+            self.journal.append_lazily(vec![Entry::Expired { at: now }]);
+        }
+        let (journal, limits) = (Arc::clone(&self.journal), self.config.lag_limits());
+        // What lies on disk has to be read.
+        let behind = tokio::task::spawn_blocking(move || journal.trim(limits, now)).await;
+        let behind = behind.unwrap_or_default();
+        if behind.is_empty() {
             return;
         }
         let by_id: HashMap<SessionId, &Arc<SessionHandle>> =
             handles.iter().map(|handle| (handle.id, handle)).collect();
-        for (session, messages) in lag.behind {
+        for (session, messages) in behind {
             let Some(handle) = by_id.get(&session) else {
                 continue;
             };

@@ -51,13 +51,20 @@ pub fn check(folder: &Path) -> Result<Report, JournalError> {
         retained_messages: usize::MAX,
         retained_bytes: usize::MAX,
         backlog_messages: usize::MAX,
+        channel_memory_bytes: usize::MAX,
+        node_memory_bytes: usize::MAX,
     };
-    let recovered = recover(&disk, unlimited, Access::Look)?;
+    let mut recovered = recover(&disk, unlimited, Access::Look)?;
+    recovered.read_pieces();
+    let on_disk = recovered.state.pieces().into_iter();
+    let piece_bytes: u64 = on_disk
+        .map(|(_, piece)| u64::from(piece.place.length))
+        .sum();
     Ok(Report {
         sessions: recovered.state.sessions().count(),
         messages: recovered.state.logged_messages(),
         retained: recovered.state.retained().len(),
-        bytes: recovered.log_bytes + recovered.snapshot_bytes,
+        bytes: recovered.log_bytes + recovered.snapshot_bytes + piece_bytes,
         damages: recovered.damages,
     })
 }

@@ -14,6 +14,7 @@ pub use codec::{
 };
 pub use message::{get_message, put_message};
 
+use super::piece::Piece;
 use super::record::SessionRecord;
 use crate::mqtt::codec::{QoS, Will};
 use crate::mqtt::fanout::Subscription;
@@ -49,13 +50,15 @@ pub struct Owner {
 }
 
 /// How a message goes to a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sending {
     pub packet_id: u16,
     pub source: Source,
     pub qos: QoS,
     pub retain: bool,
     pub subscription_ids: Vec<u32>,
+    /// The message itself, for who applies the entry when it does not lie in memory any more. Not written.
+    pub message: Option<Arc<Message>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -163,5 +166,10 @@ pub enum Entry {
     /// Retained messages that expire before this time are gone.
     Expired {
         at: Timestamp,
+    },
+    /// Messages of a channel's log that lie in a file of their own, in snapshots.
+    Spilled {
+        channel: ChannelId,
+        piece: Piece,
     },
 }

@@ -1,7 +1,7 @@
 //! The journal's files: segments of the log, and the snapshot that stands for all segments before it.
 //!
 //! `snapshot-<n>` holds the state before `log-<n>`; the state now is that snapshot and all logs from `n` on. A snapshot
-//! is written aside, synced and renamed; only then are older files removed.
+//! is written aside, synced and renamed; only then are older files removed. Files of pieces are in `spill`.
 
 mod recovery;
 
@@ -14,6 +14,7 @@ pub use recovery::{Access, Recovered, recover};
 
 use super::entry::Entry;
 use super::frame::{self, FRAME_HEADER, Header, Kind, START};
+use super::spill::messages_name;
 
 const TEMPORARY: &str = "snapshot.tmp";
 /// Entries of a snapshot are put together to frames of about this size.
@@ -29,12 +30,12 @@ fn snapshot_name(number: u64) -> String {
     format!("snapshot-{number:016x}")
 }
 
-fn numbered(name: &str, prefix: &str) -> Option<u64> {
+pub fn numbered(name: &str, prefix: &str) -> Option<u64> {
     let digits = name.strip_prefix(prefix)?;
     (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok())?
 }
 
-fn new_salt() -> io::Result<u64> {
+pub fn new_salt() -> io::Result<u64> {
     let mut salt = [0; 8];
     getrandom::fill(&mut salt).map_err(io::Error::other)?;
     Ok(u64::from_le_bytes(salt))
@@ -165,6 +166,7 @@ fn create(disk: &dyn Disk, kind: Kind, number: u64, position: u64) -> io::Result
     let name = match kind {
         Kind::Log => log_name(number),
         Kind::Snapshot => TEMPORARY.to_owned(),
+        Kind::Messages => messages_name(number),
     };
     let salt = new_salt()?;
     let file = disk.create(&name)?;

@@ -7,7 +7,8 @@
 
 use super::bytes::{CodecError, Cursor, Read};
 
-const FORMAT: u32 = 1;
+/// 2 added pieces: files of messages, and their places in snapshots.
+const FORMAT: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 8 + 8 + 4;
 /// Where the first frame starts.
 pub const START: usize = 2 * HEADER;
@@ -19,6 +20,8 @@ pub const MAX_PAYLOAD: usize = 512 << 20;
 pub enum Kind {
     Log,
     Snapshot,
+    /// Messages that wait longer than memory holds them.
+    Messages,
 }
 
 impl Kind {
@@ -26,6 +29,7 @@ impl Kind {
         match self {
             Self::Log => *b"tellemql",
             Self::Snapshot => *b"tellemqs",
+            Self::Messages => *b"tellemqm",
         }
     }
 }
@@ -133,6 +137,16 @@ fn frame_at(file: &[u8], offset: usize, salt: u64, least: u64) -> Option<(u64, &
     (checksum(salt, length, number, payload) == crc).then_some((number, payload))
 }
 
+/// The payload of the one frame that `bytes` are.
+pub fn single(bytes: &[u8], salt: u64) -> Option<&[u8]> {
+    let mut cursor = Cursor::new(bytes);
+    let length = u32::from_le_bytes(cursor.array().ok()?);
+    let crc = u32::from_le_bytes(cursor.array().ok()?);
+    let number = u64::from_le_bytes(cursor.array().ok()?);
+    let payload = cursor.take(length as usize).ok()?;
+    (cursor.is_empty() && checksum(salt, length, number, payload) == crc).then_some(payload)
+}
+
 #[derive(Debug, Default)]
 pub struct Scan<'a> {
     /// Whole frames, and where each starts.
@@ -235,12 +249,12 @@ mod tests {
             Err(HeaderError::Damaged)
         );
         let mut newer = whole[..HEADER - 4].to_vec();
-        newer[8..12].copy_from_slice(&2_u32.to_le_bytes());
+        newer[8..12].copy_from_slice(&3_u32.to_le_bytes());
         let crc = crc32c::crc32c(&newer);
         newer.extend_from_slice(&crc.to_le_bytes());
         assert_eq!(
             Header::decode(&newer, Kind::Log),
-            Err(HeaderError::Newer(2))
+            Err(HeaderError::Newer(3))
         );
     }
 }

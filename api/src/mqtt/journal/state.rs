@@ -2,6 +2,7 @@
 
 mod lag;
 mod reading;
+mod spilling;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
-pub use lag::LagLimits;
-pub use reading::{Ahead, Positions};
+pub use lag::{LagLimits, Needs};
+pub use reading::{Ahead, NextPiece, Positions, Wanted};
 
 use super::channel::{ChannelLog, Logged};
 use super::entry::{Assigned, Entry, Sending, SessionId, Source};
@@ -29,6 +30,10 @@ pub struct StateLimits {
     pub retained_bytes: usize,
     /// Retained messages that wait for one session.
     pub backlog_messages: usize,
+    /// Bytes of one channel's messages that are held in memory; older ones lie on disk.
+    pub channel_memory_bytes: usize,
+    /// The same over all channels.
+    pub node_memory_bytes: usize,
 }
 
 /// A will whose client is connected or may return.
@@ -46,6 +51,10 @@ pub struct State {
     sessions: HashMap<SessionId, SessionRecord>,
     channels: HashMap<ChannelId, ChannelLog>,
     log_bytes: usize,
+    /// Of these, what is held in memory.
+    memory_bytes: usize,
+    /// Channels of which more is held in memory than may be.
+    swollen: BTreeSet<ChannelId>,
     retained: Retained,
     wills: HashMap<SessionId, PendingWill>,
     due: BTreeSet<(Timestamp, SessionId)>,
@@ -61,6 +70,8 @@ impl State {
             sessions: HashMap::new(),
             channels: HashMap::new(),
             log_bytes: 0,
+            memory_bytes: 0,
+            swollen: BTreeSet::new(),
             wills: HashMap::new(),
             due: BTreeSet::new(),
             last_session: 0,
@@ -119,7 +130,11 @@ impl State {
         }];
         let sessions = self.sessions.values().cloned();
         entries.extend(sessions.map(|session| Entry::Session(Box::new(session))));
-        for log in self.channels.values() {
+        for (channel, log) in &self.channels {
+            entries.extend(log.pieces().map(|piece| Entry::Spilled {
+                channel: *channel,
+                piece: *piece,
+            }));
             entries.extend(log.from(0).map(|logged| Entry::Message {
                 seq: logged.seq,
                 logged: true,
@@ -278,6 +293,9 @@ impl State {
                 self.sessions.insert(record.id, (**record).clone());
             }
             Entry::Numbered { session } => self.number(*session),
+            Entry::Spilled { channel, piece } => {
+                self.change_log(*channel, |log| log.push_piece(*piece));
+            }
         }
         refused
     }
@@ -309,14 +327,29 @@ impl State {
         }
     }
 
-    fn leave_log(&mut self, channel: ChannelId, seq: u64) {
+    /// Changes a channel's log, and what depends on its size.
+    fn change_log(&mut self, channel: ChannelId, change: impl FnOnce(&mut ChannelLog)) {
         let Some(log) = self.channels.get_mut(&channel) else {
             return;
         };
-        let before = log.bytes();
-        log.leave(seq);
-        self.log_bytes -= before - log.bytes();
-        if !log.has_readers() {
+        let (bytes, in_memory) = (log.bytes(), log.memory_bytes());
+        change(log);
+        self.log_bytes = self.log_bytes - bytes + log.bytes();
+        self.memory_bytes = self.memory_bytes - in_memory + log.memory_bytes();
+        if log.memory_bytes() > self.limits.channel_memory_bytes {
+            self.swollen.insert(channel);
+        } else {
+            self.swollen.remove(&channel);
+        }
+    }
+
+    fn leave_log(&mut self, channel: ChannelId, seq: u64) {
+        self.change_log(channel, |log| log.leave(seq));
+        if self
+            .channels
+            .get(&channel)
+            .is_some_and(|log| !log.has_readers())
+        {
             self.channels.remove(&channel);
         }
     }
@@ -403,15 +436,13 @@ impl State {
 
     fn log(&mut self, seq: u64, message: &Arc<Message>, assigned: &[Assigned]) {
         // Without a reader nobody has to get it.
-        if let Some(log) = self.channels.get_mut(&message.channel) {
-            let before = log.bytes();
+        self.change_log(message.channel, |log| {
             log.push(Logged {
                 seq,
                 message: Arc::clone(message),
                 assigned: assigned.into(),
             });
-            self.log_bytes += log.bytes() - before;
-        }
+        });
     }
 
     fn sent(&mut self, session: SessionId, sending: &Sending) {
@@ -420,11 +451,16 @@ impl State {
         };
         record.last_packet_id = sending.packet_id;
         let message = match sending.source {
-            Source::Log { channel, seq } => self
-                .channels
-                .get(&channel)
-                .and_then(|log| log.get(seq))
-                .map(|logged| Arc::clone(&logged.message)),
+            Source::Log { channel, seq } => self.channels.get(&channel).and_then(|log| {
+                let in_memory = log.get(seq).map(|logged| &logged.message);
+                let brought = || {
+                    sending
+                        .message
+                        .as_ref()
+                        .filter(|_| log.piece_of(seq).is_some())
+                };
+                in_memory.or_else(brought).map(Arc::clone)
+            }),
             Source::Backlog { number } => record
                 .backlog
                 .iter()
@@ -455,15 +491,14 @@ impl State {
             Source::Log { channel, seq } => {
                 let (Some(cursor), Some(log)) = (
                     record.cursors.get_mut(&channel),
-                    self.channels.get_mut(&channel),
+                    self.channels.get(&channel),
                 ) else {
                     return;
                 };
                 let to = seq.saturating_add(1).min(log.next());
                 if to > *cursor {
-                    let before = log.bytes();
-                    log.step(std::mem::replace(cursor, to), to);
-                    self.log_bytes -= before - log.bytes();
+                    let from = std::mem::replace(cursor, to);
+                    self.change_log(channel, |log| log.step(from, to));
                 }
             }
             Source::Backlog { number } => {

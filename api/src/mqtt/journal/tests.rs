@@ -1,3 +1,5 @@
+mod spilling;
+
 use std::time::Duration;
 
 use ::bytes::Bytes;
@@ -19,6 +21,13 @@ const LIMITS: StateLimits = StateLimits {
     retained_messages: 3,
     retained_bytes: 10_000,
     backlog_messages: 2,
+    channel_memory_bytes: 1 << 20,
+    node_memory_bytes: 8 << 20,
+};
+
+const MANY: Wanted = Wanted {
+    messages: 10,
+    bytes: usize::MAX,
 };
 
 fn channel(number: u8) -> ChannelId {
@@ -139,6 +148,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
                 qos: qos(number % 2 + 1),
                 retain: number.is_multiple_of(2),
                 subscription_ids: vec![1, u32::from(number)],
+                message: None,
             },
         },
         14 => Entry::Passed { session, source },
@@ -415,7 +425,7 @@ async fn messages_of_a_channel_are_numbered_on_after_a_restart() {
         assigned: Vec::new(),
     };
     let read = |journal: &Journal| {
-        let ahead = journal.read(|state| state.read(1, &mut Positions::default(), 10));
+        let ahead = journal.read(|state| state.read(1, &mut Positions::default(), MANY));
         let seqs = ahead.iter().map(|ahead| match ahead.source {
             Source::Log { seq, .. } => seq,
             Source::Backlog { number } => number,
@@ -480,7 +490,7 @@ fn sessions_far_behind_are_named_and_those_that_need_nothing_go_on() {
         age: Duration::from_secs(100),
     };
     let now = Timestamp(1);
-    let lag = state.lag(limits, now);
+    let lag = state.lag(limits, &Needs::default(), now);
     let passed = Entry::Passed {
         session: 2,
         source: Source::Log {
@@ -493,12 +503,12 @@ fn sessions_far_behind_are_named_and_those_that_need_nothing_go_on() {
         channel_bytes: state.log_bytes() / 2,
         ..limits
     };
-    assert_eq!(state.lag(crowded, now).behind, [(1, 10)]);
+    assert_eq!(state.lag(crowded, &Needs::default(), now).behind, [(1, 10)]);
     let node = LagLimits {
         node_bytes: state.log_bytes() / 2,
         ..limits
     };
-    assert_eq!(state.lag(node, now).behind, [(1, 10)]);
+    assert_eq!(state.lag(node, &Needs::default(), now).behind, [(1, 10)]);
     let old = Timestamp(Duration::from_secs(200).as_nanos() as i64);
-    assert_eq!(state.lag(limits, old).behind, [(1, 10)]);
+    assert_eq!(state.lag(limits, &Needs::default(), old).behind, [(1, 10)]);
 }

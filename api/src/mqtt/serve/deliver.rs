@@ -77,6 +77,7 @@ impl Link {
                             qos: delivery.qos,
                             retain: delivery.retain,
                             subscription_ids: delivery.subscription_ids,
+                            message: Some(delivery.message),
                         },
                     }));
                 }

@@ -12,6 +12,7 @@ use crate::mqtt::fanout::Subscription;
 use crate::mqtt::journal::bytes::{
     CodecError, Cursor, Read, put_bytes, put_i64, put_id, put_optional, put_varint,
 };
+use crate::mqtt::journal::piece::{get_piece, put_piece};
 use crate::mqtt::journal::record;
 use crate::mqtt::session::Held;
 
@@ -112,6 +113,7 @@ fn get_sending(cursor: &mut Cursor<'_>) -> Read<Sending> {
         qos: get_qos(flags & 3)?,
         retain: flags & 4 != 0,
         subscription_ids: get_numbers(cursor)?,
+        message: None,
     })
 }
 
@@ -243,6 +245,11 @@ impl Entry {
                 head(21, 0);
                 put_i64(out, at.0);
             }
+            Self::Spilled { channel, piece } => {
+                head(22, 0);
+                put_id(out, channel.0);
+                put_piece(out, piece);
+            }
         }
     }
 
@@ -341,6 +348,10 @@ impl Entry {
             20 => Self::Numbered { session },
             21 => Self::Expired {
                 at: Timestamp(cursor.i64()?),
+            },
+            22 => Self::Spilled {
+                channel: ChannelId(cursor.id()?),
+                piece: get_piece(cursor)?,
             },
             _ => return Err(CodecError("an entry is of an unknown kind")),
         })

@@ -1,5 +1,6 @@
 //! From the files back to the state.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use tellee_projections::telemetry::disk::{Disk, read_all};
 
 use super::{TEMPORARY, log_name, numbered, snapshot_name};
 use crate::mqtt::journal::JournalError;
-use crate::mqtt::journal::entry::entries;
+use crate::mqtt::journal::entry::{Entry, Source, entries};
 use crate::mqtt::journal::frame::{Header, HeaderError, Kind, START, scan};
+use crate::mqtt::journal::spill::{Pieces, Spill, messages_name, messages_number};
 use crate::mqtt::journal::state::{State, StateLimits};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub struct Recovered {
     pub damages: Vec<Damage>,
     /// Retained messages for which there was no room.
     pub refused_retained: usize,
+    pub spill: Spill,
 }
 
 impl Recovered {
@@ -39,6 +42,7 @@ impl Recovered {
             .iter()
             .map(|damage| damage.file.clone())
             .collect();
+        files.sort_unstable();
         files.dedup();
         files
     }
@@ -52,6 +56,47 @@ impl Recovered {
         });
     }
 
+    /// Gives an entry the message that it speaks of, if that lies in a piece.
+    fn bring_message(&self, entry: &mut Entry) {
+        let Entry::Sent { sending, .. } = entry else {
+            return;
+        };
+        let Source::Log { channel, seq } = sending.source else {
+            return;
+        };
+        let Some(piece) = self.state.piece_of(channel, seq) else {
+            return;
+        };
+        // Damage is reported for the piece as a whole.
+        if let Ok(messages) = self.spill.pieces().load(&piece) {
+            let found = messages.iter().find(|logged| logged.seq == seq);
+            sending.message = found.map(|logged| Arc::clone(&logged.message));
+        }
+    }
+
+    /// Names pieces whose files are not there or too short. What they hold is not read.
+    fn miss_pieces(&mut self, files: &BTreeMap<u64, u64>) {
+        for (_, piece) in self.state.pieces() {
+            let end = piece.place.offset + u64::from(piece.place.length);
+            if files.get(&piece.place.file).is_none_or(|size| *size < end) {
+                let name = messages_name(piece.place.file);
+                let offset = usize::try_from(piece.place.offset).unwrap_or(usize::MAX);
+                self.damage(&name, offset, "messages are missing");
+            }
+        }
+    }
+
+    /// Reads all pieces, to find damage.
+    pub fn read_pieces(&mut self) {
+        for (_, piece) in self.state.pieces() {
+            if let Err(error) = self.spill.pieces().load(&piece) {
+                let name = messages_name(piece.place.file);
+                let offset = usize::try_from(piece.place.offset).unwrap_or(usize::MAX);
+                self.damage(&name, offset, &error.to_string());
+            }
+        }
+    }
+
     /// Applies all that is whole in a file. `cut`: bytes after the last whole frame were being written.
     fn load(
         &mut self,
@@ -59,6 +104,7 @@ impl Recovered {
         name: &str,
         kind: Kind,
         cut: Option<Access>,
+        access: Access,
     ) -> Result<(), JournalError> {
         let cannot =
             |error: io::Error| JournalError::disk("the MQTT journal cannot be read", &error);
@@ -93,8 +139,12 @@ impl Recovered {
         for (offset, payload) in scan.frames {
             match entries(payload) {
                 Ok(entries) => {
-                    for entry in &entries {
-                        self.refused_retained += self.state.apply(entry);
+                    for mut entry in entries {
+                        self.bring_message(&mut entry);
+                        self.refused_retained += self.state.apply(&entry);
+                        if access == Access::Write {
+                            self.spill.relieve(&mut self.state).map_err(cannot)?;
+                        }
                     }
                 }
                 Err(error) => self.damage(name, offset, &error.to_string()),
@@ -108,9 +158,10 @@ impl Recovered {
             }
             _ => {}
         }
-        let counted = match kind {
-            Kind::Log => &mut self.log_bytes,
-            Kind::Snapshot => &mut self.snapshot_bytes,
+        let counted = if kind == Kind::Log {
+            &mut self.log_bytes
+        } else {
+            &mut self.snapshot_bytes
         };
         *counted += scan.end as u64;
         Ok(())
@@ -137,7 +188,16 @@ pub fn recover(
         numbers
     };
     let (snapshots, logs) = (sorted("snapshot-"), sorted("log-"));
+    let mut pieces = BTreeMap::new();
+    for name in &names {
+        if let Some(number) = messages_number(name) {
+            let file = disk.open(name).map_err(cannot)?;
+            pieces.insert(number, file.length().map_err(cannot)?);
+        }
+    }
+    let reader = Arc::new(Pieces::new(Arc::clone(disk)));
     let mut recovered = Recovered {
+        spill: Spill::new(reader, pieces.clone()),
         state: State::new(limits),
         position: 0,
         next_number: 1,
@@ -148,11 +208,18 @@ pub fn recover(
     };
     let base = snapshots.last().copied().unwrap_or(0);
     if base > 0 {
-        recovered.load(&**disk, &snapshot_name(base), Kind::Snapshot, None)?;
+        recovered.load(&**disk, &snapshot_name(base), Kind::Snapshot, None, access)?;
+        recovered.miss_pieces(&pieces);
     }
+    let named: BTreeSet<u64> = recovered
+        .state
+        .pieces()
+        .iter()
+        .map(|(_, piece)| piece.place.file)
+        .collect();
     for number in logs.iter().copied().filter(|number| *number >= base) {
         let cut = (Some(&number) == logs.last()).then_some(access);
-        recovered.load(&**disk, &log_name(number), Kind::Log, cut)?;
+        recovered.load(&**disk, &log_name(number), Kind::Log, cut, access)?;
     }
     let newest = logs
         .last()
@@ -162,6 +229,19 @@ pub fn recover(
     recovered.next_number = newest + 1;
     if access == Access::Write && names.iter().any(|name| name == TEMPORARY) {
         disk.remove(TEMPORARY).map_err(cannot)?;
+    }
+    if access == Access::Write {
+        // Written after the snapshot: the log holds the same. Unless something is damaged, when nothing is thrown away.
+        for number in pieces.keys().filter(|number| !named.contains(number)) {
+            let name = messages_name(*number);
+            if recovered.damages.is_empty() {
+                disk.remove(&name).map_err(cannot)?;
+            } else {
+                let aside = format!("damaged-{name}");
+                disk.rename(&name, &aside).map_err(cannot)?;
+            }
+            recovered.spill.forget(*number);
+        }
     }
     Ok(recovered)
 }

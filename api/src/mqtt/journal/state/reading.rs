@@ -2,12 +2,14 @@
 
 use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
+use tellee_actors::time::Timestamp;
 
 use super::{State, plain_filter};
 use crate::mqtt::codec::QoS;
 use crate::mqtt::fanout::Subscription;
 use crate::mqtt::journal::channel::Logged;
 use crate::mqtt::journal::entry::{SessionId, Source};
+use crate::mqtt::journal::piece::Piece;
 use crate::mqtt::journal::record::SessionRecord;
 use crate::mqtt::session::Delivery;
 use crate::mqtt::topic;
@@ -24,11 +26,23 @@ pub struct Ahead {
 pub struct Positions {
     logs: HashMap<ChannelId, u64>,
     backlog: u64,
+    /// The channel of which a piece was read last.
+    last_loaded: Option<ChannelId>,
+}
+
+impl Positions {
+    /// In a channel's log, in which the session stands at `cursor`.
+    fn of(&mut self, channel: ChannelId, cursor: u64) -> &mut u64 {
+        let position = self.logs.entry(channel).or_insert(cursor);
+        *position = (*position).max(cursor);
+        position
+    }
 }
 
 /// The subscriptions of one session to one channel, ready for matching.
 pub(super) struct Filters<'a> {
     session: SessionId,
+    channel: ChannelId,
     plain: Vec<(&'a str, u64, Subscription)>,
 }
 
@@ -44,6 +58,7 @@ impl<'a> Filters<'a> {
             .collect();
         Self {
             session: record.id,
+            channel,
             plain,
         }
     }
@@ -82,9 +97,40 @@ impl<'a> Filters<'a> {
     }
 }
 
+/// How much a session reads at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    pub messages: usize,
+    /// One message is read even if it is larger.
+    pub bytes: usize,
+}
+
+impl Wanted {
+    pub const fn is_nothing(self) -> bool {
+        self.messages == 0 || self.bytes == 0
+    }
+
+    fn take(&mut self, delivery: &Delivery) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(delivery.message.weight());
+    }
+}
+
+/// A piece that a session has to read before it gets on in a channel's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextPiece {
+    pub channel: ChannelId,
+    pub piece: Piece,
+}
+
 impl State {
-    /// Up to about `limit` messages for a session, from where it has read to. Each channel has its share.
-    pub fn read(&self, session: SessionId, positions: &mut Positions, limit: usize) -> Vec<Ahead> {
+    /// Up to about so much for a session, from where it has read to, of what lies in memory. Each channel has its share.
+    pub fn read(
+        &self,
+        session: SessionId,
+        positions: &mut Positions,
+        mut wanted: Wanted,
+    ) -> Vec<Ahead> {
         let mut found = Vec::new();
         let Some(record) = self.sessions.get(&session) else {
             return found;
@@ -93,44 +139,121 @@ impl State {
             if *number < positions.backlog {
                 continue;
             }
-            if found.len() >= limit {
+            if wanted.is_nothing() {
                 return found;
             }
+            wanted.take(delivery);
             positions.backlog = *number + 1;
             found.push(Ahead {
                 delivery: delivery.clone(),
                 source: Source::Backlog { number: *number },
             });
         }
-        let share = (limit / record.cursors.len().max(1)).max(1);
+        if wanted.is_nothing() {
+            return found;
+        }
+        let channels = record.cursors.len().max(1);
+        let share = Wanted {
+            messages: (wanted.messages / channels).max(1),
+            bytes: (wanted.bytes / channels).max(1),
+        };
         for (channel, cursor) in &record.cursors {
             let Some(log) = self.channels.get(channel) else {
                 continue;
             };
-            let position = positions.logs.entry(*channel).or_insert(*cursor);
-            *position = (*position).max(*cursor);
-            if *position >= log.next() {
+            let position = positions.of(*channel, *cursor);
+            if *position >= log.next() || log.piece_from(*position).is_some() {
                 continue;
             }
             let filters = Filters::of(record, *channel);
-            let mut taken = 0;
-            for logged in log.from(*position) {
-                if taken >= share {
-                    break;
-                }
-                *position = logged.seq + 1;
-                if let Some(delivery) = filters.delivery(logged) {
-                    taken += 1;
-                    found.push(Ahead {
-                        delivery,
-                        source: Source::Log {
-                            channel: *channel,
-                            seq: logged.seq,
-                        },
-                    });
-                }
-            }
+            read_on(&filters, position, log.from(*position), share, &mut found);
         }
         found
+    }
+
+    /// The piece that a session has to read next, if it waits for one. Channels take turns.
+    pub fn next_piece(&self, session: SessionId, positions: &mut Positions) -> Option<NextPiece> {
+        let record = self.sessions.get(&session)?;
+        let last = positions.last_loaded;
+        let after = |channel: &ChannelId| last.is_some_and(|last| *channel > last);
+        let later = record.cursors.iter().filter(|(channel, _)| after(channel));
+        let earlier = record.cursors.iter().filter(|(channel, _)| !after(channel));
+        later.chain(earlier).find_map(|(channel, cursor)| {
+            let position = *positions.of(*channel, *cursor);
+            let piece = *self.channels.get(channel)?.piece_from(position)?;
+            Some(NextPiece {
+                channel: *channel,
+                piece,
+            })
+        })
+    }
+
+    /// As [`State::read`], from the messages of a piece.
+    pub fn read_piece(
+        &self,
+        session: SessionId,
+        positions: &mut Positions,
+        next: &NextPiece,
+        messages: &[Logged],
+        wanted: Wanted,
+    ) -> Vec<Ahead> {
+        let mut found = Vec::new();
+        let Some(record) = self.sessions.get(&session) else {
+            return found;
+        };
+        let Some(cursor) = record.cursors.get(&next.channel) else {
+            return found;
+        };
+        positions.last_loaded = Some(next.channel);
+        let position = positions.of(next.channel, *cursor);
+        let filters = Filters::of(record, next.channel);
+        let index = messages.partition_point(|logged| logged.seq < *position);
+        let rest = messages.get(index..).unwrap_or_default();
+        read_on(&filters, position, rest.iter(), wanted, &mut found);
+        found
+    }
+
+    /// The first of these messages of a channel's log that a session has to get, and when it expires.
+    pub fn first_needed(
+        &self,
+        session: SessionId,
+        channel: ChannelId,
+        messages: &[Logged],
+        now: Timestamp,
+    ) -> Option<(u64, Option<Timestamp>)> {
+        let record = self.sessions.get(&session)?;
+        let cursor = *record.cursors.get(&channel)?;
+        let filters = Filters::of(record, channel);
+        messages
+            .iter()
+            .filter(|logged| logged.seq >= cursor && !logged.message.is_expired(now))
+            .find(|logged| filters.delivery(logged).is_some())
+            .map(|logged| (logged.seq, logged.message.expires_at))
+    }
+}
+
+/// Moves `position` over messages of a log, and adds those that the filters want to `found`.
+fn read_on<'a>(
+    filters: &Filters<'_>,
+    position: &mut u64,
+    messages: impl Iterator<Item = &'a Logged>,
+    mut wanted: Wanted,
+    found: &mut Vec<Ahead>,
+) {
+    for logged in messages {
+        if wanted.is_nothing() {
+            break;
+        }
+        *position = logged.seq + 1;
+        if let Some(delivery) = filters.delivery(logged) {
+            wanted.take(&delivery);
+            found.push(Ahead {
+                delivery,
+                source: Source::Log {
+                    channel: filters.channel,
+                    seq: logged.seq,
+                },
+            });
+        }
     }
 }

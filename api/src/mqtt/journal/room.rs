@@ -1,0 +1,109 @@
+//! Bytes on their way into the journal: those that are there, and those that are kept for messages still to come.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// How much may wait for the disk. Beyond it the server stops reading from those who cause it.
+pub struct Budget {
+    limit: u64,
+    /// Appended and not durable, or reserved.
+    used: AtomicU64,
+    freed: Notify,
+}
+
+/// Room for a message that is not appended yet. Given back when dropped.
+pub struct Reservation {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Budget {
+    pub fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicU64::new(0),
+            freed: Notify::new(),
+        })
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.used.load(Ordering::Relaxed) < self.limit
+    }
+
+    /// Counts what is appended, which has to be taken.
+    pub fn add(&self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn free(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.freed.notify_waiters();
+    }
+
+    /// Keeps so much room, if it is there. A message larger than all of it has room when nothing else waits.
+    pub fn try_reserve(self: &Arc<Self>, bytes: u64) -> Option<Reservation> {
+        let bytes = bytes.min(self.limit);
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                (used + bytes <= self.limit).then_some(used + bytes)
+            })
+            .ok()?;
+        Some(Reservation {
+            budget: Arc::clone(self),
+            bytes,
+        })
+    }
+
+    pub async fn reserve(self: Arc<Self>, bytes: u64) -> Reservation {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // Before the look: what is freed between the two counts.
+            freed.as_mut().enable();
+            if let Some(reservation) = self.try_reserve(bytes) {
+                return reservation;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.free(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_given_once_and_comes_back() {
+        let budget = Budget::new(100);
+        let first = budget.try_reserve(60).unwrap();
+        assert!(budget.try_reserve(60).is_none(), "both passed");
+        drop(first);
+        let second = budget.try_reserve(60).unwrap();
+        budget.add(50);
+        assert!(!budget.has_room());
+        drop(second);
+        assert!(budget.has_room());
+        assert!(budget.try_reserve(60).is_none());
+        budget.free(50);
+        assert!(budget.try_reserve(1_000).is_some(), "larger than all");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_gets_what_a_dropped_reservation_leaves() {
+        let budget = Budget::new(100);
+        let first = budget.try_reserve(60).unwrap();
+        let second = tokio::spawn(Arc::clone(&budget).reserve(60));
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        drop(first);
+        second.await.unwrap();
+    }
+}
