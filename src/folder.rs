@@ -17,6 +17,17 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
+    /// Takes the lock of a folder that a tellee has used before.
+    pub fn open_existing(path: &Path) -> Result<Self, Failure> {
+        if path.join("events.db").exists() || path.join("telemetry").exists() {
+            return Self::open(path);
+        }
+        Err(Failure::DataFolder(format!(
+            "`{}` is no data folder of a tellee: it holds neither `events.db` nor `telemetry`; give another with --data-dir",
+            path.display()
+        )))
+    }
+
     /// Makes the folder if it is not there, and takes its lock.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let unusable = |error: io::Error| {

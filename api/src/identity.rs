@@ -10,6 +10,6 @@ pub mod vault;
 pub use password::{PasswordError, Passwords};
 pub use policy::{Action, allows};
 pub use setup_code::SetupCode;
-pub use throttle::{Throttle, Throttled};
+pub use throttle::{Allowance, Throttle, Throttled};
 pub use token::{Claims, TokenError, Tokens};
 pub use vault::{Vault, VaultError, generate_key, hash_key};

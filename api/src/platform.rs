@@ -128,6 +128,24 @@ impl Request {
 }
 
 impl Platform {
+    /// What `request` did to `entity` before, if it is a retry: a removal finds nothing to remove the second time.
+    async fn done_before(
+        &self,
+        entity: EntityId,
+        request: &Request,
+    ) -> Result<Option<Accepted>, ApiError> {
+        let Some(command) = request.command_id else {
+            return Ok(None);
+        };
+        let found = self.events.find_event(command.event_id(0)).await?;
+        let here = found.filter(|event| event.stream == entity.stream());
+        Ok(here.map(|event| Accepted {
+            revision: event.revision,
+            position: event.position,
+            unchanged: true,
+        }))
+    }
+
     /// Sends one command and waits until the projections have seen it.
     pub async fn ask(
         &self,

@@ -44,6 +44,8 @@ pub enum SenmlErrorKind {
     TimeFormat(&'static str),
     #[error("version {0} is not understood")]
     UnsupportedVersion(String),
+    #[error("version {found} in a pack of version {pack}")]
+    MixedVersions { pack: String, found: String },
     #[error("field must be understood and is not")]
     MustUnderstand,
     #[error("label is not one of SenML's")]

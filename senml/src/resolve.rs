@@ -121,6 +121,8 @@ pub(crate) struct RawRecord<'a> {
 pub(crate) struct Resolver<'l> {
     now: i128,
     limits: &'l Limits,
+    /// Of the whole pack, known from its first record on.
+    version: Option<f64>,
     base_name: String,
     base_time: Option<i128>,
     base_unit: Option<String>,
@@ -135,6 +137,7 @@ impl<'l> Resolver<'l> {
         Self {
             now: i128::from(now_ns),
             limits,
+            version: None,
             base_name: String::new(),
             base_time: None,
             base_unit: None,
@@ -152,6 +155,23 @@ impl<'l> Resolver<'l> {
 
     pub(crate) const fn limits(&self) -> &Limits {
         self.limits
+    }
+
+    /// All records of a pack must be of one version (RFC 8428, section 4.4).
+    fn check_version(&mut self, given: Option<Number<'_>>) -> Result<(), SenmlErrorKind> {
+        let Some(given) = given else {
+            self.version.get_or_insert(VERSION);
+            return Ok(());
+        };
+        let found = known_version(given)?;
+        let pack = *self.version.get_or_insert(found);
+        if found.total_cmp(&pack).is_ne() {
+            return Err(SenmlErrorKind::MixedVersions {
+                pack: pack.to_string(),
+                found: found.to_string(),
+            });
+        }
+        Ok(())
     }
 
     /// To be asked before a record is read, so that a too long pack costs no more than its limit.
@@ -176,9 +196,8 @@ impl<'l> Resolver<'l> {
         let index = self.index();
         let at = |label: Label| move |kind: SenmlErrorKind| kind.in_field(index, label.as_json());
         self.check_room()?;
-        if let Some(version) = raw.base_version {
-            check_version(version).map_err(at(Label::BaseVersion))?;
-        }
+        self.check_version(raw.base_version)
+            .map_err(at(Label::BaseVersion))?;
         if let Some(base_name) = raw.base_name {
             check_length(&base_name, self.limits.max_name_bytes).map_err(at(Label::BaseName))?;
             self.base_name = base_name.into_owned();
@@ -399,10 +418,10 @@ fn check_length(text: &str, limit: usize) -> Result<(), SenmlErrorKind> {
     Ok(())
 }
 
-fn check_version(version: Number<'_>) -> Result<(), SenmlErrorKind> {
+fn known_version(version: Number<'_>) -> Result<f64, SenmlErrorKind> {
     let number = version.as_f64()?;
     if number.fract() != 0.0 || !(1.0..=VERSION).contains(&number) {
         return Err(SenmlErrorKind::UnsupportedVersion(number.to_string()));
     }
-    Ok(())
+    Ok(number)
 }

@@ -188,6 +188,25 @@ fn times_out_of_range_are_refused_without_a_panic() {
 }
 
 #[test]
+fn all_records_of_a_pack_are_of_one_version() {
+    for pack in [
+        r#"[{"bver":5,"n":"a","v":1},{"bver":6,"n":"b","v":1}]"#,
+        r#"[{"n":"a","v":1},{"bver":5,"n":"b","v":1}]"#,
+    ] {
+        assert!(
+            matches!(kind(pack), SenmlErrorKind::MixedVersions { .. }),
+            "{pack}"
+        );
+    }
+    for pack in [
+        r#"[{"bver":5,"n":"a","v":1},{"n":"b","v":1},{"bver":5,"n":"c","v":1}]"#,
+        r#"[{"n":"a","v":1},{"bver":10,"n":"b","v":1}]"#,
+    ] {
+        assert!(json(pack).is_ok(), "{pack}");
+    }
+}
+
+#[test]
 fn version_up_to_ten_is_understood() {
     assert!(json(r#"[{"bver":10,"n":"a","v":1}]"#).is_ok());
     assert_eq!(

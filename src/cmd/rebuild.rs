@@ -17,7 +17,7 @@ const BAR_WIDTH: u64 = 40;
 pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let config = args.load()?;
     runtime()?.block_on(async {
-        let folder = DataFolder::open(&config.data_dir)?;
+        let folder = DataFolder::open_existing(&config.data_dir)?;
         let (database, events) = open_events(&folder.events()).await?;
         let on_terminal = std::io::stderr().is_terminal();
         let mut shown = u64::MAX;
@@ -65,7 +65,7 @@ pub fn migrate(args: &ConfigArgs) -> Result<(), Failure> {
     let config = args.load()?;
     runtime()?.block_on(async {
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let folder = DataFolder::open(&config.data_dir)?;
+        let folder = DataFolder::open_existing(&config.data_dir)?;
         let (database, events) = open_events(&folder.events()).await?;
         let projections =
             Projections::start(Arc::new(events), database.clone(), Arc::clone(&clock))

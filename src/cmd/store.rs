@@ -72,7 +72,7 @@ pub fn run(command: StoreCommand) -> Result<(), Failure> {
 
 fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
     let config = args.load()?;
-    let folder = DataFolder::open(&config.data_dir)?;
+    let folder = DataFolder::open_existing(&config.data_dir)?;
     let events_are_whole = check_events(&folder.events())?;
     let report = check(&folder.telemetry()).map_err(|error| Failure::telemetry(&error))?;
     println!(
@@ -227,7 +227,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     };
     runtime()?.block_on(async {
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let folder = DataFolder::open(&config.data_dir)?;
+        let folder = DataFolder::open_existing(&config.data_dir)?;
         let store = open_telemetry(&folder.telemetry(), &clock).await?;
         let rows = store
             .export(&filter, range)
@@ -247,7 +247,20 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
             None => write(rows, format, std::io::stdout())?,
         };
         eprintln!("{written} samples");
-        Ok(())
+        let damages = store.damages();
+        for damage in &damages {
+            eprintln!(
+                "damaged: `{}` at byte {}: {}",
+                damage.file, damage.offset, damage.reason
+            );
+        }
+        if damages.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::DataFolder(
+            "the export lacks what the damaged places above held; see `tellee store check`"
+                .to_owned(),
+        ))
     })
 }
 

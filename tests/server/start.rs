@@ -101,6 +101,22 @@ fn events_that_no_server_starts_on_are_called_damaged_by_the_check_too() {
 }
 
 #[test]
+fn a_folder_that_no_tellee_has_used_is_not_made_by_looking_into_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("typo");
+    for command in [
+        &["store", "check"][..],
+        &["store", "export"],
+        &["rebuild"],
+        &["migrate"],
+    ] {
+        let ended = run(tellee().args(command).arg("--data-dir").arg(&missing));
+        refuses(&ended, 3, &["typo", "--data-dir"]);
+        assert!(!missing.exists(), "{command:?} made it");
+    }
+}
+
+#[test]
 fn an_unknown_config_key_is_refused_with_the_nearest_name() {
     let folder = tempfile::tempdir().unwrap();
     let options = || Options::new(folder.path());

@@ -8,9 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -145,6 +145,24 @@ impl Doors {
     }
 }
 
+/// What is refused for its head is answered before its body is read. Where that is still on its way the connection cannot
+/// go on, and its client must know (RFC 9112, section 9.6): told beforehand, it sends the next request on another one.
+fn close_if_refused(response: &mut Response) {
+    let for_its_head = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    if for_its_head.contains(&response.status()) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+}
+
 struct Connection {
     peer: SocketAddr,
     doors: Doors,
@@ -202,8 +220,9 @@ impl Connection {
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             place.heard();
             let way = doors.way(&request, &port);
+            let has_body = !request.body().is_end_stream();
             async move {
-                let response = match way {
+                let mut response = match way {
                     Way::Messages(door) => door.answer(request).await,
                     Way::Lines(door) => door.answer(request).await,
                     // Boxed: a connection need not keep room for it.
@@ -216,6 +235,9 @@ impl Connection {
                         .await
                     }
                 };
+                if has_body {
+                    close_if_refused(&mut response);
+                }
                 Ok::<_, Infallible>(response)
             }
         });

@@ -175,6 +175,9 @@ impl Platform {
         request: &Request,
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::Provision)?;
+        if let Some(before) = self.done_before(id.into(), request).await? {
+            return Ok(before);
+        }
         self.channel(caller, id).await?;
         let command = Command::Channel(channel::Command::Remove);
         self.ask(

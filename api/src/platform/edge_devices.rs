@@ -13,7 +13,7 @@ use tellee_projections::registry::{ChannelRow, EdgeDeviceRow};
 use super::{NewThing, Platform, Request};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
-use crate::identity::{Action, hash_key};
+use crate::identity::{Action, Allowance, hash_key};
 
 /// An edge device to be registered.
 #[derive(Debug, Clone, Default)]
@@ -386,6 +386,9 @@ impl Platform {
         request: &Request,
     ) -> Result<Accepted, ApiError> {
         caller.require(Action::Provision)?;
+        if let Some(before) = self.done_before(id.into(), request).await? {
+            return Ok(before);
+        }
         self.edge_device(caller, id).await?;
         let command = Command::EdgeDevice(edge_device::Command::Remove);
         self.ask(
@@ -419,7 +422,7 @@ impl Platform {
         };
         // By the device, not by how its external id was spelt; by address too, so that a stranger cannot lock it out.
         let guesser = format!("bootstrap {} {address}", row.id);
-        self.throttle.check(&guesser)?;
+        self.throttle.check(&guesser, Allowance::ACCOUNT)?;
         let given = hash_key(external_key);
         let same: bool = given
             .0

@@ -25,6 +25,11 @@ impl Platform {
             }
             alarm_rule::Command::Remove => {}
         }
+        if matches!(command, alarm_rule::Command::Remove)
+            && let Some(before) = self.done_before(id.into(), request).await?
+        {
+            return Ok(before);
+        }
         if !matches!(command, alarm_rule::Command::Create { .. }) {
             let row = self
                 .projections

@@ -337,6 +337,9 @@ impl Platform {
         id: ThingId,
         request: &Request,
     ) -> Result<Accepted, ApiError> {
+        if let Some(before) = self.done_before(id.into(), request).await? {
+            return Ok(before);
+        }
         self.thing(caller, id).await?;
         let accepted = self.remove_thing_only(caller, id, request).await?;
         self.seen(accepted.position).await?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Platform, Request};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
-use crate::identity::Action;
+use crate::identity::{Action, Allowance};
 
 /// A user to be made.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ impl Platform {
         address: &str,
     ) -> Result<UserId, ApiError> {
         let throttled = format!("setup {address}");
-        self.throttle.check(&throttled)?;
+        self.throttle.check(&throttled, Allowance::ACCOUNT)?;
         let mut setup_code = self.setup_code.lock().await;
         let Some(present) = setup_code.as_ref() else {
             return Err(ApiError::new(
@@ -253,8 +253,8 @@ impl Platform {
     ) -> Result<(String, i64), ApiError> {
         let by_name = format!("email {}", normal_email(email));
         let by_address = format!("address {address}");
-        self.throttle.check(&by_name)?;
-        self.throttle.check(&by_address)?;
+        self.throttle.check(&by_name, Allowance::ACCOUNT)?;
+        self.throttle.check(&by_address, Allowance::ADDRESS)?;
         let row = self
             .projections
             .registry()
@@ -314,7 +314,7 @@ impl Platform {
             .await?;
         let row = row.ok_or_else(ApiError::unauthenticated)?;
         let name = format!("email {}", row.email);
-        self.throttle.check(&name)?;
+        self.throttle.check(&name, Allowance::ACCOUNT)?;
         if !self.passwords.verify(old, Some(row.password)).await? {
             self.throttle.failed(&name);
             return Err(ApiError::new(

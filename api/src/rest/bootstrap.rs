@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use tellee_projections::registry::{EdgeDeviceFilter, EdgeDeviceRow, Page};
 
 use super::Rest;
 use super::credential::{Credential, credential};
-use super::input::{JsonBody, Peer, id};
+use super::input::{JsonBody, Path, Peer, id};
 use super::output::{created, is_empty};
 use super::paging::Query;
 use crate::caller::Caller;

@@ -1,12 +1,12 @@
 //! `/connect`, `/disconnect` and the single connections of 0.8.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use tellee_actors::ids::{ChannelId, ThingId};
 
 use super::Rest;
-use super::input::{JsonBody, id};
+use super::input::{JsonBody, Path, id};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::platform::Request;

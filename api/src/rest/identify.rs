@@ -1,14 +1,14 @@
 //! `/identify`: whose key is this, and may it use that channel. For adapters that stand beside Tellee.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_projections::access::ThingAccess;
 
 use super::Rest;
-use super::input::{JsonBody, id};
+use super::input::{JsonBody, Path, id};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
 use crate::identity::hash_key;

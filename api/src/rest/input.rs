@@ -40,6 +40,20 @@ impl<T: DeserializeOwned> FromRequest<Rest> for JsonList<T> {
     }
 }
 
+/// The parts of a path, as of axum; what is no UTF-8 is a bad request like others.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let axum::extract::Path(read) = axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ApiError::invalid("path", rejection.body_text()))?;
+        Ok(Self(read))
+    }
+}
+
 /// The shape is looked at first: serde reads an array as an object without names.
 async fn json<T: DeserializeOwned>(
     request: Request,

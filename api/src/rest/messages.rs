@@ -7,7 +7,7 @@ mod view;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Request as HttpRequest, State};
+use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 use tellee_actors::ids::ChannelId;
@@ -19,7 +19,7 @@ use self::view::{MessageView, old_shape};
 use super::Rest;
 use super::credential::{Credential, credential};
 use super::identify::thing_of;
-use super::input::{media_type, read_body};
+use super::input::{Path, media_type, read_body};
 use super::paging::Query;
 use crate::error::{ApiError, ErrorCode};
 use crate::ingest::{ContentType, Publisher};

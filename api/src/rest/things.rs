@@ -1,7 +1,7 @@
 //! `/things`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use tellee_projections::registry::{ChannelFilter, Connected, Page, ThingFilter, 
 
 use super::Rest;
 use super::channels::ChannelsPage;
-use super::input::{JsonBody, JsonList, id};
+use super::input::{JsonBody, JsonList, Path, id};
 use super::output::{created, is_empty};
 use super::paging::{Query, direction, order};
 use crate::caller::Caller;

@@ -1,7 +1,7 @@
 //! `/users`, `/tokens`, `/password`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use tellee_projections::registry::UserRow;
 
 use super::Rest;
 use super::credential::credential;
-use super::input::{JsonBody, Peer, id, signed_in};
+use super::input::{JsonBody, Path, Peer, id, signed_in};
 use super::output::{created, is_empty};
 use super::paging::Query;
 use crate::caller::Caller;

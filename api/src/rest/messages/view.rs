@@ -1,7 +1,7 @@
 //! Stored records as Mainflux' readers show them.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::value::RawValue;
@@ -65,7 +65,7 @@ impl MessageView {
             Value::Number(number) => view.value = Some(number),
             Value::Text(text) => view.string_value = Some(text),
             Value::Boolean(flag) => view.bool_value = Some(flag),
-            Value::Data(data) => view.data_value = Some(STANDARD.encode(data)),
+            Value::Data(data) => view.data_value = Some(URL_SAFE_NO_PAD.encode(data)),
         }
         Ok(view)
     }
@@ -98,7 +98,7 @@ pub fn old_shape(message: StoredMessage) -> Result<serde_json::Value, ApiError> 
         Value::Number(number) => serde_json::json!({ "FloatValue": number }),
         Value::Text(text) => serde_json::json!({ "StringValue": text }),
         Value::Boolean(flag) => serde_json::json!({ "BoolValue": flag }),
-        Value::Data(data) => serde_json::json!({ "DataValue": STANDARD.encode(data) }),
+        Value::Data(data) => serde_json::json!({ "DataValue": URL_SAFE_NO_PAD.encode(data) }),
     };
     let mut view = Map::new();
     view.insert("channel".to_owned(), key.channel.to_string().into());
