@@ -8,9 +8,23 @@ use async_graphql::{Response, Value};
 /// Bytes of a scalar, of a name, of the brackets of a list or an object: a guess that spares most growing.
 const SMALL: usize = 24;
 
-/// The answer in the shape of the GraphQL specification, section 7.1: data, extensions if any, errors if any.
+/// Whether nothing was executed: the query did not parse, is not valid, or is too much.
+pub fn is_refused(response: &Response) -> bool {
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// The answer in the shape of the GraphQL specification, section 7.1: data if anything was executed, extensions if any,
+/// errors if any.
 pub fn written(response: &Response) -> serde_json::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(length(&response.data) + 64);
+    if is_refused(response) {
+        out.extend_from_slice(b"{\"errors\":");
+        serde_json::to_writer(&mut out, &response.errors)?;
+        out.push(b'}');
+        return Ok(out);
+    }
     out.extend_from_slice(b"{\"data\":");
     put(&mut out, &response.data)?;
     if !response.extensions.is_empty() {
@@ -137,6 +151,21 @@ mod tests {
                 serde_json::to_string(&response).unwrap()
             );
         }
+    }
+
+    #[test]
+    fn what_was_never_executed_has_no_data() {
+        let mut response = Response::new(Value::Null);
+        response
+            .errors
+            .push(ServerError::new("no such field", None));
+        assert_eq!(
+            written(&response).unwrap(),
+            br#"{"errors":[{"message":"no such field"}]}"#
+        );
+        response.errors[0].path = vec![PathSegment::Field("thing".to_owned())];
+        let told = String::from_utf8(written(&response).unwrap()).unwrap();
+        assert!(told.starts_with(r#"{"data":null,"#), "{told}");
     }
 
     #[test]

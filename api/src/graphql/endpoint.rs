@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::get;
 
-use super::answer_body::written;
+use super::answer_body::{is_refused, written};
 use super::execute::{Executor, refused};
 use super::schema::schema;
 use super::socket::{Seats, SocketLimits, serve};
@@ -57,20 +57,51 @@ pub fn router_with(
 }
 
 async fn execute(State(endpoint): State<Endpoint>, request: Request) -> HttpResponse {
+    let form = Form::wanted(request.headers());
     match run(&endpoint.executor, request).await {
-        Ok(response) => answered(StatusCode::OK, &response),
+        // As GraphQL over HTTP has it: of the older form 200 says nothing but that the body is an answer.
+        Ok(response) if is_refused(&response) && form == Form::GraphQl => {
+            answered(StatusCode::BAD_REQUEST, form, &response)
+        }
+        Ok(response) => answered(StatusCode::OK, form, &response),
         Err(error) => {
             let status = StatusCode::from_u16(error.code.status())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            answered(status, &refused(&error))
+            answered(status, form, &refused(&error))
         }
     }
 }
 
-fn answered(status: StatusCode, response: &Response) -> HttpResponse {
+/// The two forms of an answer that GraphQL over HTTP knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    GraphQl,
+}
+
+impl Form {
+    /// The newer one for those who say that they take it.
+    fn wanted(headers: &HeaderMap) -> Self {
+        let takes_it = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.contains("application/graphql-response+json"));
+        if takes_it { Self::GraphQl } else { Self::Json }
+    }
+
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::GraphQl => "application/graphql-response+json",
+        }
+    }
+}
+
+fn answered(status: StatusCode, form: Form, response: &Response) -> HttpResponse {
     match written(response) {
         Ok(body) => {
-            let content_type = [(header::CONTENT_TYPE, "application/json")];
+            let content_type = [(header::CONTENT_TYPE, form.media_type())];
             (status, content_type, body).into_response()
         }
         Err(error) => error_response(&ApiError::internal(&error)),

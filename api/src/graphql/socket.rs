@@ -90,7 +90,11 @@ pub async fn serve(
         heard: Instant::now(),
         pinged: Instant::now(),
     };
-    let end = session.run(&mut socket, &stop).await;
+    let end = if socket.protocol().is_some() {
+        session.run(&mut socket, &stop).await
+    } else {
+        End::Close(Close::OtherProtocol)
+    };
     if let End::Close(close) = end {
         let frame = CloseFrame {
             code: close.code(),

@@ -97,6 +97,19 @@ async fn queries_run_on_a_socket_too_and_errors_carry_their_code() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_offer_the_protocol_is_told_so() {
+    let node = Node::start().await;
+    let url = format!("ws://{}/graphql", node.address);
+    let (socket, _) = in_time(tokio_tungstenite::connect_async(url))
+        .await
+        .unwrap();
+    assert_eq!(
+        Socket(socket).next().await,
+        Frame::Closed(4406, "subprotocol not acceptable".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn a_mutation_by_a_viewer_is_refused_on_a_socket() {
     let node = Node::start().await;
     let viewer = node.colleague("viewer").await;

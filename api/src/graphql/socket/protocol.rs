@@ -13,6 +13,8 @@ use crate::graphql::answer_body::written;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Close {
     Stopping,
+    /// The client does not speak `graphql-transport-ws`.
+    OtherProtocol,
     /// A frame that is no message of the protocol.
     BadMessage,
     /// An operation before the socket was acknowledged.
@@ -36,6 +38,7 @@ impl Close {
         match self {
             Self::Stopping => 1001,
             Self::BadMessage => 4400,
+            Self::OtherProtocol => 4406,
             Self::NotAcknowledged => 4401,
             Self::Forbidden | Self::TokenExpired => 4403,
             Self::InitTimeout | Self::NoAnswer => 4408,
@@ -47,6 +50,7 @@ impl Close {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Stopping => "tellee is stopping",
+            Self::OtherProtocol => "subprotocol not acceptable",
             Self::BadMessage => "not a message of graphql-transport-ws",
             Self::NotAcknowledged => "unauthorized",
             Self::Forbidden => "unauthenticated",
