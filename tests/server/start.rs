@@ -100,6 +100,44 @@ fn events_that_no_server_starts_on_are_called_damaged_by_the_check_too() {
     }
 }
 
+#[tokio::test]
+async fn an_export_of_a_damaged_store_says_what_it_lacks_and_does_not_end_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let admin = server.administrator().await;
+    let (thing, channel) = admin.provision("pump").await;
+    let pack: Vec<_> = (0..300)
+        .map(|second| json!({ "n": "speed", "t": 1_600_000_000 + second, "v": f64::from(second % 7) }))
+        .collect();
+    let pack = json!(pack);
+    admin.publish(&thing, &channel, &pack).await.expect(202);
+    // An orderly stop writes the samples to a block file.
+    assert_eq!(server.stop().0, Some(0));
+    let export = || {
+        run(tellee()
+            .args(["store", "export", "--data-dir"])
+            .arg(folder.path()))
+    };
+    let whole = export();
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let lines = |ended: &Ended| ended.stdout.lines().count();
+    assert_eq!(lines(&whole), 301);
+
+    let blocks = std::fs::read_dir(folder.path().join("telemetry"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("blocks-"))
+        .unwrap();
+    let mut bytes = std::fs::read(&blocks).unwrap();
+    // Behind both copies of the header: within the only block.
+    bytes[100] ^= 0x10;
+    std::fs::write(&blocks, &bytes).unwrap();
+    let damaged = export();
+    assert_eq!(damaged.code, Some(3), "{}", damaged.stderr);
+    assert!(damaged.stderr.contains("blocks-"), "{}", damaged.stderr);
+    assert!(lines(&damaged) < 301);
+}
+
 #[test]
 fn a_folder_that_no_tellee_has_used_is_not_made_by_looking_into_it() {
     let folder = tempfile::tempdir().unwrap();
