@@ -66,6 +66,7 @@ impl AgentError {
 /// Only what makes a start impossible.
 pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<(), AgentError> {
     let credentials = config.credentials()?;
+    let tls = config.client_tls()?;
     let _lock = lock_folder(&config)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let status = StatusBoard::default();
@@ -84,16 +85,10 @@ pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<
     let spool = Spool::open(disk, config.spool.limits(), clock.now_ns())?;
     let spool = SpoolService::start(spool, clock.clone(), status.clone())?;
 
-    let tls = credentials
-        .server
-        .starts_with("https://")
-        .then(|| config.tls.client_config())
-        .transpose()
-        .map_err(ConfigError::from)?;
     let (refresh, refresh_requests) = mpsc::channel(1);
     let (configs, mut new_configs) = watch::channel(None::<Arc<DeviceConfig>>);
     let bootstrapper = Bootstrapper {
-        client: BootstrapClient::new(credentials.clone(), tls)?,
+        client: BootstrapClient::new(credentials.clone(), tls.clone())?,
         cache: BootstrapCache::in_folder(&config.data_dir),
         local_connections: config.connections.clone(),
         refresh: config.bootstrap.refresh,
@@ -125,7 +120,7 @@ pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<
                     old.stop(&spool).await;
                 }
                 if let Some(device) = device {
-                    work = Some(Work::start(&config, &credentials, &device, &spool, &clock, &status, refresh.clone())?);
+                    work = Some(Work::start(&config, tls.clone(), &credentials, &device, &spool, &clock, &status, refresh.clone())?);
                 }
             }
         }

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use serde::Deserialize;
 
 use crate::connection::{Connection, ConnectionError, check_connections};
@@ -241,6 +243,23 @@ pub struct Credentials {
 }
 
 impl Config {
+    /// How TLS is spoken. `None` where the system names no authorities and none of these settings needs any; a config from
+    /// the platform that does is then told so.
+    ///
+    /// # Errors
+    /// If it is needed and a file is missing or unfit.
+    pub fn client_tls(&self) -> Result<Option<Arc<ClientConfig>>, ConfigError> {
+        let server = self.bootstrap.server.as_deref();
+        let is_needed = self.tls != Tls::default()
+            || server.is_some_and(|server| server.starts_with("https://"))
+            || self.uplink.mqtt.as_ref().is_some_and(|mqtt| mqtt.tls);
+        match self.tls.client_config() {
+            Ok(config) => Ok(Some(config)),
+            Err(error) if is_needed => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Checks what the types cannot say, and reads the key.
     ///
     /// # Errors
@@ -282,11 +301,6 @@ impl Config {
             return Err(ConfigError::Invalid(format!(
                 "`bootstrap.server` must be an http:// or https:// URL, not `{server}`"
             )));
-        }
-        let speaks_tls = server.starts_with("https://")
-            || self.uplink.mqtt.as_ref().is_some_and(|mqtt| mqtt.tls);
-        if speaks_tls || self.tls != Tls::default() {
-            self.tls.client_config()?;
         }
         let external_id = bootstrap
             .external_id

@@ -34,7 +34,7 @@ const RECONNECT_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct UplinkConfig {
     pub mqtt: Endpoint,
-    /// For an endpoint that speaks TLS, and only for such.
+    /// For an endpoint that speaks TLS.
     pub tls: Option<Arc<ClientConfig>>,
     /// The same for ever, so that a half-open older session is taken over.
     pub client_id: String,

@@ -101,7 +101,7 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::DataFolder(
-        "the stores are damaged in the places above; all else can be read".to_owned(),
+        "the stores are damaged in the places above; all else of `telemetry` and `mqtt` can be read".to_owned(),
     ))
 }
 
@@ -126,7 +126,9 @@ fn check_events(path: &Path) -> Result<bool, Failure> {
         }
         Err(StoreError::Damaged(reason)) => {
             println!("damaged: `events.db`: {reason}");
-            println!("  a server does not start on it; restore a backup with `tellee restore`");
+            println!(
+                "  restore a backup with `tellee restore`; a server may not start on this one"
+            );
             Ok(false)
         }
         Err(error) => Err(Failure::events(&error)),

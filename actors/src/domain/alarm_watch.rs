@@ -51,6 +51,25 @@ impl Standing {
     }
 }
 
+/// One sample, as a watch sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evidence {
+    pub time: Timestamp,
+    pub received_at: Timestamp,
+    /// `None` for what is no number. That, like a value that is not good, is no evidence either way: the condition and its
+    /// running delays hold, and silence goes on.
+    pub value: Option<f64>,
+    pub good: bool,
+    /// It only fills history.
+    pub historical: bool,
+}
+
+impl Evidence {
+    fn number(self) -> Option<f64> {
+        self.value.filter(|value| self.good && value.is_finite())
+    }
+}
+
 /// What the alarm must be told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
@@ -175,20 +194,15 @@ impl Evaluator {
         }
     }
 
-    /// Evaluates one sample. `value` is `None` for what is no number; that, like a value that is not `good`, is no evidence
-    /// either way: the condition and its running delays hold, and silence goes on.
-    pub fn sample(
-        &mut self,
-        time: Timestamp,
-        received_at: Timestamp,
-        value: Option<f64>,
-        good: bool,
-        historical: bool,
-    ) -> Vec<Outcome> {
-        let Some(value) = value.filter(|value| good && value.is_finite()) else {
+    /// Evaluates one sample.
+    pub fn sample(&mut self, evidence: Evidence) -> Vec<Outcome> {
+        let Evidence {
+            time, received_at, ..
+        } = evidence;
+        let Some(value) = evidence.number() else {
             return Vec::new();
         };
-        if historical || !self.is_live(time, received_at) {
+        if evidence.historical || !self.is_live(time, received_at) {
             return Vec::new();
         }
         self.evaluate(time, received_at, value)
@@ -196,22 +210,16 @@ impl Evaluator {
 
     /// Evaluates the newest sample that is kept, for a watch that has just begun: a rule that was changed says at once what
     /// it says of the value that stands, although that was evaluated before. A silence that was told after it came goes on.
-    pub fn resume(
-        &mut self,
-        time: Timestamp,
-        received_at: Timestamp,
-        value: Option<f64>,
-        good: bool,
-        historical: bool,
-    ) -> Vec<Outcome> {
-        if self.silent_from.is_some_and(|silent| received_at <= silent) {
+    pub fn resume(&mut self, newest: Evidence) -> Vec<Outcome> {
+        let told_after_it = |silent| newest.received_at <= silent;
+        if self.silent_from.is_some_and(told_after_it) {
             return Vec::new();
         }
         let before = self.newest;
-        if before == Some(time) {
+        if before == Some(newest.time) {
             self.newest = None;
         }
-        let outcomes = self.sample(time, received_at, value, good, historical);
+        let outcomes = self.sample(newest);
         self.newest = self.newest.max(before);
         outcomes
     }

@@ -49,11 +49,7 @@ async fn refuse_large(State(max_body): State<usize>, request: Request, next: Nex
         drain(request.into_body()).await;
     }
     let reason = format!("the body is larger than {max_body} bytes");
-    let mut response = ApiError::new(ErrorCode::BodyTooLarge, reason).into_response();
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+    ApiError::new(ErrorCode::BodyTooLarge, reason).into_response()
 }
 
 /// What `Content-Length` says.

@@ -1,5 +1,8 @@
 //! What runs under one config: pollers, batcher and uplink.
 
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -8,7 +11,7 @@ use super::{AgentError, STOP_TIMEOUT};
 use crate::batcher::run_batcher;
 use crate::bootstrap::DeviceConfig;
 use crate::clock::SharedClock;
-use crate::config::{Config, ConfigError, Credentials};
+use crate::config::{Config, Credentials};
 use crate::endpoint::Endpoint;
 use crate::modbus::Poller;
 use crate::spool::SpoolHandle;
@@ -26,8 +29,13 @@ pub(super) struct Work {
 }
 
 impl Work {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is a part that the work is put together from"
+    )]
     pub(super) fn start(
         config: &Config,
+        tls: Option<Arc<ClientConfig>>,
         credentials: &Credentials,
         device: &DeviceConfig,
         spool: &SpoolHandle,
@@ -52,14 +60,9 @@ impl Work {
                 tracing::error!(%error, "samples are no longer kept");
             }
         }));
-        let mqtt = endpoint(config, credentials, device);
         let uplink = UplinkConfig {
-            tls: mqtt
-                .tls
-                .then(|| config.tls.client_config())
-                .transpose()
-                .map_err(ConfigError::from)?,
-            mqtt,
+            mqtt: endpoint(config, credentials, device),
+            tls,
             client_id: format!("tellee-edge-{}", device.thing),
             thing: device.thing.clone(),
             key: device.key.clone(),

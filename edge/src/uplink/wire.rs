@@ -111,7 +111,9 @@ async fn secured(
         return Ok(Box::new(stream));
     }
     let Some(tls) = tls else {
-        return Err(io::Error::other("no trust for TLS was set up"));
+        return Err(io::Error::other(
+            "`tls.ca_file` is missing, and this system keeps no list of authorities",
+        ));
     };
     let name = ServerName::try_from(endpoint.name().to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(Arc::clone(tls))

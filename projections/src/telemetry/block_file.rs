@@ -11,7 +11,7 @@ mod write;
 use std::io;
 use std::sync::Arc;
 
-use super::blocks::{BlockEntry, BlockSet, Frames, Opened};
+use super::blocks::{BlockEntry, BlockSet, Contents, Frames, Opened};
 use super::codec::CodecError;
 use super::codec::bytes::Reader;
 use super::codec::{block, compression, rollup};
@@ -105,7 +105,7 @@ pub fn open(
     let index = frames
         .format(entry)?
         .and_then(|format| frames.read_index(format));
-    let (entries, rollups) = index.unwrap_or_else(|error| {
+    let (blocks, rollups) = index.unwrap_or_else(|error| {
         damages.report(
             &name,
             length.saturating_sub(TRAILER as u64),
@@ -113,15 +113,14 @@ pub fn open(
         );
         (frames.rebuild_index(), Vec::new())
     });
-    let set = BlockSet::new(
+    Ok(BlockSet::opened(
         entry,
         name,
         length,
         Box::new(frames),
-        (&entries, rollups),
+        Contents { blocks, rollups },
         Arc::clone(damages),
-    );
-    Ok((Arc::new(set), entries))
+    ))
 }
 
 impl FrameFile {

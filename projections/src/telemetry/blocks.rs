@@ -132,6 +132,35 @@ pub struct RollupEntry {
     pub last: i64,
 }
 
+/// What a set holds, in the order in which it was written.
+#[derive(Debug, Default)]
+pub struct Contents {
+    pub blocks: Vec<BlockEntry>,
+    pub rollups: Vec<RollupEntry>,
+}
+
+impl Contents {
+    pub fn add(&mut self, series: SeriesId, offset: u64, block: &[u8], summary: Summary) {
+        self.blocks.push(BlockEntry {
+            series,
+            offset,
+            length: block.len() as u32,
+            summary,
+        });
+    }
+
+    pub fn add_rollup(&mut self, series: SeriesId, offset: u64, chunk: &Chunk) {
+        self.rollups.push(RollupEntry {
+            series,
+            level: chunk.level,
+            offset,
+            length: chunk.bytes.len() as u32,
+            first: chunk.first,
+            last: chunk.last,
+        });
+    }
+}
+
 /// An open set of blocks. It stays readable after it was removed.
 pub struct BlockSet {
     pub number: u64,
@@ -159,16 +188,17 @@ impl std::fmt::Debug for BlockSet {
 }
 
 impl BlockSet {
-    /// The set `entry` of these blocks and chunks. `name` is what damage is reported under, `length` all its bytes.
-    pub fn new(
+    /// The set `entry` with its blocks. `name` is what damage is reported under, `length` all its bytes.
+    pub fn opened(
         entry: SetEntry,
         name: String,
         length: u64,
         frames: Box<dyn Frames>,
-        (blocks, rollups): (&[BlockEntry], Vec<RollupEntry>),
+        contents: Contents,
         damages: Arc<DamageLog>,
-    ) -> Self {
-        Self {
+    ) -> Opened {
+        let Contents { blocks, rollups } = contents;
+        let set = Self {
             number: entry.number,
             order: entry.order,
             length,
@@ -177,7 +207,8 @@ impl BlockSet {
             frames,
             damages,
             rollups: rollups::sorted(rollups),
-        }
+        };
+        (Arc::new(set), blocks)
     }
 
     pub fn name(&self) -> &str {

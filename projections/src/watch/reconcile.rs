@@ -8,7 +8,7 @@ use tellee_actors::domain::alarm_watch::{Outcome, Standing};
 use tellee_actors::ids::{AlarmRuleId, ThingId};
 
 use super::rules::{Rule, Rules};
-use super::series::{Series, SeriesRef, end_of};
+use super::series::{Look, Series, SeriesRef, end_of};
 use super::worker::{WorkError, Worker};
 use crate::alarms::AlarmRow;
 use crate::telemetry::{SeriesFilter, SeriesKey};
@@ -145,8 +145,8 @@ impl Worker {
                 }
                 match &info.latest {
                     Some(sample) => {
-                        self.stored_sample(&info.key, sample, &info.unit, true)
-                            .await
+                        self.stored_sample(&info.key, sample, &info.unit, Look::Again)
+                            .await;
                     }
                     None => self.sync(info.key, true).await,
                 }

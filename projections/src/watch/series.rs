@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hashbrown::Equivalent;
 use tellee_actors::domain::alarm::{Cause, Severity, Source};
-use tellee_actors::domain::alarm_watch::{Evaluator, Outcome, Standing};
+use tellee_actors::domain::alarm_watch::{Evaluator, Evidence, Outcome, Standing};
 use tellee_actors::ids::{AlarmId, ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
@@ -60,16 +60,11 @@ pub(super) struct Series {
     pub placeholder: bool,
 }
 
-/// One sample, as rules see it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Evidence {
-    pub time: Timestamp,
-    pub received_at: Timestamp,
-    pub value: Option<f64>,
-    pub good: bool,
-    pub historical: bool,
-    /// Kept in the store, and maybe evaluated before.
-    pub stored: bool,
+/// Whether a sample is news, or the newest one that is kept and may have been evaluated before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    New,
+    Again,
 }
 
 /// One rule on one series.
@@ -106,21 +101,10 @@ impl Watched {
         }
     }
 
-    pub(super) fn sample(&mut self, evidence: Evidence) -> Vec<Outcome> {
-        let Evidence {
-            time,
-            received_at,
-            value,
-            good,
-            historical,
-            stored,
-        } = evidence;
-        let outcomes = if stored {
-            self.evaluator
-                .resume(time, received_at, value, good, historical)
-        } else {
-            self.evaluator
-                .sample(time, received_at, value, good, historical)
+    pub(super) fn sample(&mut self, look: Look, evidence: Evidence) -> Vec<Outcome> {
+        let outcomes = match look {
+            Look::New => self.evaluator.sample(evidence),
+            Look::Again => self.evaluator.resume(evidence),
         };
         self.remember(&outcomes);
         outcomes

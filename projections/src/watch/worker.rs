@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use tellee_actors::domain::alarm_watch::{Outcome, Standing};
+use tellee_actors::domain::alarm_watch::{Evidence, Outcome, Standing};
 use tellee_actors::ids::{AlarmId, AlarmRuleId, ThingId};
 use tellee_actors::store::StoreError;
 use tellee_actors::time::Timestamp;
@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::intake::{Intake, Work};
 use super::rules::Rule;
-use super::series::{Evidence, Series, SeriesRef, Versions, Watched, alarm_of};
+use super::series::{Look, Series, SeriesRef, Versions, Watched, alarm_of};
 use super::{Shared, stopped};
 use crate::telemetry::{MessageBatch, Sample, SeriesFilter, SeriesKey, TelemetryError, TimeRange};
 
@@ -150,13 +150,12 @@ impl Worker {
                 value: record.value.as_number(),
                 good: record.quality.is_good(),
                 historical: batch.historical,
-                stored: false,
             };
-            self.evaluate(key, evidence, &record.unit).await;
+            self.evaluate(key, Look::New, evidence, &record.unit).await;
         }
     }
 
-    pub(super) async fn evaluate(&mut self, key: SeriesRef<'_>, evidence: Evidence, unit: &str) {
+    async fn evaluate(&mut self, key: SeriesRef<'_>, look: Look, evidence: Evidence, unit: &str) {
         let versions = self.shared.versions();
         let present = self
             .series
@@ -182,7 +181,7 @@ impl Worker {
         for (index, watched) in series.watched.iter_mut().enumerate() {
             found.extend(
                 watched
-                    .sample(evidence)
+                    .sample(look, evidence)
                     .into_iter()
                     .map(|outcome| (index, outcome)),
             );
@@ -400,7 +399,7 @@ impl Worker {
             };
             let samples = self.shared.telemetry.range(id, range, PAGE).await?;
             for sample in &samples {
-                self.stored_sample(key, sample, unit, false).await;
+                self.stored_sample(key, sample, unit, Look::New).await;
             }
             self.shared
                 .counters
@@ -420,13 +419,12 @@ impl Worker {
         }
     }
 
-    /// `again`: whether rules are to look at it although they may have evaluated it before.
     pub(super) async fn stored_sample(
         &mut self,
         key: &SeriesKey,
         sample: &Sample,
         unit: &str,
-        again: bool,
+        look: Look,
     ) {
         let reference = SeriesRef {
             channel: key.channel,
@@ -440,9 +438,8 @@ impl Worker {
             value: sample.value.as_number(),
             good: sample.quality.is_good(),
             historical: !sample.quality.is_live(),
-            stored: again,
         };
-        self.evaluate(reference, evidence, unit).await;
+        self.evaluate(reference, look, evidence, unit).await;
     }
 }
 

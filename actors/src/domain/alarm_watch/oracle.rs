@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::Alarm;
 use super::super::alarm_rule::{Deadman, Level, LimitKind, Side};
 use super::super::testing::{context, id, organisation, seconds};
-use super::tests::{at, definition};
+use super::tests::{at, definition, evidence};
 use super::*;
 use crate::entity::Aggregate;
 
@@ -122,7 +122,7 @@ fn expected(definition: &Definition, samples: &[Sample]) -> Vec<Outcome> {
 
 fn live(watch: &mut Evaluator, sample: Sample) -> Vec<Outcome> {
     let time = at(sample.second);
-    watch.sample(time, time, Some(sample.value), true, false)
+    watch.sample(evidence(time, time, Some(sample.value), true, false))
 }
 
 /// A sample that must not count, beside the live one of the same index.
@@ -165,13 +165,13 @@ fn disturb(watch: &mut Evaluator, second: u64, noise: Noise, value: f64) -> Vec<
         value
     };
     let good = !matches!(noise, Noise::Bad);
-    watch.sample(
+    watch.sample(evidence(
         time,
         received_at,
         Some(value),
         good,
         matches!(noise, Noise::Historical),
-    )
+    ))
 }
 
 fn source() -> Source {
@@ -237,7 +237,7 @@ proptest! {
         live(&mut watch, Sample { second: 1_000, value: first });
         let abnormal = watch.is_abnormal();
         for (second, value) in backlog {
-            let outcomes = watch.sample(at(second), at(1_001), Some(value), true, false);
+            let outcomes = watch.sample(evidence(at(second), at(1_001), Some(value), true, false));
             prop_assert!(outcomes.is_empty());
         }
         prop_assert_eq!(watch.is_abnormal(), abnormal);
@@ -300,7 +300,7 @@ proptest! {
                 watch.tick(Timestamp(received_at))
             } else {
                 let value = Some(f64::from_bits(bits));
-                watch.sample(Timestamp(time), Timestamp(received_at), value, good, false)
+                watch.sample(evidence(Timestamp(time), Timestamp(received_at), value, good, false))
             };
             for outcome in outcomes {
                 match outcome {

@@ -56,8 +56,24 @@ fn watch(definition: &Definition) -> Evaluator {
     Evaluator::new(definition, Standing::default())
 }
 
+pub(super) fn evidence(
+    time: Timestamp,
+    received_at: Timestamp,
+    value: Option<f64>,
+    good: bool,
+    historical: bool,
+) -> Evidence {
+    Evidence {
+        time,
+        received_at,
+        value,
+        good,
+        historical,
+    }
+}
+
 fn live(watch: &mut Evaluator, second: u64, value: f64) -> Vec<Outcome> {
-    watch.sample(at(second), at(second), Some(value), true, false)
+    watch.sample(evidence(at(second), at(second), Some(value), true, false))
 }
 
 /// The outcomes of live samples, as in `10 HI, 14 back`: at which second what happened.
@@ -107,7 +123,7 @@ fn the_limit_itself_raises_and_a_value_short_of_it_does_not() {
 
 #[test]
 fn an_activation_says_all_that_the_alarm_fixes() {
-    let outcomes = watch(&definition()).sample(at(1), at(3), Some(21.0), true, false);
+    let outcomes = watch(&definition()).sample(evidence(at(1), at(3), Some(21.0), true, false));
     let activate = Outcome::Activate {
         cause: Cause::Limit(HiHi),
         priority: P1,
@@ -208,7 +224,13 @@ fn late_historical_and_future_samples_are_no_evidence() {
     let mut watch = watch(&definition());
     assert!(live(&mut watch, 1_000, 0.0).is_empty());
     let mut sample = |time, received_at, historical| {
-        watch.sample(at(time), at(received_at), Some(25.0), true, historical)
+        watch.sample(evidence(
+            at(time),
+            at(received_at),
+            Some(25.0),
+            true,
+            historical,
+        ))
     };
     assert!(sample(1_000, 1_001, false).is_empty(), "not newer");
     assert!(sample(999, 1_001, false).is_empty(), "older");
@@ -232,7 +254,7 @@ fn a_backlog_ends_nothing_either() {
     for second in 1..1_000 {
         assert!(
             watch
-                .sample(at(second), at(1_001), Some(0.0), true, false)
+                .sample(evidence(at(second), at(1_001), Some(0.0), true, false))
                 .is_empty()
         );
     }
@@ -252,7 +274,7 @@ fn bad_quality_and_what_is_no_number_hold_the_condition_and_its_delay() {
             let good = value != Some(0.0);
             assert!(
                 watch
-                    .sample(at(second), at(second), value, good, false)
+                    .sample(evidence(at(second), at(second), value, good, false))
                     .is_empty()
             );
         }
@@ -287,9 +309,9 @@ fn silence_raises_after_its_period_of_processing_time_and_any_good_sample_ends_i
 fn bad_late_and_historical_samples_do_not_break_the_silence() {
     let mut watch = watch(&silent_after(10_000, P2));
     assert!(live(&mut watch, 1_000, 0.0).is_empty());
-    watch.sample(at(1_005), at(1_005), Some(0.0), false, false);
-    watch.sample(at(1_005), at(1_005), Some(0.0), true, true);
-    watch.sample(at(1), at(1_005), Some(0.0), true, false);
+    watch.sample(evidence(at(1_005), at(1_005), Some(0.0), false, false));
+    watch.sample(evidence(at(1_005), at(1_005), Some(0.0), true, true));
+    watch.sample(evidence(at(1), at(1_005), Some(0.0), true, false));
     assert_eq!(described(watch.tick(at(1_010))), "1010 SILENT");
 }
 
@@ -409,4 +431,35 @@ fn an_outcome_becomes_the_command_of_its_alarm() {
             value: Some(0.0)
         }
     );
+}
+
+#[test]
+fn a_watch_that_has_just_begun_looks_again_at_the_newest_sample_but_at_no_older_one() {
+    let kept = |second, value| evidence(at(second), at(second), Some(value), true, false);
+    let seen = Standing {
+        newest: Some(at(100)),
+        ..Standing::default()
+    };
+    let mut watch = Evaluator::new(&definition(), seen);
+    assert!(watch.resume(kept(99, 12.0)).is_empty(), "older");
+    assert!(watch.sample(kept(100, 12.0)).is_empty(), "no news");
+    assert_eq!(described(watch.resume(kept(100, 12.0))), "100 HI");
+    assert!(watch.resume(kept(100, 12.0)).is_empty(), "told");
+    assert!(live(&mut watch, 100, 5.0).is_empty(), "still no news");
+
+    let silent = Standing {
+        abnormal: Some(Severity {
+            cause: Cause::Deadman,
+            priority: P2,
+        }),
+        silent_from: Some(at(200)),
+        ..Standing::default()
+    };
+    let with = silent_after(10_000, P2);
+    let mut watch = Evaluator::new(&with, silent);
+    assert!(
+        watch.resume(kept(190, 5.0)).is_empty(),
+        "before the silence"
+    );
+    assert_eq!(described(watch.resume(kept(201, 5.0))), "201 back");
 }

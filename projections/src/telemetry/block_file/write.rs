@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{FrameFile, checksum, file_name, header, index};
-use crate::telemetry::blocks::{BlockEntry, BlockSet, Opened, RollupEntry, SetWriter};
+use crate::telemetry::blocks::{BlockSet, Contents, Opened, SetWriter};
 use crate::telemetry::damage::DamageLog;
 use crate::telemetry::disk::{Disk, DiskFile, failed};
 use crate::telemetry::manifest::SetEntry;
@@ -24,8 +24,7 @@ pub struct BlockFileWriter {
     /// Not yet handed to the disk; starts at `written`.
     buffer: Vec<u8>,
     written: u64,
-    entries: Vec<BlockEntry>,
-    rollups: Vec<RollupEntry>,
+    contents: Contents,
 }
 
 impl BlockFileWriter {
@@ -45,8 +44,7 @@ impl BlockFileWriter {
             damages: Arc::clone(damages),
             buffer: header(entry),
             written: 0,
-            entries: Vec::new(),
-            rollups: Vec::new(),
+            contents: Contents::default(),
         })
     }
 
@@ -83,31 +81,19 @@ impl SetWriter for BlockFileWriter {
         summary: Summary,
     ) -> Result<(), TelemetryError> {
         let offset = self.put_frame(block)?;
-        self.entries.push(BlockEntry {
-            series,
-            offset,
-            length: block.len() as u32,
-            summary,
-        });
+        self.contents.add(series, offset, block, summary);
         Ok(())
     }
 
     fn add_rollup(&mut self, series: SeriesId, chunk: &Chunk) -> Result<(), TelemetryError> {
         let offset = self.put_frame(&chunk.bytes)?;
-        self.rollups.push(RollupEntry {
-            series,
-            level: chunk.level,
-            offset,
-            length: chunk.bytes.len() as u32,
-            first: chunk.first,
-            last: chunk.last,
-        });
+        self.contents.add_rollup(series, offset, chunk);
         Ok(())
     }
 
     /// Writes the index and waits until the contents are durable. The name is not, before the folder is synced.
     fn finish(mut self: Box<Self>) -> Result<Opened, TelemetryError> {
-        let plain = index::encode(&self.entries, &self.rollups);
+        let plain = index::encode(&self.contents.blocks, &self.contents.rollups);
         let compressed = zstd::bulk::compress(&plain, 1)
             .map_err(|error| failed("cannot compress an index", &error))?;
         let offset = self.written + self.buffer.len() as u64;
@@ -132,14 +118,13 @@ impl SetWriter for BlockFileWriter {
             length: self.written,
             damages: Arc::clone(&self.damages),
         };
-        let set = BlockSet::new(
+        Ok(BlockSet::opened(
             self.entry,
             self.name,
             self.written,
             Box::new(frames),
-            (&self.entries, self.rollups),
+            self.contents,
             self.damages,
-        );
-        Ok((Arc::new(set), self.entries))
+        ))
     }
 }

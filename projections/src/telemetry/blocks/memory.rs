@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use super::{BlockEntry, BlockSet, Blocks, Frames, Opened, Piece, RollupEntry, SetWriter};
+use super::{BlockSet, Blocks, Contents, Frames, Opened, Piece, SetWriter};
 use crate::telemetry::catalog::Entry;
 use crate::telemetry::damage::DamageLog;
 use crate::telemetry::disk::Disk;
@@ -95,8 +95,7 @@ impl Blocks for MemoryBlocks {
             entry,
             home: self.clone(),
             bytes: Vec::new(),
-            blocks: Vec::new(),
-            rollups: Vec::new(),
+            contents: Contents::default(),
         }))
     }
 
@@ -138,8 +137,7 @@ struct MemorySetWriter {
     entry: SetEntry,
     home: MemoryBlocks,
     bytes: Vec<u8>,
-    blocks: Vec<BlockEntry>,
-    rollups: Vec<RollupEntry>,
+    contents: Contents,
 }
 
 impl MemorySetWriter {
@@ -159,38 +157,25 @@ impl SetWriter for MemorySetWriter {
         summary: Summary,
     ) -> Result<(), TelemetryError> {
         let offset = self.put(block);
-        self.blocks.push(BlockEntry {
-            series,
-            offset,
-            length: block.len() as u32,
-            summary,
-        });
+        self.contents.add(series, offset, block, summary);
         Ok(())
     }
 
     fn add_rollup(&mut self, series: SeriesId, chunk: &Chunk) -> Result<(), TelemetryError> {
         let offset = self.put(&chunk.bytes);
-        self.rollups.push(RollupEntry {
-            series,
-            level: chunk.level,
-            offset,
-            length: chunk.bytes.len() as u32,
-            first: chunk.first,
-            last: chunk.last,
-        });
+        self.contents.add_rollup(series, offset, chunk);
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<Opened, TelemetryError> {
-        let set = BlockSet::new(
+        let opened = BlockSet::opened(
             self.entry,
             self.home.set_name(self.entry.number),
             self.bytes.len() as u64,
             Box::new(MemoryFrames(self.bytes)),
-            (&self.blocks, self.rollups),
+            self.contents,
             Arc::clone(&self.home.damages),
         );
-        let opened = (Arc::new(set), self.blocks);
         let mut kept = self.home.kept.lock();
         kept.sets.insert(self.entry.number, opened.clone());
         Ok(opened)
