@@ -402,4 +402,14 @@ mod tests {
         let error = Config::default().credentials().unwrap_err();
         assert_eq!(error.to_string(), "config: `bootstrap.server` is missing");
     }
+
+    #[test]
+    fn an_authority_that_cannot_be_read_ends_the_start_only_where_one_is_named() {
+        let mut config = Config::default();
+        config.bootstrap.server = Some("http://plant".to_owned());
+        assert!(config.client_tls().is_ok(), "whatever the system keeps");
+        config.tls.ca_file = Some(PathBuf::from("/no/such/ca.pem"));
+        let error = config.client_tls().unwrap_err().to_string();
+        assert!(error.contains("`tls.ca_file`"), "{error}");
+    }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "@playwright/test";
-import { makePump, publish, signInPage } from "./server";
+import { ask, makePump, publish, signInPage } from "./server";
 
 test("a fault becomes an alarm, is acknowledged, returns and leaves the list", async ({ page }) => {
   await signInPage(page);
@@ -46,6 +46,18 @@ test("the overview shows the pump, its live value and its worst alarm, and leads
   await expect(page.locator(".lane-limits")).toContainText("4.50");
   await page.keyboard.press("d");
   await expect(page.getByRole("table", { name: "Trends" })).toContainText("5.75");
+});
+
+test("the time stands in sight below more lanes than the screen holds", async ({ page }) => {
+  await signInPage(page);
+  const found = await ask<{ things: { nodes: { id: string }[] } }>(page.request, '{ things(name: "P-101") { nodes { id } } }');
+  await page.goto(`/ui/assets/${found.things.nodes[0]?.id}`);
+  const lanes = page.locator(".lane-plot");
+  await expect.poll(() => lanes.count()).toBeGreaterThan(10);
+  await expect(lanes.last(), "there are more than fit").not.toBeInViewport();
+  await expect(page.locator(".lane-axis")).toBeInViewport();
+  await lanes.last().scrollIntoViewIfNeeded();
+  await expect(page.locator(".lane-axis")).toBeInViewport();
 });
 
 test("a shelved alarm is off the active list, counted, and comes back", async ({ page }) => {
