@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::{ConnectionError, duration};
+use super::{ConnectionError, duration, subtopic};
 
 /// The shortest poll period.
 pub(crate) const MIN_EVERY: Duration = Duration::from_millis(100);
@@ -379,16 +379,10 @@ fn check_device<'c>(
         return fail(format!("{path}.plan.probe_every"), "must be at least 100ms");
     }
     check_every(format!("{path}.every"), device.every)?;
-    if let Some(subtopic) = &device.subtopic {
-        let plain = |element: &str| {
-            !element.is_empty() && !element.contains(['+', '#', '*', '>', '?', '\0'])
-        };
-        if subtopic.len() > 256 || !subtopic.split('/').all(plain) {
-            return fail(
-                format!("{path}.subtopic"),
-                "must be elements joined by `/`, without wildcards",
-            );
-        }
+    if let Some(subtopic) = &device.subtopic
+        && let Err(reason) = subtopic::normalise(subtopic)
+    {
+        return fail(format!("{path}.subtopic"), reason);
     }
     for (index, point) in device.points.iter().enumerate() {
         let point_path = format!("{path}.points[{index}]");
