@@ -36,6 +36,10 @@ pub enum AgentError {
     DataFolder { path: PathBuf, source: io::Error },
     #[error("data folder `{0}` is in use by another agent")]
     Locked(PathBuf),
+    #[error(
+        "data folder `{path}` holds samples of external id `{former}`; run that until they are sent, or use another folder"
+    )]
+    Foreign { path: PathBuf, former: String },
     #[error(transparent)]
     Spool(#[from] SpoolError),
     #[error(transparent)]
@@ -53,7 +57,7 @@ impl AgentError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Connection(_) => 2,
-            Self::DataFolder { .. } | Self::Locked(_) | Self::Spool(_) => 3,
+            Self::DataFolder { .. } | Self::Locked(_) | Self::Foreign { .. } | Self::Spool(_) => 3,
             Self::Bootstrap(_) => 1,
         }
     }
@@ -83,13 +87,22 @@ pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<
     };
     let disk = FileDisk::open(config.data_dir.join("spool")).map_err(folder_error)?;
     let spool = Spool::open(disk, config.spool.limits(), clock.now_ns())?;
+    let cache = BootstrapCache::in_folder(&config.data_dir, &credentials);
+    if spool.status().records > 0
+        && let Some(former) = cache.former_external_id()
+    {
+        return Err(AgentError::Foreign {
+            path: config.data_dir.clone(),
+            former,
+        });
+    }
     let spool = SpoolService::start(spool, clock.clone(), status.clone())?;
 
     let (refresh, refresh_requests) = mpsc::channel(1);
     let (configs, mut new_configs) = watch::channel(None::<Arc<DeviceConfig>>);
     let bootstrapper = Bootstrapper {
         client: BootstrapClient::new(credentials.clone(), tls.clone())?,
-        cache: BootstrapCache::in_folder(&config.data_dir),
+        cache,
         local_connections: config.connections.clone(),
         refresh: config.bootstrap.refresh,
         configs,

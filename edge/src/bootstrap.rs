@@ -229,17 +229,41 @@ fn percent_encode(text: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct BootstrapCache {
     path: PathBuf,
+    external_id: String,
+    server: String,
+}
+
+/// The file: an answer, and who got it from where.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    external_id: String,
+    server: String,
+    answer: BootstrapAnswer,
 }
 
 impl BootstrapCache {
-    pub fn in_folder(folder: &Path) -> Self {
+    pub fn in_folder(folder: &Path, credentials: &Credentials) -> Self {
         Self {
             path: folder.join("bootstrap.json"),
+            external_id: credentials.external_id.clone(),
+            server: credentials.server.clone(),
         }
     }
 
-    /// `None` if there is none or it cannot be read.
+    /// `None` if there is none, it cannot be read, or it was given to another external id or by another server.
     pub fn load(&self) -> Option<BootstrapAnswer> {
+        let kept = self.read()?;
+        let is_ours = kept.external_id == self.external_id && kept.server == self.server;
+        is_ours.then_some(kept.answer)
+    }
+
+    /// The external id that the folder worked for, if that is not this one.
+    pub fn former_external_id(&self) -> Option<String> {
+        let former = self.read()?.external_id;
+        (former != self.external_id).then_some(former)
+    }
+
+    fn read(&self) -> Option<Kept> {
         serde_json::from_slice(&fs::read(&self.path).ok()?).ok()
     }
 
@@ -257,7 +281,12 @@ impl BootstrapCache {
             .create_new(true)
             .mode(0o600)
             .open(&temporary)?;
-        file.write_all(&serde_json::to_vec_pretty(answer)?)?;
+        let kept = Kept {
+            external_id: self.external_id.clone(),
+            server: self.server.clone(),
+            answer: answer.clone(),
+        };
+        file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
         file.sync_all()?;
         fs::rename(&temporary, &self.path)?;
         let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
@@ -326,12 +355,22 @@ mod tests {
     #[test]
     fn the_kept_config_is_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = BootstrapCache::in_folder(folder.path());
+        let mut credentials = Credentials {
+            server: "http://plant".into(),
+            external_id: "x".into(),
+            external_key: "y".into(),
+        };
+        let cache = BootstrapCache::in_folder(folder.path(), &credentials);
         assert_eq!(cache.load(), None);
         let answer = answer(vec![channel("a", None)]);
         cache.store(&answer).unwrap();
         cache.store(&answer).unwrap();
         assert_eq!(cache.load(), Some(answer));
+        assert_eq!(cache.former_external_id(), None);
+        credentials.external_id = "z".into();
+        let other = BootstrapCache::in_folder(folder.path(), &credentials);
+        assert_eq!(other.load(), None);
+        assert_eq!(other.former_external_id().as_deref(), Some("x"));
         let mode = fs::metadata(folder.path().join("bootstrap.json"))
             .unwrap()
             .permissions()

@@ -349,6 +349,69 @@ async fn after_an_outage_a_value_that_stands_is_told_anew_and_as_live() {
     assert!(state.messages.values().all(|message| !message.historical));
 }
 
+/// Runs as `edge-1` until there are messages, then ends.
+async fn run_as_the_former(platform: &Platform, folder: &Path) {
+    let agent = RunningAgent::start(config(platform, folder));
+    platform
+        .until("a message", |state| !state.messages.is_empty())
+        .await;
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_config_of_another_external_id_or_server_is_not_used() {
+    let (content, _sim) = simulated().await;
+    let platform = Platform::start(content).await;
+    let folder = tempfile::tempdir().unwrap();
+    run_as_the_former(&platform, folder.path()).await;
+    let before = platform.state.lock().messages.len();
+
+    let mut other_id = config(&platform, folder.path());
+    other_id.bootstrap.external_id = Some("edge-2".into());
+    let mut other_server = config(&platform, folder.path());
+    other_server.bootstrap.server = Some("http://127.0.0.1:1".into());
+    for (config, state) in [(other_id, "unknown_device"), (other_server, "unreachable")] {
+        std::fs::remove_file(folder.path().join("status.json")).unwrap();
+        let agent = RunningAgent::start(config);
+        until_status(folder.path(), state, |status| {
+            status["bootstrap"]["state"] == state
+        })
+        .await;
+        sleep(Duration::from_millis(700)).await;
+        agent.stop().await;
+        let shown = status(folder.path());
+        assert_eq!(shown["bootstrap"]["thing"], serde_json::Value::Null);
+        assert_eq!(platform.state.lock().messages.len(), before, "{state}");
+    }
+    // The rightful owner still has it.
+    platform.state.lock().bootstrap_status = 500;
+    let agent = RunningAgent::start(config(&platform, folder.path()));
+    platform
+        .until("messages by the kept config", |state| {
+            state.messages.len() > before
+        })
+        .await;
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn samples_that_wait_for_one_thing_are_not_handed_to_another() {
+    let (content, _sim) = simulated().await;
+    let platform = Platform::start(content).await;
+    platform.state.lock().acknowledge = false;
+    let folder = tempfile::tempdir().unwrap();
+    run_as_the_former(&platform, folder.path()).await;
+    let mut other = config(&platform, folder.path());
+    other.bootstrap.external_id = Some("edge-2".into());
+    let ended = timeout(
+        Duration::from_secs(5),
+        agent::run(other, watch::Sender::new(false).subscribe()),
+    );
+    let error = ended.await.unwrap().unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().contains("`edge-1`"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killing_the_agent_again_and_again_loses_nothing_that_it_numbered() {
     let (content, _sim) = simulated().await;
