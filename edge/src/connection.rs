@@ -14,7 +14,7 @@ pub use model::{
     Reconnect, Report, Timing,
 };
 
-use crate::connection::model::check_connection;
+use crate::connection::model::{Names, check_connection};
 
 /// A fault in the description of the connections. Never retryable: someone has to change the description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +74,7 @@ pub fn connections_from_json(content: &str) -> Result<Vec<Connection>, Connectio
 /// # Errors
 /// The first fault, with the path of its field.
 pub fn check_connections(connections: &[Connection]) -> Result<(), ConnectionError> {
+    let mut names = Names::new();
     for (index, connection) in connections.iter().enumerate() {
         let path = format!("connections[{index}]");
         check_driver(&path, Some(&connection.driver))?;
@@ -86,7 +87,7 @@ pub fn check_connections(connections: &[Connection]) -> Result<(), ConnectionErr
                 format!("`{}` is given twice", connection.id),
             ));
         }
-        check_connection(&path, connection)?;
+        check_connection(&path, connection, &mut names)?;
     }
     Ok(())
 }
@@ -203,6 +204,35 @@ mod tests {
         for text in ["pump/1", "a.b", "насос", "a b", "50%", "100%x", "%", &deep] {
             assert!(connections_from_json(&subtopic(text)).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn names_are_unique_over_all_connections() {
+        let connection = |id: &str, device: &str, name: &str| {
+            format!(
+                r#"{{"id":"{id}","driver":"modbus","link":{{"kind":"tcp","host":"10.0.0.5"}},
+                    "devices":[{{"unit":1,{device}"points":[{{"name":"{name}","at":"holding/1"}}]}}]}}"#
+            )
+        };
+        let both = |one: &str, other: &str| format!(r#"{{"connections":[{one},{other}]}}"#);
+        let twice = |first: &str, second: &str| {
+            both(
+                &connection("a", first, "temp"),
+                &connection("b", second, "temp"),
+            )
+        };
+        for (first, second) in [
+            ("", ""),
+            (r#""subtopic":"a/b","#, r#""subtopic":"a/b","#),
+            (r#""subtopic":"a/b","#, r#""subtopic":"a.b","#),
+            ("", r#""subtopic":".","#),
+        ] {
+            assert_eq!(
+                fault(&twice(first, second)),
+                "`connections[1].devices[0].points[0].name`: `temp` is given twice under one subtopic"
+            );
+        }
+        assert!(connections_from_json(&twice("", r#""subtopic":"b","#)).is_ok());
     }
 
     #[test]
