@@ -85,11 +85,6 @@ pub struct DeviceConfig {
     pub connections: Vec<Connection>,
 }
 
-#[derive(Deserialize)]
-struct ContentExtras {
-    mqtt: Option<String>,
-}
-
 impl BootstrapAnswer {
     /// Checks the answer and takes what the agent needs. `local` connections count in place of the content's.
     ///
@@ -114,11 +109,7 @@ impl BootstrapAnswer {
             Some(local) => local.to_vec(),
             None => connections_from_json(&self.content)?,
         };
-        let mqtt = serde_json::from_str::<ContentExtras>(&self.content)
-            .ok()
-            .and_then(|extras| extras.mqtt)
-            .map(|mqtt| mqtt.parse())
-            .transpose()?;
+        let mqtt = content_address(&self.content)?;
         Ok(DeviceConfig {
             thing: self.mainflux_id.clone(),
             key: self.mainflux_key.clone(),
@@ -127,6 +118,17 @@ impl BootstrapAnswer {
             mqtt,
             connections,
         })
+    }
+}
+
+/// The `mqtt` of a content. One that is no text must not pass for none: the agent would then speak without TLS.
+fn content_address(content: &str) -> Result<Option<Endpoint>, EndpointError> {
+    // With connections of its own the agent needs no content, whatever it is.
+    let content: Option<serde_json::Value> = serde_json::from_str(content).ok();
+    match content.as_ref().and_then(|content| content.get("mqtt")) {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(serde_json::Value::String(address)) => address.parse().map(Some),
+        Some(other) => Err(EndpointError(other.to_string())),
     }
 }
 
@@ -350,6 +352,27 @@ mod tests {
             "content":"{\"connections\":[]}","client_cert":"","ca_cert":""}"#;
         let answer: BootstrapAnswer = serde_json::from_str(text).unwrap();
         assert_eq!(answer.to_config(None).unwrap().data_channel, "1");
+    }
+
+    #[test]
+    fn an_address_that_is_no_text_is_a_fault_and_never_the_plain_port() {
+        let told = |content: &str| {
+            let mut answer = answer(vec![channel("a", None)]);
+            answer.content = content.into();
+            answer.to_config(Some(&[])).map(|config| config.mqtt)
+        };
+        for content in [
+            r#"{"mqtt":{"url":"mqtts://plant"}}"#,
+            r#"{"mqtt":["mqtts://plant:8883"]}"#,
+            r#"{"mqtt":1883}"#,
+            r#"{"mqtt":false}"#,
+        ] {
+            let error = told(content).unwrap_err();
+            assert!(matches!(error, BootstrapError::Address(_)), "{error}");
+        }
+        for content in [r#"{"mqtt":null}"#, "{}", "", "[1]", "no JSON"] {
+            assert_eq!(told(content).unwrap(), None, "{content}");
+        }
     }
 
     #[test]
