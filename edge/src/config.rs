@@ -1,5 +1,6 @@
 //! The agent's own settings: flags, then environment, then file, then defaults.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -170,7 +171,7 @@ impl Default for StatusOutput {
 /// If the file cannot be read, or a key is unknown or has a wrong type.
 pub fn load_config(
     file: Option<&Path>,
-    environment: impl Iterator<Item = (String, String)>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
     let mut table = toml::Table::new();
     if let Some(path) = file {
@@ -189,8 +190,13 @@ pub fn load_config(
             .map_err(|error: toml::de::Error| fault(error.to_string()))?;
     }
     for (name, value) in environment {
+        // No setting has such a name.
+        let Some(name) = name.to_str() else { continue };
         if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) {
-            table = with_environment(table, &name, &key.to_lowercase(), &value)?;
+            let value = value.to_str().ok_or_else(|| {
+                ConfigError::Invalid(format!("environment variable `{name}` is no UTF-8"))
+            })?;
+            table = with_environment(table, name, &key.to_lowercase(), value)?;
         }
     }
     table
@@ -334,10 +340,10 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
         pairs
             .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .map(|&(name, value)| (name.into(), value.into()))
             .collect::<Vec<_>>()
             .into_iter()
     }

@@ -1,5 +1,6 @@
 //! `tellee-edge`: the edge agent.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,7 +42,7 @@ struct Flags {
 
 impl Flags {
     fn into_config(self) -> Result<Config, ConfigError> {
-        let mut config = load_config(self.config.as_deref(), std::env::vars())?;
+        let mut config = load_config(self.config.as_deref(), std::env::vars_os())?;
         let bootstrap = &mut config.bootstrap;
         bootstrap.server = self.server.or_else(|| bootstrap.server.take());
         bootstrap.external_id = self.external_id.or_else(|| bootstrap.external_id.take());
@@ -65,11 +66,14 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // It would tell of a stderr that takes nothing on stderr, and panic.
+        .log_internal_errors(false)
         .init();
     match start(flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tellee-edge: {error:#}");
+            // Without stderr there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "tellee-edge: {error:#}");
             let code = error
                 .downcast_ref::<AgentError>()
                 .map_or(1, AgentError::exit_code);
