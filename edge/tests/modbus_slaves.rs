@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tellee_edge::clock::{Clock, ManualClock};
@@ -313,6 +313,96 @@ async fn one_bad_point_does_not_blank_its_neighbours() {
     }
     let status = polling.status.read();
     assert_eq!(status.connections["plc"].devices[0].refused_points, ["bad"]);
+}
+
+/// Twenty registers in a row.
+fn twenty() -> String {
+    let points: Vec<String> = (0..20)
+        .map(|at| format!(r#"{{"name":"p{at}","at":"holding/{at}"}}"#))
+        .collect();
+    format!(r#"[{{"unit":1,"points":[{}]}}]"#, points.join(","))
+}
+
+/// Polls until five polls in a row are made of the reads `wanted`.
+async fn until_reads_are(polling: &mut Polling, reads: &Reads, wanted: &[(u16, u16)]) {
+    let mut quiet = 0;
+    for _ in 0..100 {
+        reads.lock().clear();
+        polling.next().await;
+        quiet = if *reads.lock() == wanted {
+            quiet + 1
+        } else {
+            0
+        };
+        if quiet == 5 {
+            return;
+        }
+    }
+    panic!("last: {:?}", reads.lock());
+}
+
+type Reads = Arc<parking_lot::Mutex<Vec<(u16, u16)>>>;
+
+/// A slave that tells what it was asked, and refuses what `refuses` says.
+async fn watched(refuses: impl Fn(Ask) -> bool + Send + Sync + 'static) -> (Polling, Reads) {
+    let reads = Reads::default();
+    let seen = reads.clone();
+    let (address, _) = slave(move |ask| {
+        seen.lock().push((ask.start, ask.count));
+        if refuses(ask) {
+            exception(ask, 2)
+        } else {
+            Reply::Pdu(registers(ask))
+        }
+    })
+    .await;
+    (Polling::start(&address, &twenty()), reads)
+}
+
+#[tokio::test]
+async fn a_refusal_that_passes_leaves_no_hole_and_no_split_reads() {
+    let refuses = Arc::new(AtomicBool::new(true));
+    let refusing = refuses.clone();
+    let (mut polling, reads) = watched(move |_| refusing.load(Ordering::Relaxed)).await;
+    for _ in 0..500 {
+        if let Some(plc) = polling.status.read().connections.get("plc")
+            && plc.devices[0].refused_points.len() == 20
+        {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    refuses.store(false, Ordering::Relaxed);
+    // In `Polling::next` no more than ten seconds pass; the pause of a bad address is a minute.
+    until_reads_are(&mut polling, &reads, &[(0, 20)]).await;
+    let status = polling.status.read();
+    assert!(
+        status.connections["plc"].devices[0]
+            .refused_points
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn one_refused_request_does_not_split_a_read_for_ever() {
+    let (mut polling, reads) = watched(|ask| ask.number == 2).await;
+    for _ in 0..4 {
+        assert_eq!(polling.next().await.len(), 20);
+    }
+    until_reads_are(&mut polling, &reads, &[(0, 20)]).await;
+}
+
+#[tokio::test]
+async fn what_is_joined_again_goes_around_a_bad_address() {
+    let passing = AtomicUsize::new(0);
+    let (mut polling, reads) = watched(move |ask| {
+        let reaches_seven = (ask.start..ask.start + ask.count).contains(&7);
+        reaches_seven || passing.fetch_add(1, Ordering::Relaxed) < 60
+    })
+    .await;
+    until_reads_are(&mut polling, &reads, &[(0, 7), (8, 12)]).await;
+    let status = polling.status.read();
+    assert_eq!(status.connections["plc"].devices[0].refused_points, ["p7"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::plan::{Block, Extent, plan_blocks};
+use super::plan::{Block, Extent, plan_around, plan_blocks};
 use crate::connection::{
     Address, ByteOrder, Connection, ConnectionError, Device, Point, PointType,
 };
@@ -18,6 +18,8 @@ pub(super) struct PolledPoint {
     pub(super) scale: Option<f64>,
     pub(super) offset: Option<f64>,
     pub(super) reporter: Reporter,
+    /// How long it was last left alone after a refusal; none if it was read since.
+    pub(super) refusal_wait: Option<Duration>,
 }
 
 /// The points of one device that share a period.
@@ -30,6 +32,59 @@ pub(super) struct Group {
     pub(super) blocks: Vec<Block>,
     /// Points whose address the device refused, and when to ask again.
     pub(super) refused: Vec<(usize, Instant)>,
+    /// When to try joined reads again, because a refused one was cut or a refused point is read again.
+    pub(super) join_at: Option<Instant>,
+    pub(super) join_wait: Option<Duration>,
+    max_registers: u16,
+    max_gap: u16,
+}
+
+impl Group {
+    /// The pause after one of `last`: from one poll, doubled to `longest`. A refusal may pass at once or stay for ever.
+    fn longer_wait(&self, last: Option<Duration>, longest: Duration) -> Duration {
+        last.map_or(self.every, |last| last * 2).min(longest)
+    }
+
+    pub(super) fn refuse(&mut self, point: usize, now: Instant, longest: Duration) {
+        let wait = self.longer_wait(self.points[point].refusal_wait, longest);
+        let polled = &mut self.points[point];
+        polled.refusal_wait = Some(wait);
+        polled.reporter.forget();
+        self.refused.push((point, now + wait));
+    }
+
+    /// Plans the reads anew if it is time, around the points that are refused. Whether it did.
+    pub(super) fn join(&mut self, now: Instant) -> bool {
+        if self.join_at.is_none_or(|join_at| now < join_at) {
+            return false;
+        }
+        self.join_at = None;
+        let refused: Vec<usize> = self.refused.iter().map(|&(point, _)| point).collect();
+        self.blocks = plan_around(&self.extents, &refused, self.max_registers, self.max_gap);
+        true
+    }
+
+    /// After a poll: when to join reads next.
+    pub(super) fn plan_join(&mut self, outcome: JoinOutcome, now: Instant, longest: Duration) {
+        if outcome.was_cut {
+            let wait = self.longer_wait(self.join_wait, longest);
+            self.join_wait = Some(wait);
+            self.join_at = Some(now + wait);
+        } else if outcome.readmitted {
+            self.join_at = Some(now);
+        } else if outcome.was_joined {
+            self.join_wait = None;
+        }
+    }
+}
+
+/// What one poll says of its reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct JoinOutcome {
+    pub(super) was_joined: bool,
+    pub(super) was_cut: bool,
+    /// A point that was refused is read again.
+    pub(super) readmitted: bool,
 }
 
 /// One group per period, with its block reads planned. `index` is the device's.
@@ -66,6 +121,10 @@ pub(super) fn groups_of(
                     points: Vec::new(),
                     blocks: Vec::new(),
                     refused: Vec::new(),
+                    join_at: None,
+                    join_wait: None,
+                    max_registers: device.plan.max_registers,
+                    max_gap: device.plan.max_gap.registers(),
                 });
                 groups.len() - 1
             });
@@ -73,11 +132,7 @@ pub(super) fn groups_of(
         groups[position].points.push(polled);
     }
     for group in &mut groups {
-        group.blocks = plan_blocks(
-            &group.extents,
-            device.plan.max_registers,
-            device.plan.max_gap.registers(),
-        );
+        group.blocks = plan_blocks(&group.extents, group.max_registers, group.max_gap);
     }
     Ok(groups)
 }
@@ -103,6 +158,7 @@ fn polled_point(connection: &Connection, point: &Point) -> Result<(Extent, Polle
             point.deadband,
             point.heartbeat.unwrap_or(defaults.heartbeat),
         ),
+        refusal_wait: None,
     };
     Ok((extent, polled))
 }

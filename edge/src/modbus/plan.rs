@@ -1,5 +1,7 @@
 //! Gathers points into block reads.
 
+use std::collections::HashSet;
+
 use crate::connection::Area;
 
 /// What one point takes.
@@ -31,6 +33,28 @@ pub struct Block {
 /// at most 2000), and at most `max_gap` unwanted ones lie between two values of it.
 pub fn plan_blocks(extents: &[Extent], max_registers: u16, max_gap: u16) -> Vec<Block> {
     let mut order: Vec<usize> = (0..extents.len()).collect();
+    sort(&mut order, extents);
+    merge(extents, &order, &[], max_registers, max_gap)
+}
+
+/// As [`plan_blocks`], without the points in `refused`, and so that none of them lies in the gap between two others of a
+/// block. The indexes stay those of `extents`.
+pub fn plan_around(
+    extents: &[Extent],
+    refused: &[usize],
+    max_registers: u16,
+    max_gap: u16,
+) -> Vec<Block> {
+    let left_out: HashSet<usize> = refused.iter().copied().collect();
+    let mut order: Vec<usize> = (0..extents.len())
+        .filter(|index| !left_out.contains(index))
+        .collect();
+    sort(&mut order, extents);
+    let barriers: Vec<Extent> = refused.iter().map(|&index| extents[index]).collect();
+    merge(extents, &order, &barriers, max_registers, max_gap)
+}
+
+fn sort(order: &mut [usize], extents: &[Extent]) {
     order.sort_by_key(|&index| {
         (
             extents[index].area,
@@ -38,10 +62,15 @@ pub fn plan_blocks(extents: &[Extent], max_registers: u16, max_gap: u16) -> Vec<
             extents[index].width,
         )
     });
-    merge(extents, &order, max_registers, max_gap)
 }
 
-fn merge(extents: &[Extent], order: &[usize], max_registers: u16, max_gap: u16) -> Vec<Block> {
+fn merge(
+    extents: &[Extent],
+    order: &[usize],
+    barriers: &[Extent],
+    max_registers: u16,
+    max_gap: u16,
+) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for &index in order {
         let extent = extents[index];
@@ -54,10 +83,19 @@ fn merge(extents: &[Extent], order: &[usize], max_registers: u16, max_gap: u16) 
             && block.area == extent.area
         {
             let end = u32::from(block.start) + u32::from(block.count);
+            let is_barred = || {
+                u32::from(extent.start) > end
+                    && barriers.iter().any(|barrier| {
+                        barrier.area == extent.area
+                            && barrier.start < extent.start
+                            && barrier.end() > end
+                    })
+            };
             let span = extent.end().max(end) - u32::from(block.start);
             if u32::from(extent.start) <= end + u32::from(max_gap)
                 && let Ok(count) = u16::try_from(span)
                 && span <= limit
+                && !is_barred()
             {
                 block.count = count;
                 block.points.push(index);
@@ -172,6 +210,21 @@ mod tests {
             (0, 4, 20, 2)
         );
         assert!(right.split(&extents).is_none());
+    }
+
+    #[test]
+    fn a_plan_goes_around_what_was_refused() {
+        let extents: Vec<Extent> = (0..6).map(|start| holding(start, 1)).collect();
+        let blocks = plan_around(&extents, &[2], 125, 50);
+        assert_eq!(
+            blocks
+                .iter()
+                .map(|block| (block.start, block.count))
+                .collect::<Vec<_>>(),
+            [(0, 2), (3, 3)]
+        );
+        assert_eq!(blocks[1].points, [3, 4, 5]);
+        assert_eq!(plan_around(&extents, &[], 125, 50).len(), 1);
     }
 
     prop_compose! {

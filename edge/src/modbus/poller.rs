@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_modbus::ExceptionCode;
 
-use super::group::{Group, groups_of};
+use super::group::{Group, JoinOutcome, groups_of};
 use super::plan::Block;
 use super::transaction::{Answer, ReadError, Transactor};
 use super::value::decode_value;
@@ -210,6 +210,10 @@ impl Poller {
     }
 
     async fn poll_blocks(&mut self, index: usize, time: i64) -> (Vec<Record>, Option<String>) {
+        let mut joining = JoinOutcome {
+            was_joined: self.groups[index].join(Instant::now()),
+            ..JoinOutcome::default()
+        };
         self.ask_refused_again(index);
         let mut records = Vec::new();
         let mut error = None;
@@ -226,7 +230,7 @@ impl Poller {
             let outcome = match outcome {
                 Ok(answer) => {
                     heard = true;
-                    self.collect(index, &block, &answer, time, &mut records);
+                    joining.readmitted |= self.collect(index, &block, &answer, time, &mut records);
                     BlockOutcome::Read
                 }
                 Err(ReadError::Exception(
@@ -234,6 +238,7 @@ impl Poller {
                 )) => {
                     heard = true;
                     if let Some((left, right)) = block.split(&self.groups[index].extents) {
+                        joining.was_cut = true;
                         work.extend([right, left]);
                     } else {
                         self.refuse(index, block.points[0]);
@@ -254,7 +259,10 @@ impl Poller {
         }
         work.reverse();
         done.extend(work);
-        self.groups[index].blocks = done;
+        let longest = self.devices[self.groups[index].device].probe_every;
+        let group = &mut self.groups[index];
+        group.blocks = done;
+        group.plan_join(joining, Instant::now(), longest);
         self.judge(index, heard, silent);
         (records, error)
     }
@@ -289,6 +297,7 @@ impl Poller {
         }
     }
 
+    /// Whether a point that was refused before is among them.
     fn collect(
         &mut self,
         index: usize,
@@ -296,13 +305,15 @@ impl Poller {
         answer: &Answer,
         time: i64,
         records: &mut Vec<Record>,
-    ) {
+    ) -> bool {
+        let mut readmitted = false;
         let group = &mut self.groups[index];
         let status = &mut self.devices[group.device].status;
         status.reads += 1;
         for &point_index in &block.points {
             let extent = group.extents[point_index];
             let point = &mut group.points[point_index];
+            readmitted |= point.refusal_wait.take().is_some();
             let value = answer
                 .slice(
                     usize::from(extent.start - block.start),
@@ -333,6 +344,7 @@ impl Poller {
                 });
             }
         }
+        readmitted
     }
 
     /// A unit that answered anything in this poll is alive; one that said nothing too often is only probed.
@@ -378,10 +390,8 @@ impl Poller {
         let group = &mut self.groups[index];
         let device = &mut self.devices[group.device];
         device.status.failed_reads += 1;
-        group.points[point].reporter.forget();
-        group
-            .refused
-            .push((point, Instant::now() + device.probe_every));
+        let longest = device.probe_every;
+        group.refuse(point, Instant::now(), longest);
     }
 
     /// Gives refused points whose time has come a block of their own.
