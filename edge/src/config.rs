@@ -1,5 +1,7 @@
 //! The agent's own settings: flags, then environment, then file, then defaults.
 
+mod size;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -122,7 +124,9 @@ impl Default for Uplink {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spool {
+    #[serde(deserialize_with = "size::deserialize")]
     pub max_bytes: u64,
+    #[serde(deserialize_with = "size::deserialize")]
     pub memory_bytes: usize,
 }
 
@@ -399,6 +403,31 @@ mod tests {
             .to_string();
         assert!(
             error.contains("TELLEE_EDGE_UPLINK__WINDW") && error.contains("windw"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("edge.toml");
+        fs::write(
+            &path,
+            "[spool]\nmax_bytes = \"2GiB\"\nmemory_bytes = 70000\n",
+        )
+        .unwrap();
+        let memory = [("TELLEE_EDGE_SPOOL__MEMORY_BYTES", "1MiB")];
+        for (pairs, memory_bytes) in [(&memory[..0], 70_000), (&memory[..], 1 << 20)] {
+            let spool = load_config(Some(&path), environment(pairs)).unwrap().spool;
+            assert_eq!(
+                (spool.max_bytes, spool.memory_bytes),
+                (2 << 30, memory_bytes)
+            );
+        }
+        let odd = [("TELLEE_EDGE_SPOOL__MAX_BYTES", "1GB")];
+        let error = load_config(None, environment(&odd)).unwrap_err();
+        assert!(
+            error.to_string().contains("TELLEE_EDGE_SPOOL__MAX_BYTES"),
             "{error}"
         );
     }

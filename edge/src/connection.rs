@@ -6,6 +6,8 @@ mod model;
 mod subtopic;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub use address::{Address, Area};
 pub use duration::{format_duration, parse_duration};
@@ -43,7 +45,7 @@ impl ConnectionError {
 /// Other keys of the content belong to other agents and are left alone.
 #[derive(Deserialize)]
 struct Content {
-    connections: Option<Vec<serde_json::Value>>,
+    connections: Option<Vec<Value>>,
 }
 
 /// Reads and checks the connections of a bootstrap content: `{"connections": [ … ]}`.
@@ -57,16 +59,39 @@ pub fn connections_from_json(content: &str) -> Result<Vec<Connection>, Connectio
     let mut connections = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
         let path = format!("connections[{index}]");
-        check_driver(
-            &path,
-            entry.get("driver").and_then(serde_json::Value::as_str),
-        )?;
-        let connection: Connection = serde_json::from_value(entry)
-            .map_err(|error| ConnectionError::field(&path, error.to_string()))?;
-        connections.push(connection);
+        check_driver(&path, entry.get("driver").and_then(Value::as_str))?;
+        connections.push(read_connection(&path, entry)?);
     }
     check_connections(&connections)?;
     Ok(connections)
+}
+
+/// Level by level, so that a fault is told with the device or point that has it.
+fn read_connection(path: &str, mut entry: Value) -> Result<Connection, ConnectionError> {
+    let devices = take_list(&mut entry, "devices");
+    let mut connection: Connection = read(path, entry)?;
+    for (index, mut entry) in devices.into_iter().enumerate() {
+        let path = format!("{path}.devices[{index}]");
+        let points = take_list(&mut entry, "points");
+        let mut device: Device = read(&path, entry)?;
+        for (index, point) in points.into_iter().enumerate() {
+            device
+                .points
+                .push(read(&format!("{path}.points[{index}]"), point)?);
+        }
+        connection.devices.push(device);
+    }
+    Ok(connection)
+}
+
+/// Leaves an empty list behind. What is no list stays, and is told as a fault.
+fn take_list(entry: &mut Value, key: &str) -> Vec<Value> {
+    let list = entry.get_mut(key).and_then(Value::as_array_mut);
+    list.map(std::mem::take).unwrap_or_default()
+}
+
+fn read<T: DeserializeOwned>(path: &str, entry: Value) -> Result<T, ConnectionError> {
+    serde_json::from_value(entry).map_err(|error| ConnectionError::field(path, error.to_string()))
 }
 
 /// Checks what the types cannot say.
@@ -167,6 +192,36 @@ mod tests {
         );
         assert_eq!(fault("{}"), "content has no `connections`");
         assert!(fault("").starts_with("content is not JSON"));
+    }
+
+    #[test]
+    fn an_unknown_key_or_a_wrong_type_is_told_with_its_point() {
+        let told = fault(&content(
+            r#"{"unit":1,"points":[{"name":"a","at":"holding/1"},{"name":"b","at":"holding/2","colour":1}]}"#,
+        ));
+        assert!(
+            told.starts_with("`connections[0].devices[0].points[1]`: unknown field `colour`"),
+            "{told}"
+        );
+        let told = fault(&content(
+            r#"{"unit":1,"points":[{"name":"a","at":"holding/1","scale":"x"}]}"#,
+        ));
+        assert!(
+            told.starts_with("`connections[0].devices[0].points[0]`: invalid type"),
+            "{told}"
+        );
+        let told = fault(&content(r#"{"unit":"1","points":[]}"#));
+        assert!(
+            told.starts_with("`connections[0].devices[0]`: invalid type"),
+            "{told}"
+        );
+        for (device, what) in [
+            (r#"{"unit":1}"#, "missing field `points`"),
+            (r#"{"unit":1,"points":{}}"#, "invalid type: map"),
+            ("7", "invalid type: integer"),
+        ] {
+            assert!(fault(&content(device)).contains(what), "{device}");
+        }
     }
 
     #[test]
