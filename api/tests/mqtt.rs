@@ -31,6 +31,8 @@ mod regressions;
 mod restart;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
+#[path = "mqtt/shared.rs"]
+mod shared;
 #[path = "mqtt/slow_journal.rs"]
 mod slow_journal;
 #[path = "mqtt/statements.rs"]

@@ -3,11 +3,13 @@
 mod attach;
 mod deliver;
 mod grants;
+mod groups;
 mod reading;
 mod resumption;
 mod upkeep;
 mod wills;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,7 +25,7 @@ use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe
 use super::config::MqttConfig;
 use super::fanout::{Fanout, Subscription, TreeFanout};
 use super::gate::Gate;
-use super::journal::{Entry, Journal, Position};
+use super::journal::{Entry, Journal, Orphan, Position};
 use super::metrics::Metrics;
 use super::registry::{End, Registry, SessionHandle};
 use super::seat::Seats;
@@ -54,6 +56,8 @@ pub struct Broker {
     fanout: Box<dyn Fanout<End>>,
     journal: Arc<Journal>,
     queue_budget: Arc<QueueBudget>,
+    /// Messages that sessions have left to their share groups and that the journal does not know of.
+    orphans: Mutex<VecDeque<Orphan>>,
     /// Who reads messages from disk at the same time.
     loads: Semaphore,
     next_session: AtomicU64,
@@ -95,6 +99,7 @@ impl Broker {
             fanout: Box::new(TreeFanout::default()),
             journal,
             queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
+            orphans: Mutex::default(),
             loads: Semaphore::new(LOADS_AT_ONCE),
             next_session: AtomicU64::new(next_session),
             gate: Gate::new(config.max_connections, config.max_connections_per_address),
@@ -308,6 +313,9 @@ impl Broker {
             let mut state = handle.state.lock();
             let held = state.session.unsubscribe(text);
             self.fanout.unsubscribe(filter, handle.id);
+            if filter.share.is_some() {
+                self.orphan(state.session.leave_group(text));
+            }
             if held.is_some() && handle.journaled {
                 position = self.journal.append(vec![Entry::Unsubscribed {
                     session: handle.id,
@@ -322,6 +330,7 @@ impl Broker {
             }
         };
         let reasons = unsubscribe.filters.iter().map(&mut one).collect();
+        self.hand_over();
         (reasons, position)
     }
 }

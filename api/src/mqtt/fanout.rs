@@ -1,5 +1,6 @@
 //! Who gets a message: subscriptions of this node in a tree of topic levels.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
@@ -12,8 +13,16 @@ use super::topic::Filter;
 pub trait Subscriber: Clone + Send + Sync {
     fn id(&self) -> u64;
 
-    /// Members of a share group that are there go before those that are not.
-    fn is_online(&self) -> bool;
+    fn readiness(&self) -> Readiness;
+}
+
+/// How soon a message would get to a subscriber. Members of a share group who are ready go before those who are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readiness {
+    Ready,
+    /// It is there and takes no more for now.
+    Busy,
+    Away,
 }
 
 /// What a subscription asks for.
@@ -30,8 +39,8 @@ pub struct Subscription {
 pub struct Match<S> {
     pub subscriber: S,
     pub subscription: Subscription,
-    /// By a share group, whose other members do not get the message.
-    pub shared: bool,
+    /// By this share group, whose other members do not get the message: its filter as subscribed.
+    pub group: Option<Arc<str>>,
 }
 
 /// Finds the subscribers of a topic. Replaceable: it knows nothing of sessions or the wire.
@@ -44,6 +53,9 @@ pub trait Fanout<S: Subscriber>: Send + Sync {
     /// Appends a match for each subscription that `topic` matches, and one for each share group. Subscribers with
     /// several matching subscriptions appear several times.
     fn matches(&self, topic: &str, into: &mut Vec<Match<S>>);
+
+    /// Up to `most` members of a share group, those before the others to which a message is to go rather.
+    fn members(&self, filter: Filter<'_>, most: usize) -> Vec<Match<S>>;
 
     /// Whether any subscription may match `topic` or a topic below it.
     fn reaches(&self, topic: &str) -> bool;
@@ -72,6 +84,7 @@ struct Leaf<S> {
 struct Group<S> {
     name: Box<str>,
     members: Vec<Match<S>>,
+    /// Where the member is whose turn it is. Those who were passed over have had theirs.
     turn: AtomicUsize,
 }
 
@@ -126,7 +139,7 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
             Match {
                 subscriber,
                 subscription,
-                shared: filter.share.is_some(),
+                group: filter.share.map(|name| group_text(name, filter.filter)),
             },
         ) {
             self.subscriptions.fetch_add(1, Ordering::Relaxed);
@@ -156,6 +169,17 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
         root.collect(&levels, into);
     }
 
+    fn members(&self, filter: Filter<'_>, most: usize) -> Vec<Match<S>> {
+        let Some(name) = filter.share else {
+            return Vec::new();
+        };
+        let root = self.root.read();
+        let group = root
+            .leaf(filter.filter)
+            .and_then(|leaf| leaf.groups.iter().find(|group| &*group.name == name));
+        group.map_or_else(Vec::new, |group| group.in_order(most))
+    }
+
     fn reaches(&self, topic: &str) -> bool {
         if self.subscriptions.load(Ordering::Relaxed) == 0 {
             return false;
@@ -165,7 +189,24 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
     }
 }
 
+fn group_text(name: &str, filter: &str) -> Arc<str> {
+    Arc::from(format!("$share/{name}/{filter}"))
+}
+
 impl<S: Subscriber> Node<S> {
+    /// Where subscriptions of a filter end.
+    fn leaf(&self, filter: &str) -> Option<&Leaf<S>> {
+        let mut node = self;
+        for level in filter.split('/') {
+            node = match level {
+                "#" => return Some(&node.below),
+                "+" => node.any.as_deref()?,
+                level => node.children.get(level)?,
+            };
+        }
+        Some(&node.here)
+    }
+
     /// Branches are cut off with their last subscription, so one that is there leads to some.
     fn reaches(&self, levels: &[&str]) -> bool {
         let Some((level, rest)) = levels.split_first() else {
@@ -304,15 +345,46 @@ fn take_out<S: Subscriber>(entries: &mut Vec<Match<S>>, subscriber: u64) -> bool
 }
 
 impl<S: Subscriber> Group<S> {
-    /// The next member that is there, in turn; else the next in turn.
-    fn pick(&self) -> Option<&Match<S>> {
+    /// Where all members are, beginning with the one whose turn it is.
+    fn in_turn(&self) -> impl Iterator<Item = usize> {
         let count = self.members.len();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let in_turn = (0..count).map(|step| &self.members[turn.wrapping_add(step) % count]);
-        in_turn
-            .clone()
-            .find(|member| member.subscriber.is_online())
-            .or_else(|| in_turn.clone().next())
+        let turn = self.turn.load(Ordering::Relaxed);
+        (0..count).map(move |step| turn.wrapping_add(step) % count)
+    }
+
+    fn readiness(&self, index: usize) -> Readiness {
+        self.members[index].subscriber.readiness()
+    }
+
+    fn had_its_turn(&self, index: usize) {
+        self.turn.store(index + 1, Ordering::Relaxed);
+    }
+
+    /// The next member in turn that is ready, else that is there, else the next in turn.
+    fn pick(&self) -> Option<&Match<S>> {
+        let mut best: Option<(Readiness, usize)> = None;
+        for index in self.in_turn() {
+            let readiness = self.readiness(index);
+            if best.is_none_or(|(known, _)| readiness < known) {
+                best = Some((readiness, index));
+            }
+            if readiness == Readiness::Ready {
+                break;
+            }
+        }
+        let (_, index) = best?;
+        self.had_its_turn(index);
+        Some(&self.members[index])
+    }
+
+    fn in_order(&self, most: usize) -> Vec<Match<S>> {
+        let mut order: Vec<usize> = self.in_turn().collect();
+        order.sort_by_cached_key(|index| self.readiness(*index));
+        if let Some(first) = order.first() {
+            self.had_its_turn(*first);
+        }
+        let members = order.into_iter().take(most);
+        members.map(|index| self.members[index].clone()).collect()
     }
 }
 
@@ -324,14 +396,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Clone)]
-    struct End(u64, bool);
+    struct End(u64, Readiness);
 
     impl Subscriber for End {
         fn id(&self) -> u64 {
             self.0
         }
 
-        fn is_online(&self) -> bool {
+        fn readiness(&self) -> Readiness {
             self.1
         }
     }
@@ -352,7 +424,12 @@ mod tests {
     }
 
     fn subscribe(tree: &TreeFanout<End>, filter: &str, id: u64) {
-        tree.subscribe(parse_filter(filter).unwrap(), End(id, true), SUBSCRIPTION);
+        join(tree, filter, id, Readiness::Ready);
+    }
+
+    fn join(tree: &TreeFanout<End>, filter: &str, id: u64, readiness: Readiness) {
+        let end = End(id, readiness);
+        tree.subscribe(parse_filter(filter).unwrap(), end, SUBSCRIPTION);
     }
 
     #[test]
@@ -400,21 +477,45 @@ mod tests {
     }
 
     #[test]
-    fn a_group_takes_turns_among_those_who_are_there() {
+    fn a_group_takes_turns_among_those_who_are_ready_then_those_who_are_there() {
         let tree = TreeFanout::default();
-        subscribe(&tree, "$share/g/a", 1);
-        subscribe(&tree, "$share/g/a", 2);
-        tree.subscribe(
-            parse_filter("$share/g/a").unwrap(),
-            End(3, false),
-            SUBSCRIPTION,
-        );
-        let mut counts = [0; 4];
-        for _ in 0..12 {
-            counts[usize::try_from(ends(&tree, "a")[0]).unwrap()] += 1;
+        let group = "$share/g/a/+";
+        let members = [
+            (1, Readiness::Ready),
+            (2, Readiness::Ready),
+            (3, Readiness::Busy),
+            (4, Readiness::Away),
+        ];
+        for (id, readiness) in members {
+            join(&tree, group, id, readiness);
         }
-        assert_eq!(counts[3], 0);
-        assert!(counts[1] >= 4 && counts[2] >= 4, "{counts:?}");
+        let mut counts = [0; 5];
+        for _ in 0..12 {
+            counts[usize::try_from(ends(&tree, "a/b")[0]).unwrap()] += 1;
+        }
+        assert_eq!(
+            counts,
+            [0, 6, 6, 0, 0],
+            "those passed over do not load the next"
+        );
+        let filter = parse_filter(group).unwrap();
+        let in_order = |most| {
+            let members = tree.members(filter, most);
+            members
+                .iter()
+                .map(|found| found.subscriber.0)
+                .collect::<Vec<u64>>()
+        };
+        assert_eq!(in_order(10)[2..], [3, 4]);
+        assert_eq!(in_order(1).len(), 1);
+        for id in [1, 2] {
+            tree.unsubscribe(filter, id);
+        }
+        assert_eq!((ends(&tree, "a/b"), in_order(10)), (vec![3], vec![3, 4]));
+        tree.unsubscribe(filter, 3);
+        assert_eq!(ends(&tree, "a/b"), [4]);
+        tree.unsubscribe(filter, 4);
+        assert_eq!(in_order(10), [0; 0]);
     }
 
     #[test]
@@ -444,7 +545,7 @@ mod tests {
             let mut wanted = Vec::new();
             for (id, filter) in (0..).zip(&filters) {
                 let Ok(parsed) = parse_filter(filter) else { continue };
-                tree.subscribe(parsed, End(id, true), SUBSCRIPTION);
+                tree.subscribe(parsed, End(id, Readiness::Ready), SUBSCRIPTION);
                 if topic::matches(filter, &topic) {
                     wanted.push(id);
                 }

@@ -12,6 +12,7 @@ mod files;
 mod frame;
 mod piece;
 mod record;
+mod remains;
 mod room;
 mod spill;
 mod state;
@@ -35,8 +36,11 @@ use tokio::sync::watch;
 pub use check::{Report, check};
 pub use entry::{Assigned, Entry, Owner, Sending, SessionId, Source};
 pub use record::SessionRecord;
+pub use remains::{Orphan, Remains, RemainsId};
 pub use spill::PieceError;
-pub use state::{Ahead, LagLimits, NextPiece, PendingWill, Positions, State, StateLimits, Wanted};
+pub use state::{
+    Ahead, LagLimits, Left, NextPiece, PendingWill, Positions, State, StateLimits, Wanted,
+};
 
 use self::channel::Logged;
 use self::commit::Committer;
@@ -380,6 +384,15 @@ impl Journal {
         }
         self.append_lazily(entries);
         lag.behind
+    }
+
+    /// Whether a message that was logged before may be logged again, for another session.
+    pub fn has_log_room(&self, channel: ChannelId, limits: LagLimits) -> bool {
+        let limits = self
+            .pieces
+            .as_ref()
+            .map_or_else(|| limits.in_memory(), |_| limits);
+        self.read(|state| state.has_log_room(channel, limits.channel_bytes, limits.node_bytes))
     }
 
     /// Retained messages for which there was no room.

@@ -1,24 +1,26 @@
 //! What outlives connections, and how entries change it. No I/O: the same entries give the same state.
 
+mod groups;
 mod lag;
 mod reading;
 mod spilling;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
+pub use groups::Left;
 pub use lag::{LagLimits, Needs};
 pub use reading::{Ahead, NextPiece, Positions, Wanted};
 
 use super::channel::{ChannelLog, Logged};
-use super::entry::{Assigned, Entry, Sending, SessionId, Source};
+use super::entry::{Entry, Sending, SessionId, Source};
 use super::record::{Kept, SessionRecord};
+use super::remains::{Remains, RemainsId};
 use crate::mqtt::codec::{QoS, Will};
-use crate::mqtt::message::Message;
 use crate::mqtt::retained::Retained;
 use crate::mqtt::session::{Awaiting, Delivery, Held, Inflight, Taken};
 use crate::mqtt::topic;
@@ -58,6 +60,9 @@ pub struct State {
     retained: Retained,
     wills: HashMap<SessionId, PendingWill>,
     due: BTreeSet<(Timestamp, SessionId)>,
+    /// What members have left to their share groups.
+    remains: BTreeMap<RemainsId, Remains>,
+    next_remains: RemainsId,
     /// No session has a higher number.
     last_session: SessionId,
 }
@@ -74,6 +79,8 @@ impl State {
             swollen: BTreeSet::new(),
             wills: HashMap::new(),
             due: BTreeSet::new(),
+            remains: BTreeMap::new(),
+            next_remains: 1,
             last_session: 0,
         }
     }
@@ -125,11 +132,20 @@ impl State {
 
     /// Entries that give this state when they are applied to an empty one.
     pub fn snapshot(&self) -> Vec<Entry> {
-        let mut entries = vec![Entry::Numbered {
-            session: self.last_session,
-        }];
+        let mut entries = vec![
+            Entry::Numbered {
+                session: self.last_session,
+            },
+            Entry::RemainsNumbered {
+                next: self.next_remains,
+            },
+        ];
         let sessions = self.sessions.values().cloned();
         entries.extend(sessions.map(|session| Entry::Session(Box::new(session))));
+        entries.extend(self.remains.iter().map(|(number, remains)| Entry::Remains {
+            number: *number,
+            remains: Box::new(remains.clone()),
+        }));
         for (channel, log) in &self.channels {
             entries.extend(log.pieces().map(|piece| Entry::Spilled {
                 channel: *channel,
@@ -142,6 +158,7 @@ impl State {
                 retained: false,
                 message: Arc::clone(&logged.message),
                 assigned: logged.assigned.to_vec(),
+                assigned_only: logged.assigned_only,
             }));
         }
         entries.extend(self.retained.all().map(|message| Entry::Message {
@@ -150,6 +167,7 @@ impl State {
             retained: true,
             message: Arc::clone(message),
             assigned: Vec::new(),
+            assigned_only: false,
         }));
         for (session, pending) in &self.wills {
             entries.push(Entry::WillSet {
@@ -213,13 +231,21 @@ impl State {
                 retained,
                 message,
                 assigned,
+                assigned_only,
             } => {
                 self.number(message.origin);
                 if *retained {
                     refused = usize::from(!self.retained.set(message));
                 }
                 if *logged {
-                    self.log(*seq, message, assigned);
+                    let logged = Logged {
+                        seq: *seq,
+                        message: Arc::clone(message),
+                        assigned: assigned.as_slice().into(),
+                        assigned_only: *assigned_only,
+                    };
+                    // Without a reader nobody has to get it.
+                    self.change_log(message.channel, |log| log.push(logged));
                 }
             }
             Entry::Expired { at } => self.retained.expire(*at),
@@ -296,6 +322,16 @@ impl State {
             Entry::Spilled { channel, piece } => {
                 self.change_log(*channel, |log| log.push_piece(*piece));
             }
+            Entry::HandedOver {
+                remains,
+                unacknowledged,
+                before,
+            } => self.handed_over(*remains, *unacknowledged, *before),
+            Entry::Rested { remains } => self.rest(*remains),
+            Entry::Remains { number, remains } => self.restore_remains(*number, remains),
+            Entry::RemainsNumbered { next } => {
+                self.next_remains = self.next_remains.max(*next);
+            }
         }
         refused
     }
@@ -322,6 +358,7 @@ impl State {
         let Some(record) = self.sessions.remove(&session) else {
             return;
         };
+        self.leave_all_to_groups(&record);
         for (channel, seq) in record.cursors {
             self.leave_log(channel, seq);
         }
@@ -388,6 +425,8 @@ impl State {
                     qos,
                     retain: true,
                     subscription_ids: held.subscription.identifier.into_iter().collect(),
+                    groups: Vec::new(),
+                    group_only: false,
                 });
             }
         }
@@ -396,13 +435,25 @@ impl State {
     }
 
     fn unsubscribe(&mut self, session: SessionId, filter: &str) {
-        let removed = self
-            .sessions
-            .get_mut(&session)
-            .and_then(|record| record.subscriptions.remove(filter));
-        if let Some(channel) = removed.and_then(|kept| kept.held.channel) {
-            self.close_cursor(session, channel);
+        let Some(record) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let removed = record.subscriptions.remove(filter);
+        let Some(channel) = removed.and_then(|kept| kept.held.channel) else {
+            return;
+        };
+        if plain_filter(filter).is_none()
+            && let Some(cursor) = record.cursors.get(&channel).copied()
+        {
+            self.leave_to_groups(Remains {
+                session,
+                channel,
+                groups: vec![filter.into()],
+                cursor: Some(cursor),
+                unacknowledged: VecDeque::new(),
+            });
         }
+        self.close_cursor(session, channel);
     }
 
     /// A session without a subscription at QoS 1 or 2 to a channel does not hold its log up.
@@ -422,6 +473,7 @@ impl State {
         let Some(record) = self.sessions.get_mut(&session) else {
             return;
         };
+        let remains = groups::remains_of(record, channel);
         record
             .subscriptions
             .retain(|_, kept| kept.held.channel != Some(channel));
@@ -431,18 +483,8 @@ impl State {
         record.inflight.retain(|inflight| {
             inflight.awaiting == Awaiting::Complete || inflight.delivery.message.channel != channel
         });
+        self.leave_to_groups(remains);
         self.close_cursor(session, channel);
-    }
-
-    fn log(&mut self, seq: u64, message: &Arc<Message>, assigned: &[Assigned]) {
-        // Without a reader nobody has to get it.
-        self.change_log(message.channel, |log| {
-            log.push(Logged {
-                seq,
-                message: Arc::clone(message),
-                assigned: assigned.into(),
-            });
-        });
     }
 
     fn sent(&mut self, session: SessionId, sending: &Sending) {
@@ -450,25 +492,27 @@ impl State {
             return;
         };
         record.last_packet_id = sending.packet_id;
-        let message = match sending.source {
+        let found = match sending.source {
             Source::Log { channel, seq } => self.channels.get(&channel).and_then(|log| {
-                let in_memory = log.get(seq).map(|logged| &logged.message);
+                let in_memory = log
+                    .get(seq)
+                    .map(|logged| (&logged.message, logged.groups_of(session)));
                 let brought = || {
-                    sending
-                        .message
-                        .as_ref()
-                        .filter(|_| log.piece_of(seq).is_some())
+                    let message = sending.message.as_ref()?;
+                    log.piece_of(seq)?;
+                    Some((message, sending.groups.clone()))
                 };
-                in_memory.or_else(brought).map(Arc::clone)
+                let (message, groups) = in_memory.or_else(brought)?;
+                Some((Arc::clone(message), groups))
             }),
             Source::Backlog { number } => record
                 .backlog
                 .iter()
                 .find(|(known, _)| *known == number)
-                .map(|(_, delivery)| Arc::clone(&delivery.message)),
+                .map(|(_, delivery)| (Arc::clone(&delivery.message), Vec::new())),
         };
         // It is missing where its channel was withdrawn meanwhile, or the journal is damaged.
-        if let Some(message) = message {
+        if let Some((message, groups)) = found {
             record.inflight.push_back(Inflight {
                 packet_id: sending.packet_id,
                 awaiting: Awaiting::first_of(sending.qos),
@@ -477,6 +521,8 @@ impl State {
                     qos: sending.qos,
                     retain: sending.retain,
                     subscription_ids: sending.subscription_ids.clone(),
+                    groups,
+                    group_only: false,
                 },
             });
         }

@@ -1,3 +1,4 @@
+mod groups;
 mod spilling;
 
 use std::time::Duration;
@@ -85,7 +86,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
             seq: seqs[which].saturating_sub(u64::from(number / 8 % 4) + 1),
         }
     };
-    match kind % 20 {
+    match kind % 22 {
         0..=1 => Entry::Opened {
             session,
             owner: Owner {
@@ -132,12 +133,14 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
                 retained: message.retain,
                 message,
                 assigned: (number.is_multiple_of(4))
-                    .then_some(Assigned {
+                    .then(|| Assigned {
                         session,
+                        group: filter(number / 4).into(),
                         subscription,
                     })
                     .into_iter()
                     .collect(),
+                assigned_only: number.is_multiple_of(12),
             }
         }
         13 => Entry::Sent {
@@ -149,6 +152,7 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
                 retain: number.is_multiple_of(2),
                 subscription_ids: vec![1, u32::from(number)],
                 message: None,
+                groups: Vec::new(),
             },
         },
         14 => Entry::Passed { session, source },
@@ -175,6 +179,14 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
                 message_expiry: Some(4),
                 properties: None,
             }),
+        },
+        19 => Entry::HandedOver {
+            remains: u64::from(number / 2 % 8) + 1,
+            unacknowledged: u32::from(number % 2),
+            before: seqs[0].saturating_sub(u64::from(number / 16)),
+        },
+        20 if number.is_multiple_of(4) => Entry::Rested {
+            remains: u64::from(number / 4 % 8) + 1,
         },
         _ => Entry::Expired { at },
     }
@@ -238,6 +250,10 @@ proptest! {
         let mut state = state_of(&history(&steps));
         for session in 1..=4 {
             state.apply(&Entry::Ended { session });
+        }
+        let remains: Vec<RemainsId> = state.remains().map(|(number, _)| number).collect();
+        for remains in remains {
+            state.apply(&Entry::Rested { remains });
         }
         prop_assert_eq!((state.logged_messages(), state.log_bytes()), (0, 0));
     }
@@ -423,6 +439,7 @@ async fn messages_of_a_channel_are_numbered_on_after_a_restart() {
             ..(*message(2)).clone()
         }),
         assigned: Vec::new(),
+        assigned_only: false,
     };
     let read = |journal: &Journal| {
         let ahead = journal.read(|state| state.read(1, &mut Positions::default(), MANY));
@@ -482,6 +499,7 @@ fn sessions_far_behind_are_named_and_those_that_need_nothing_go_on() {
                 ..(*message(2)).clone()
             }),
             assigned: Vec::new(),
+            assigned_only: false,
         });
     }
     let limits = LagLimits {
