@@ -21,11 +21,13 @@ use tellee_actors::ids::{ChannelId, ThingId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
+use super::codec::{
+    FilterOptions, MessageProperties, Publish, QoS, Reason, RetainHandling, Subscribe, Unsubscribe,
+};
 use super::config::MqttConfig;
 use super::fanout::{Fanout, Subscription, TreeFanout};
 use super::gate::Gate;
-use super::journal::{Entry, Journal, Orphan, Position};
+use super::journal::{Entry, Journal, Orphan, Position, Reservation};
 use super::metrics::Metrics;
 use super::registry::{End, Registry, SessionHandle};
 use super::seat::Seats;
@@ -67,6 +69,25 @@ pub struct Broker {
     metrics: Metrics,
     upkept: AtomicBool,
     shutdown: CancellationToken,
+}
+
+/// Room in the journal for a message of a client.
+pub(super) enum ClientRoom {
+    /// It needs none.
+    Free,
+    Reserved(Reservation),
+    /// There is none for so many bytes.
+    Wait(u64),
+}
+
+/// What a message takes in the journal, about.
+pub(super) fn journal_bytes(
+    topic: &str,
+    payload: &[u8],
+    properties: Option<&MessageProperties>,
+) -> u64 {
+    let properties = properties.map_or(0, MessageProperties::weight);
+    (topic.len() + payload.len() + properties + ENTRY_BYTES) as u64
 }
 
 /// A client whose key was right.
@@ -173,6 +194,26 @@ impl Broker {
 
     pub(super) const fn ingest(&self) -> &Arc<Ingest> {
         &self.ingest
+    }
+
+    /// Keeps room in the journal for a message of a client, before it is stored.
+    pub(super) fn room_for(&self, publish: &Publish) -> ClientRoom {
+        // At QoS 0 nobody has to get it later.
+        if publish.qos == QoS::AtMostOnce && !publish.retain {
+            return ClientRoom::Free;
+        }
+        let bytes = journal_bytes(
+            &publish.topic,
+            &publish.payload,
+            publish.properties.as_deref(),
+        );
+        if let Some(reservation) = self.journal.room().try_reserve(bytes) {
+            return ClientRoom::Reserved(reservation);
+        }
+        if !publish.retain && !self.fanout.reaches(&publish.topic) {
+            return ClientRoom::Free;
+        }
+        ClientRoom::Wait(bytes)
     }
 
     /// The thing that signs in: user name is its id, password its key. Or a user. A certificate stands for the key; what

@@ -46,14 +46,16 @@ use self::channel::Logged;
 use self::commit::Committer;
 use self::files::{Access, Files, SnapshotJob, recover};
 use self::room::Budget;
+pub(super) use self::room::Reservation;
 use self::spill::{Pieces, messages_name};
 use self::state::Needs;
 
 /// The number of an entry, counted from the first one that was ever written. Rises.
 pub type Position = u64;
 
-/// Bytes of entries that wait for the disk. Beyond it the server stops reading from those who cause them.
-const ROOM: usize = 32 << 20;
+/// Bytes of entries that wait for the disk. Beyond it the server stops reading from those who cause them, and takes no
+/// message that has to be kept.
+pub const ROOM_BYTES: u64 = 32 << 20;
 
 /// Pieces that one look at sessions far behind reads at most.
 const PIECES_AT_ONCE: usize = 64;
@@ -149,7 +151,7 @@ impl Shared {
         Self {
             queue: Mutex::new(queue),
             filled: Condvar::new(),
-            room: Budget::new(ROOM as u64),
+            room: Budget::new(ROOM_BYTES),
             state: RwLock::new(state),
             durable: watch::Sender::new(position),
             refused_retained: AtomicU64::new(0),
@@ -314,6 +316,11 @@ impl Journal {
         let mut durable = self.shared.durable.subscribe();
         // The sender lives as long as the journal.
         let _ = durable.wait_for(|durable| *durable >= position).await;
+    }
+
+    /// Bytes on their way to the disk, or kept for messages that are still to be appended.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.shared.room.used()
     }
 
     /// Whether those who cause entries may go on.
