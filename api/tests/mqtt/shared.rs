@@ -138,6 +138,26 @@ async fn a_member_that_is_back_completes_what_was_sent_at_qos_2() {
 }
 
 #[tokio::test]
+async fn what_a_member_refuses_goes_to_nobody_else() {
+    let server = Server::start().await;
+    let mut publisher = publisher(&server).await;
+    let mut first = member(&server, &clean("first"), 2).await;
+    for qos in [1, 2] {
+        publish(&mut publisher, &server, qos, "1").await;
+        let (_, id, _) = first.next().await.publish(Level::V5);
+        let id = id.to_be_bytes();
+        let kind = if qos == 1 { 0x40 } else { 0x50 };
+        first.send(&[kind, 3, id[0], id[1], 0x83]).await;
+    }
+    first.expect_nothing().await;
+    let mut second = member(&server, &clean("second"), 2).await;
+    first.vanish();
+    until(|| server.broker.metrics().connected.get() == 2).await;
+    second.expect_nothing().await;
+    assert_eq!((handed_over(&server), unclaimed(&server)), (0, 0));
+}
+
+#[tokio::test]
 async fn without_another_member_it_is_dropped_and_counted() {
     let server = Server::start().await;
     let mut publisher = publisher(&server).await;
