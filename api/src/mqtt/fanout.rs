@@ -1,5 +1,7 @@
 //! Who gets a message: subscriptions of this node in a tree of topic levels.
 
+mod group;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +10,7 @@ use parking_lot::RwLock;
 
 use super::codec::QoS;
 use super::topic::Filter;
+use group::Group;
 
 /// One end that messages go to.
 pub trait Subscriber: Clone + Send + Sync {
@@ -81,13 +84,6 @@ struct Leaf<S> {
     groups: Vec<Group<S>>,
 }
 
-struct Group<S> {
-    name: Box<str>,
-    members: Vec<Match<S>>,
-    /// Where the member is whose turn it is. Those who were passed over have had theirs.
-    turn: AtomicUsize,
-}
-
 impl<S> Default for Leaf<S> {
     fn default() -> Self {
         Self {
@@ -139,7 +135,9 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
             Match {
                 subscriber,
                 subscription,
-                group: filter.share.map(|name| group_text(name, filter.filter)),
+                group: filter
+                    .share
+                    .map(|name| group::filter_text(name, filter.filter)),
             },
         ) {
             self.subscriptions.fetch_add(1, Ordering::Relaxed);
@@ -187,10 +185,6 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
         let levels: Vec<&str> = topic.split('/').collect();
         self.root.read().reaches(&levels)
     }
-}
-
-fn group_text(name: &str, filter: &str) -> Arc<str> {
-    Arc::from(format!("$share/{name}/{filter}"))
 }
 
 impl<S: Subscriber> Node<S> {
@@ -300,11 +294,7 @@ impl<S: Subscriber> Leaf<S> {
             .position(|group| &*group.name == name)
             .unwrap_or(self.groups.len());
         if index == self.groups.len() {
-            self.groups.push(Group {
-                name: name.into(),
-                members: Vec::new(),
-                turn: AtomicUsize::new(0),
-            });
+            self.groups.push(Group::new(name));
         }
         &mut self.groups[index]
     }
@@ -344,213 +334,5 @@ fn take_out<S: Subscriber>(entries: &mut Vec<Match<S>>, subscriber: u64) -> bool
     true
 }
 
-impl<S: Subscriber> Group<S> {
-    /// Where all members are, beginning with the one whose turn it is.
-    fn in_turn(&self) -> impl Iterator<Item = usize> {
-        let count = self.members.len();
-        let turn = self.turn.load(Ordering::Relaxed);
-        (0..count).map(move |step| turn.wrapping_add(step) % count)
-    }
-
-    fn readiness(&self, index: usize) -> Readiness {
-        self.members[index].subscriber.readiness()
-    }
-
-    fn had_its_turn(&self, index: usize) {
-        self.turn.store(index + 1, Ordering::Relaxed);
-    }
-
-    /// The next member in turn that is ready, else that is there, else the next in turn.
-    fn pick(&self) -> Option<&Match<S>> {
-        let mut best: Option<(Readiness, usize)> = None;
-        for index in self.in_turn() {
-            let readiness = self.readiness(index);
-            if best.is_none_or(|(known, _)| readiness < known) {
-                best = Some((readiness, index));
-            }
-            if readiness == Readiness::Ready {
-                break;
-            }
-        }
-        let (_, index) = best?;
-        self.had_its_turn(index);
-        Some(&self.members[index])
-    }
-
-    fn in_order(&self, most: usize) -> Vec<Match<S>> {
-        let mut order: Vec<usize> = self.in_turn().collect();
-        order.sort_by_cached_key(|index| self.readiness(*index));
-        if let Some(first) = order.first() {
-            self.had_its_turn(*first);
-        }
-        let members = order.into_iter().take(most);
-        members.map(|index| self.members[index].clone()).collect()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::topic::{self, parse_filter};
-    use super::*;
-
-    #[derive(Debug, Clone)]
-    struct End(u64, Readiness);
-
-    impl Subscriber for End {
-        fn id(&self) -> u64 {
-            self.0
-        }
-
-        fn readiness(&self) -> Readiness {
-            self.1
-        }
-    }
-
-    const SUBSCRIPTION: Subscription = Subscription {
-        qos: QoS::AtMostOnce,
-        no_local: false,
-        retain_as_published: false,
-        identifier: None,
-    };
-
-    fn ends(tree: &TreeFanout<End>, topic: &str) -> Vec<u64> {
-        let mut found = Vec::new();
-        tree.matches(topic, &mut found);
-        let mut ids: Vec<u64> = found.iter().map(|found| found.subscriber.0).collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    fn subscribe(tree: &TreeFanout<End>, filter: &str, id: u64) {
-        join(tree, filter, id, Readiness::Ready);
-    }
-
-    fn join(tree: &TreeFanout<End>, filter: &str, id: u64, readiness: Readiness) {
-        let end = End(id, readiness);
-        tree.subscribe(parse_filter(filter).unwrap(), end, SUBSCRIPTION);
-    }
-
-    #[test]
-    fn topics_of_any_script_find_their_subscribers() {
-        let tree = TreeFanout::default();
-        subscribe(&tree, "насос/+/вибрация", 1);
-        subscribe(&tree, "насос/#", 2);
-        assert_eq!(ends(&tree, "насос/1/вибрация"), [1, 2]);
-        assert_eq!(ends(&tree, "ñ"), [0; 0]);
-    }
-
-    #[test]
-    fn a_tree_reaches_a_channel_if_any_filter_may_match_in_it() {
-        let filters = [
-            ("channels/a/messages/#", true),
-            ("channels/a/messages", true),
-            ("channels/a/messages/x/y", true),
-            ("channels/+/messages/x", true),
-            ("channels/#", true),
-            ("#", true),
-            ("$share/g/channels/a/messages/+", true),
-            ("channels/b/messages/#", false),
-            ("channels/a", false),
-            ("other/a/messages", false),
-        ];
-        for (filter, reaches) in filters {
-            let tree = TreeFanout::default();
-            assert!(!tree.reaches("channels/a/messages"));
-            subscribe(&tree, filter, 1);
-            assert_eq!(tree.reaches("channels/a/messages"), reaches, "{filter}");
-            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
-            assert!(!tree.reaches("channels/a/messages"), "{filter}");
-        }
-    }
-
-    #[test]
-    fn one_group_name_on_two_filters_is_two_groups() {
-        let tree = TreeFanout::default();
-        subscribe(&tree, "$share/g/a", 1);
-        subscribe(&tree, "$share/g/b", 1);
-        for _ in 0..10 {
-            assert_eq!(ends(&tree, "a"), [1]);
-            assert_eq!(ends(&tree, "b"), [1]);
-        }
-    }
-
-    #[test]
-    fn a_group_takes_turns_among_those_who_are_ready_then_those_who_are_there() {
-        let tree = TreeFanout::default();
-        let group = "$share/g/a/+";
-        let members = [
-            (1, Readiness::Ready),
-            (2, Readiness::Ready),
-            (3, Readiness::Busy),
-            (4, Readiness::Away),
-        ];
-        for (id, readiness) in members {
-            join(&tree, group, id, readiness);
-        }
-        let mut counts = [0; 5];
-        for _ in 0..12 {
-            counts[usize::try_from(ends(&tree, "a/b")[0]).unwrap()] += 1;
-        }
-        assert_eq!(
-            counts,
-            [0, 6, 6, 0, 0],
-            "those passed over do not load the next"
-        );
-        let filter = parse_filter(group).unwrap();
-        let in_order = |most| {
-            let members = tree.members(filter, most);
-            members
-                .iter()
-                .map(|found| found.subscriber.0)
-                .collect::<Vec<u64>>()
-        };
-        assert_eq!(in_order(10)[2..], [3, 4]);
-        assert_eq!(in_order(1).len(), 1);
-        for id in [1, 2] {
-            tree.unsubscribe(filter, id);
-        }
-        assert_eq!((ends(&tree, "a/b"), in_order(10)), (vec![3], vec![3, 4]));
-        tree.unsubscribe(filter, 3);
-        assert_eq!(ends(&tree, "a/b"), [4]);
-        tree.unsubscribe(filter, 4);
-        assert_eq!(in_order(10), [0; 0]);
-    }
-
-    #[test]
-    fn the_tree_is_empty_again_after_all_have_gone() {
-        let tree = TreeFanout::default();
-        let filters = ["a/b/c", "a/+/#", "#", "$share/g/a/b", "+"];
-        for filter in filters {
-            subscribe(&tree, filter, 1);
-            subscribe(&tree, filter, 1);
-        }
-        assert_eq!(tree.subscriptions.load(Ordering::Relaxed), filters.len());
-        for filter in filters {
-            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
-            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
-        }
-        assert!(tree.root.read().is_empty());
-        assert_eq!(tree.subscriptions.load(Ordering::Relaxed), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn the_tree_agrees_with_the_plain_reading_of_the_rules(
-            filters in prop::collection::vec("(\\$?[ab+]?)(/[ab+]?){0,3}(/#)?", 1..12),
-            topic in "(\\$?[ab]?)(/[ab]?){0,3}",
-        ) {
-            let tree = TreeFanout::default();
-            let mut wanted = Vec::new();
-            for (id, filter) in (0..).zip(&filters) {
-                let Ok(parsed) = parse_filter(filter) else { continue };
-                tree.subscribe(parsed, End(id, Readiness::Ready), SUBSCRIPTION);
-                if topic::matches(filter, &topic) {
-                    wanted.push(id);
-                }
-            }
-            prop_assert_eq!(ends(&tree, &topic), wanted);
-        }
-    }
-}
+mod tests;

@@ -3,9 +3,11 @@
 mod groups;
 mod lag;
 mod reading;
+mod sending;
 mod spilling;
+mod subscriptions;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -17,12 +19,12 @@ pub use lag::{LagLimits, Needs};
 pub use reading::{Ahead, NextPiece, Positions, Wanted};
 
 use super::channel::{ChannelLog, Logged};
-use super::entry::{Entry, Sending, SessionId, Source};
-use super::record::{Kept, SessionRecord};
+use super::entry::{Entry, SessionId};
+use super::record::SessionRecord;
 use super::remains::{Remains, RemainsId};
-use crate::mqtt::codec::{QoS, Will};
+use crate::mqtt::codec::Will;
 use crate::mqtt::retained::Retained;
-use crate::mqtt::session::{Awaiting, Delivery, Held, Inflight, Taken};
+use crate::mqtt::session::{Awaiting, Inflight, Taken};
 use crate::mqtt::topic;
 
 /// Bounds of what is kept.
@@ -388,172 +390,6 @@ impl State {
             .is_some_and(|log| !log.has_readers())
         {
             self.channels.remove(&channel);
-        }
-    }
-
-    fn subscribe(&mut self, session: SessionId, filter: &str, held: Held, retained: bool) -> usize {
-        let mut refused = 0;
-        let (Some(record), Some(channel)) = (self.sessions.get_mut(&session), held.channel) else {
-            return refused;
-        };
-        let next = self.channels.get(&channel).map_or(0, ChannelLog::next);
-        let from = record
-            .subscriptions
-            .get(filter)
-            .filter(|earlier| earlier.held.channel == held.channel)
-            .map_or(next, |earlier| earlier.from);
-        record
-            .subscriptions
-            .insert(filter.into(), Kept { held, from });
-        if held.subscription.qos != QoS::AtMostOnce && !record.cursors.contains_key(&channel) {
-            record.cursors.insert(channel, next);
-            self.channels.entry(channel).or_default().enter(next);
-        }
-        if retained {
-            let room = self.limits.backlog_messages;
-            for message in self.retained.matching(filter, Timestamp::MIN) {
-                let qos = held.subscription.qos.min(message.qos);
-                if qos == QoS::AtMostOnce {
-                    continue;
-                }
-                if record.backlog.len() >= room {
-                    refused += 1;
-                    continue;
-                }
-                record.queue(Delivery {
-                    message: Arc::clone(message),
-                    qos,
-                    retain: true,
-                    subscription_ids: held.subscription.identifier.into_iter().collect(),
-                    groups: Vec::new(),
-                    group_only: false,
-                });
-            }
-        }
-        self.close_cursor(session, channel);
-        refused
-    }
-
-    fn unsubscribe(&mut self, session: SessionId, filter: &str) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        let removed = record.subscriptions.remove(filter);
-        let Some(channel) = removed.and_then(|kept| kept.held.channel) else {
-            return;
-        };
-        if plain_filter(filter).is_none()
-            && let Some(cursor) = record.cursors.get(&channel).copied()
-        {
-            self.leave_to_groups(Remains {
-                session,
-                channel,
-                groups: vec![filter.into()],
-                cursor: Some(cursor),
-                unacknowledged: VecDeque::new(),
-            });
-        }
-        self.close_cursor(session, channel);
-    }
-
-    /// A session without a subscription at QoS 1 or 2 to a channel does not hold its log up.
-    fn close_cursor(&mut self, session: SessionId, channel: ChannelId) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        let reads = record.subscriptions.values().any(|kept| {
-            kept.held.channel == Some(channel) && kept.held.subscription.qos != QoS::AtMostOnce
-        });
-        if !reads && let Some(seq) = record.cursors.remove(&channel) {
-            self.leave_log(channel, seq);
-        }
-    }
-
-    fn withdraw(&mut self, session: SessionId, channel: ChannelId) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        let remains = groups::remains_of(record, channel);
-        record
-            .subscriptions
-            .retain(|_, kept| kept.held.channel != Some(channel));
-        record
-            .backlog
-            .retain(|(_, delivery)| delivery.message.channel != channel);
-        record.inflight.retain(|inflight| {
-            inflight.awaiting == Awaiting::Complete || inflight.delivery.message.channel != channel
-        });
-        self.leave_to_groups(remains);
-        self.close_cursor(session, channel);
-    }
-
-    fn sent(&mut self, session: SessionId, sending: &Sending) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        record.last_packet_id = sending.packet_id;
-        let found = match sending.source {
-            Source::Log { channel, seq } => self.channels.get(&channel).and_then(|log| {
-                let in_memory = log
-                    .get(seq)
-                    .map(|logged| (&logged.message, logged.groups_of(session)));
-                let brought = || {
-                    let message = sending.message.as_ref()?;
-                    log.piece_of(seq)?;
-                    Some((message, sending.groups.clone()))
-                };
-                let (message, groups) = in_memory.or_else(brought)?;
-                Some((Arc::clone(message), groups))
-            }),
-            Source::Backlog { number } => record
-                .backlog
-                .iter()
-                .find(|(known, _)| *known == number)
-                .map(|(_, delivery)| (Arc::clone(&delivery.message), Vec::new())),
-        };
-        // It is missing where its channel was withdrawn meanwhile, or the journal is damaged.
-        if let Some((message, groups)) = found {
-            record.inflight.push_back(Inflight {
-                packet_id: sending.packet_id,
-                awaiting: Awaiting::first_of(sending.qos),
-                delivery: Delivery {
-                    message,
-                    qos: sending.qos,
-                    retain: sending.retain,
-                    subscription_ids: sending.subscription_ids.clone(),
-                    groups,
-                    group_only: false,
-                },
-            });
-        }
-        self.pass(session, sending.source);
-    }
-
-    fn pass(&mut self, session: SessionId, source: Source) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        match source {
-            Source::Log { channel, seq } => {
-                let (Some(cursor), Some(log)) = (
-                    record.cursors.get_mut(&channel),
-                    self.channels.get(&channel),
-                ) else {
-                    return;
-                };
-                let to = seq.saturating_add(1).min(log.next());
-                if to > *cursor {
-                    let from = std::mem::replace(cursor, to);
-                    self.change_log(channel, |log| log.step(from, to));
-                }
-            }
-            Source::Backlog { number } => {
-                while record
-                    .backlog
-                    .pop_front_if(|(known, _)| *known <= number)
-                    .is_some()
-                {}
-            }
         }
     }
 }
