@@ -10,7 +10,9 @@ use super::Broker;
 use super::upkeep::ticks;
 use crate::mqtt::codec::QoS;
 use crate::mqtt::fanout::Match;
-use crate::mqtt::journal::{Assigned, Entry, Left, NextPiece, Orphan, RemainsId, Wanted};
+use crate::mqtt::journal::{
+    Assigned, Entry, Left, NextPiece, Orphan, RemainsId, SessionId, Wanted,
+};
 use crate::mqtt::message::Message;
 use crate::mqtt::registry::{End, SessionHandle};
 use crate::mqtt::session::{Delivery, Offered};
@@ -92,19 +94,24 @@ impl Broker {
         loop {
             ticks.tick().await;
             self.hand_over();
-            let all: Vec<RemainsId> = self
-                .journal
-                .read(|state| state.remains().map(|(number, _)| number).collect());
-            looks.retain(|number, _| all.binary_search(number).is_ok());
-            for number in all {
-                if self.hand_over_remains(number).await {
+            let all: Vec<(RemainsId, SessionId)> = self.journal.read(|state| {
+                let all = state.remains();
+                all.map(|(number, remains)| (number, remains.session))
+                    .collect()
+            });
+            looks.retain(|number, _| all.binary_search_by_key(number, |(id, _)| *id).is_ok());
+            for (number, session) in all {
+                if self.hand_over_remains(number, session).await {
                     looks.remove(&number);
                     continue;
                 }
                 let looked = looks.entry(number).or_default();
                 *looked += 1;
                 if *looked >= LOOKS {
-                    let rested = Entry::Rested { remains: number };
+                    let rested = Entry::Rested {
+                        session,
+                        remains: number,
+                    };
                     self.journal.append_lazily(vec![rested]);
                 }
             }
@@ -112,7 +119,7 @@ impl Broker {
     }
 
     /// Hands over all that there is of some remains. Answers whether there was anything.
-    async fn hand_over_remains(&self, number: RemainsId) -> bool {
+    async fn hand_over_remains(&self, number: RemainsId, session: SessionId) -> bool {
         let mut any = false;
         loop {
             let left = match self.journal.read(|state| state.left(number, AT_ONCE)) {
@@ -141,6 +148,7 @@ impl Broker {
             }
             // In one: nothing is handed over twice, or lost, by a crash.
             let progress = Entry::HandedOver {
+                session,
                 remains: number,
                 unacknowledged,
                 before,

@@ -181,6 +181,7 @@ pub enum Entry {
     },
     /// Of what a member left to its share groups, so much went to other members, or found none.
     HandedOver {
+        session: SessionId,
         remains: RemainsId,
         /// Of what was unacknowledged, how many messages.
         unacknowledged: u32,
@@ -189,6 +190,7 @@ pub enum Entry {
     },
     /// Nothing of it is left.
     Rested {
+        session: SessionId,
         remains: RemainsId,
     },
     /// What a member left to its share groups, in snapshots.

@@ -325,11 +325,20 @@ impl State {
                 self.change_log(*channel, |log| log.push_piece(*piece));
             }
             Entry::HandedOver {
+                session,
                 remains,
                 unacknowledged,
                 before,
-            } => self.handed_over(*remains, *unacknowledged, *before),
-            Entry::Rested { remains } => self.rest(*remains),
+            } => {
+                if self.are_of(*remains, *session) {
+                    self.handed_over(*remains, *unacknowledged, *before);
+                }
+            }
+            Entry::Rested { session, remains } => {
+                if self.are_of(*remains, *session) {
+                    self.rest(*remains);
+                }
+            }
             Entry::Remains { number, remains } => self.restore_remains(*number, remains),
             Entry::RemainsNumbered { next } => {
                 self.next_remains = self.next_remains.max(*next);

@@ -183,11 +183,13 @@ fn entry(kind: u8, session: u8, number: u8, seqs: &mut [u64; 2]) -> Entry {
             }),
         },
         19 => Entry::HandedOver {
+            session,
             remains: u64::from(number / 2 % 8) + 1,
             unacknowledged: u32::from(number % 2),
             before: seqs[0].saturating_sub(u64::from(number / 16)),
         },
         20 if number.is_multiple_of(4) => Entry::Rested {
+            session,
             remains: u64::from(number / 4 % 8) + 1,
         },
         _ => Entry::Expired { at },
@@ -253,9 +255,12 @@ proptest! {
         for session in 1..=4 {
             state.apply(&Entry::Ended { session });
         }
-        let remains: Vec<RemainsId> = state.remains().map(|(number, _)| number).collect();
-        for remains in remains {
-            state.apply(&Entry::Rested { remains });
+        let remains: Vec<(RemainsId, SessionId)> = state
+            .remains()
+            .map(|(number, remains)| (number, remains.session))
+            .collect();
+        for (remains, session) in remains {
+            state.apply(&Entry::Rested { session, remains });
         }
         prop_assert_eq!((state.logged_messages(), state.log_bytes()), (0, 0));
     }

@@ -261,17 +261,18 @@ impl Entry {
                 put_piece(out, piece);
             }
             Self::HandedOver {
+                session,
                 remains,
                 unacknowledged,
                 before,
             } => {
-                head(25, 0);
+                head(25, *session);
                 put_varint(out, *remains);
                 put_varint(out, u64::from(*unacknowledged));
                 put_varint(out, *before);
             }
-            Self::Rested { remains } => {
-                head(26, 0);
+            Self::Rested { session, remains } => {
+                head(26, *session);
                 put_varint(out, *remains);
             }
             Self::Remains { number, remains } => {
@@ -408,11 +409,13 @@ impl Entry {
                 assigned_only: cursor.boolean()?,
             },
             25 => Self::HandedOver {
+                session,
                 remains: cursor.varint()?,
                 unacknowledged: cursor.u32()?,
                 before: cursor.varint()?,
             },
             26 => Self::Rested {
+                session,
                 remains: cursor.varint()?,
             },
             27 => Self::Remains {

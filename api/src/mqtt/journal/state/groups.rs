@@ -9,6 +9,7 @@ use super::reading::{NextPiece, Wanted, is_member};
 use super::{State, plain_filter};
 use crate::mqtt::codec::QoS;
 use crate::mqtt::journal::channel::Logged;
+use crate::mqtt::journal::entry::SessionId;
 use crate::mqtt::journal::record::SessionRecord;
 use crate::mqtt::journal::remains::{Orphan, Remains, RemainsId};
 use crate::mqtt::session::Awaiting;
@@ -110,6 +111,12 @@ impl State {
                 .enter(cursor);
         }
         self.remains.insert(number, remains.clone());
+    }
+
+    /// Whether remains are those of this session. Where damage took entries away, numbers may name others.
+    pub(super) fn are_of(&self, number: RemainsId, session: SessionId) -> bool {
+        let remains = self.remains.get(&number);
+        remains.is_some_and(|remains| remains.session == session)
     }
 
     pub(super) fn handed_over(&mut self, number: RemainsId, unacknowledged: u32, before: u64) {
@@ -241,13 +248,8 @@ impl State {
                 ***group == *assigned.group
             });
             let Some(group) = group else { continue };
-            let gets_it = goes_on.is_some_and(|record| {
-                let memberships = record
-                    .subscriptions
-                    .iter()
-                    .map(|(filter, kept)| (&**filter, kept.from));
-                assigned.group.is_empty() || is_member(memberships, group, logged.seq)
-            });
+            let gets_it =
+                goes_on.is_some_and(|record| gets_for(record, &assigned.group, logged.seq));
             if !gets_it {
                 groups.push(Arc::from(&**group));
             }
@@ -265,6 +267,14 @@ impl State {
         let of_channel = self.channels.get(&channel).map_or(0, |log| log.bytes());
         of_channel < channel_bytes && self.log_bytes < node_bytes
     }
+}
+
+/// Whether a session is to get what it was given for a group at this place of the log. Groups that are not named are
+/// those of files before format 3.
+pub(super) fn gets_for(record: &SessionRecord, group: &str, seq: u64) -> bool {
+    let memberships = record.subscriptions.iter();
+    let memberships = memberships.map(|(filter, kept)| (&**filter, kept.from));
+    group.is_empty() || is_member(memberships, group, seq)
 }
 
 fn matches_group(group: &str, topic: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::State;
+use super::groups::gets_for;
 use crate::mqtt::journal::entry::{Sending, SessionId, Source};
 use crate::mqtt::session::{Awaiting, Delivery, Inflight};
 
@@ -22,7 +23,9 @@ impl State {
                     log.piece_of(seq)?;
                     Some((message, sending.groups.clone()))
                 };
-                let (message, groups) = in_memory.or_else(brought)?;
+                let (message, mut groups) = in_memory.or_else(brought)?;
+                // It may have left one since it was given the message.
+                groups.retain(|group| gets_for(record, group, seq));
                 Some((Arc::clone(message), groups))
             }),
             Source::Backlog { number } => record

@@ -84,6 +84,8 @@ fn sent(session: SessionId, seq: u64, packet_id: u16, qos: QoS) -> Entry {
 
 /// Takes all that is left, as the broker does. Answers payloads and groups.
 fn take_all(state: &mut State, remains: RemainsId) -> Vec<(String, Vec<String>)> {
+    let found = state.remains().find(|(number, _)| *number == remains);
+    let session = found.map(|(_, remains)| remains.session).unwrap();
     let one = Wanted {
         messages: 1,
         bytes: 1,
@@ -104,6 +106,7 @@ fn take_all(state: &mut State, remains: RemainsId) -> Vec<(String, Vec<String>)>
             (payload, groups.collect())
         }));
         state.apply(&Entry::HandedOver {
+            session,
             remains,
             unacknowledged,
             before,
@@ -157,7 +160,10 @@ fn an_ended_member_leaves_what_it_has_not_acknowledged_but_nothing_that_was_sent
     let mut state = recovered_state(&entries);
     assert_eq!(take_all(&mut state, 1), of_group(&["1", "4", "5"]));
     assert_eq!(state.left(1, MANY), Left::Nothing);
-    state.apply(&Entry::Rested { remains: 1 });
+    state.apply(&Entry::Rested {
+        session: 1,
+        remains: 1,
+    });
     assert_eq!(state.remains().count(), 0);
     let record = state.session(2).unwrap();
     assert_eq!(
@@ -172,14 +178,29 @@ fn remains_are_taken_once_also_over_a_restart_in_between() {
     let mut entries = member();
     entries.push(Entry::Ended { session: 1 });
     entries.push(Entry::HandedOver {
+        session: 1,
         remains: 1,
         unacknowledged: 1,
         before: 5,
     });
+    // Numbers that name the remains of another session, as after damage, change nothing.
+    entries.push(Entry::HandedOver {
+        session: 2,
+        remains: 1,
+        unacknowledged: 1,
+        before: 6,
+    });
+    entries.push(Entry::Rested {
+        session: 2,
+        remains: 1,
+    });
     let mut state = recovered_state(&entries);
     assert_eq!(take_all(&mut state, 1), of_group(&["5"]));
     // Numbers are not given twice.
-    state.apply(&Entry::Rested { remains: 1 });
+    state.apply(&Entry::Rested {
+        session: 1,
+        remains: 1,
+    });
     let mut state = state_of(&state.snapshot());
     state.apply(&Entry::Ended { session: 2 });
     assert_eq!(state.remains().next().unwrap().0, 2);
@@ -266,6 +287,21 @@ fn a_message_that_is_logged_again_is_for_its_new_member_alone() {
     let state = recovered_state(&entries);
     let count = |session| state.read(session, &mut Positions::default(), MANY).len();
     assert_eq!((count(1), count(2)), (0, 1));
+}
+
+#[test]
+fn what_is_sent_after_a_group_was_left_is_not_for_the_group() {
+    let mut entries = vec![opened(1), subscribed(1, "a"), subscribed(1, GROUP)];
+    entries.push(given(0, QoS::AtLeastOnce, 1, GROUP));
+    entries.push(Entry::Unsubscribed {
+        session: 1,
+        filter: GROUP.into(),
+    });
+    entries.push(sent(1, 0, 1, QoS::AtLeastOnce));
+    entries.push(Entry::Ended { session: 1 });
+    let state = recovered_state(&entries);
+    // Those of the unsubscribing alone.
+    assert_eq!(state.remains().count(), 1);
 }
 
 /// A message with a member, and a session with it in flight, as formats 1 and 2 had them.
