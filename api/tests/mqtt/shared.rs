@@ -237,6 +237,71 @@ async fn who_loses_the_channel_leaves_what_it_has_not_acknowledged_to_another() 
 }
 
 #[tokio::test]
+async fn a_lasting_member_that_expires_or_is_revoked_leaves_what_waits_to_a_clean_one() {
+    let server = Server::start().await;
+    for revoked in [true, false] {
+        let thing = server.another_thing();
+        let options = Options {
+            properties: vec![0x11, 0, 0, 0, if revoked { 100 } else { 1 }],
+            ..lasting("first")
+        };
+        let mut publisher = publisher(&server).await;
+        let mut first = Raw::join(&server, &thing, &options).await;
+        first.subscribe(&group(&server), 1).await;
+        publish(&mut publisher, &server, 1, "sent").await;
+        assert_eq!(payload(&first.next().await), "sent");
+        let sessions = server.broker.metrics().sessions.get();
+        first.vanish();
+        until(|| server.broker.metrics().connected.get() == 1).await;
+        publish(&mut publisher, &server, 1, "waits").await;
+        let mut second = member(&server, &clean("second"), 1).await;
+        if revoked {
+            server.access.revoke(&thing);
+        }
+        for wanted in ["sent", "waits"] {
+            assert_eq!(take(&mut second).await, wanted);
+        }
+        second.expect_nothing().await;
+        assert_eq!(server.broker.metrics().sessions.get(), sessions);
+        second.leave().await;
+    }
+    assert_eq!((handed_over(&server), unclaimed(&server)), (4, 0));
+}
+
+#[tokio::test]
+async fn nobody_ends_for_what_another_member_left() {
+    let server = Server::with(MqttConfig {
+        session_queue_messages: 5,
+        ..MqttConfig::default()
+    })
+    .await;
+    let mut publisher = publisher(&server).await;
+    let mut first = member(&server, &lasting("first"), 1).await;
+    first.expect_nothing().await;
+    first.vanish();
+    until(|| server.broker.metrics().connected.get() == 1).await;
+    for count in 0..20 {
+        publish(&mut publisher, &server, 1, &count.to_string()).await;
+    }
+    // Takes one at a time, and five wait for it at most.
+    let mut second = member(&server, &one_at_a_time("second"), 1).await;
+    let again = Options {
+        properties: Vec::new(),
+        ..clean("first")
+    };
+    let mut first = Raw::join(&server, &server.thing, &again).await;
+    until(|| handed_over(&server) + unclaimed(&server) == 20).await;
+    let given = handed_over(&server);
+    assert!((5..20).contains(&given), "{given}");
+    for count in 0..given {
+        assert_eq!(take(&mut second).await, count.to_string());
+    }
+    second.expect_nothing().await;
+    first.expect_nothing().await;
+    assert_eq!(server.broker.metrics().sessions_overrun.get(), 0);
+}
+
+#[tokio::test]
 async fn who_unsubscribes_leaves_what_waits_and_completes_what_was_sent() {
     let server = Server::start().await;
     for options in [clean("first"), lasting("first")] {
