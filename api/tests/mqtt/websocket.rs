@@ -71,6 +71,7 @@ async fn idle_sockets_block_nobody() {
         None,
         routes.into(),
         limits,
+        None,
         stop.clone(),
     ));
     let open = async || {
