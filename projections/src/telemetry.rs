@@ -12,6 +12,7 @@ pub mod disk;
 mod embedded;
 mod engine;
 mod export;
+mod kept;
 mod log;
 mod manifest;
 mod memory;
@@ -34,8 +35,8 @@ pub use engine::{Access, Engine, StoreFigures};
 pub use export::{Rows, write_csv};
 pub use memory::Memory;
 pub use model::{
-    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample,
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, RolledUp, Sample,
     SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
 };
 pub use samples::{Incoming, SampleBatch, SampleValues};
-pub use store::{Appended, TelemetryError, TelemetryStore};
+pub use store::{Appended, Retained, Retention, TelemetryError, TelemetryStore};

@@ -26,7 +26,7 @@ use super::model::{
     SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
 use super::samples::SampleBatch;
-use super::store::{Appended, TelemetryError, TelemetryStore};
+use super::store::{Appended, Retained, Retention, TelemetryError, TelemetryStore};
 use super::validate;
 
 /// Clones of it are the same store. The last one to go stops the threads; what is in memory then is in the log.
@@ -319,6 +319,12 @@ impl TelemetryStore for EmbeddedTelemetryStore {
             self.bell.ring();
         }
         Ok(dropped)
+    }
+
+    async fn retain_all(&self, all: Vec<Retention>) -> Result<Retained, TelemetryError> {
+        let retained = self.query(move |engine| engine.retain_all(&all)).await?;
+        self.bell.ring();
+        Ok(retained)
     }
 
     async fn close(&self) -> Result<(), TelemetryError> {

@@ -222,6 +222,17 @@ fn end_of(reader: &Reader<'_>) -> Result<(), CodecError> {
     ))
 }
 
+/// The series and the level of a rollup.
+pub fn decode_heading(bytes: &[u8]) -> Result<(SeriesId, Level), CodecError> {
+    let mut reader = Reader::new(bytes);
+    if reader.byte()? != FORMAT {
+        return Err(CodecError::Invalid("it is no rollup"));
+    }
+    let series = SeriesId(reader.varint()?);
+    let level = Level::from_code(reader.byte()?);
+    Ok((series, level.ok_or(CodecError::Invalid("its level is unknown"))?))
+}
+
 /// The rows, in order of their starts. What is not wanted is as in [`Statistics::EMPTY`] and [`Place::default`].
 pub fn decode(
     bytes: &[u8],
