@@ -35,8 +35,9 @@ pub use engine::{Access, Engine, StoreFigures};
 pub use export::{Rows, write_csv};
 pub use memory::Memory;
 pub use model::{
-    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, RolledUp, Sample,
-    SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, RolledUp,
+    Sample, SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value,
+    ValueFilter,
 };
 pub use samples::{Incoming, SampleBatch, SampleValues};
 pub use store::{Appended, Retained, Retention, TelemetryError, TelemetryStore};

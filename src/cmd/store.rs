@@ -158,6 +158,14 @@ fn print_damages(report: &Report) {
         if let Some(Hit::Rollup { series }) = hit {
             println!("  a rollup of {}", name_of(series));
         }
+        if let Some(Hit::KeptRollup { series, first, end }) = hit {
+            println!(
+                "  unreadable: the kept rollup of {} from {} to {} s",
+                name_of(series),
+                seconds_of(*first),
+                seconds_of(*end)
+            );
+        }
         println!("  {}", advice(damage, hit.as_ref()));
     }
     if report.unlisted_damages > 0 {
@@ -187,6 +195,9 @@ fn advice(damage: &Damage, hit: Option<&Hit>) -> &'static str {
     match hit {
         Some(Hit::Rollup { .. }) => {
             "nothing is lost: answers come from the samples, and the rollup is made anew when files are merged"
+        }
+        Some(Hit::KeptRollup { .. }) => {
+            "its samples are gone: take the data folder from a backup if this time is needed"
         }
         Some(Hit::Block { .. }) => {
             "send these samples again, or take them from a backup; they fill the gap whatever their age"

@@ -95,7 +95,11 @@ impl KeptRollups {
             // Rows of one hour are joined by the times that they know.
             Level::Hour => Detail::All,
         };
-        let from = range.from.0.saturating_sub(level.width() - 1).max(self.floor);
+        let from = range
+            .from
+            .0
+            .saturating_sub(level.width() - 1)
+            .max(self.floor);
         let wanted = |chunk: &RollupEntry| chunk.last >= from && chunk.first < range.to.0;
         let chunks = self.chunks(level).into_iter();
         let mut chunks = chunks.filter(|(_, chunk)| wanted(chunk)).peekable();

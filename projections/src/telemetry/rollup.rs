@@ -123,7 +123,11 @@ mod tests {
         let numbers: Vec<f64> = samples.iter().map(|(_, number)| *number).collect();
         let numbers = Statistics::of(&numbers);
         let place = |wanted: f64| Place {
-            time: samples.iter().find(|(_, number)| *number == wanted).unwrap().0,
+            time: samples
+                .iter()
+                .find(|(_, number)| *number == wanted)
+                .unwrap()
+                .0,
             quality: 192,
         };
         Row {
@@ -142,7 +146,10 @@ mod tests {
 
     #[test]
     fn joined_rows_are_the_row_of_all_their_samples_whichever_comes_first() {
-        let (even, odd) = ([(2, 5.0), (4, 1.0), (6, 9.0)], [(1, 9.0), (5, 1.0), (7, 4.0)]);
+        let (even, odd) = (
+            [(2, 5.0), (4, 1.0), (6, 9.0)],
+            [(1, 9.0), (5, 1.0), (7, 4.0)],
+        );
         let mut all: Vec<(i64, f64)> = even.iter().chain(&odd).copied().collect();
         all.sort_by_key(|(time, _)| *time);
         let whole = row(&all);

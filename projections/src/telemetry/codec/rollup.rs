@@ -230,7 +230,10 @@ pub fn decode_heading(bytes: &[u8]) -> Result<(SeriesId, Level), CodecError> {
     }
     let series = SeriesId(reader.varint()?);
     let level = Level::from_code(reader.byte()?);
-    Ok((series, level.ok_or(CodecError::Invalid("its level is unknown"))?))
+    Ok((
+        series,
+        level.ok_or(CodecError::Invalid("its level is unknown"))?,
+    ))
 }
 
 /// The rows, in order of their starts. What is not wanted is as in [`Statistics::EMPTY`] and [`Place::default`].

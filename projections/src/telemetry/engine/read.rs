@@ -341,7 +341,9 @@ impl Engine {
         let places = self.state.read().of_channel(channel).to_vec();
         let mut count = 0;
         for place in places {
-            let view = self.state.read().view(place, range);
+            let mut view = self.state.read().view(place, range);
+            // Those that begin before and end behind it would have to be decoded, for nothing.
+            view.retain(|part| part.clip < before.0);
             count += query::count(view, range)?;
         }
         Ok(count)

@@ -50,7 +50,6 @@ impl Engine {
     /// where the rollups of the channel are kept for longer: a crash leaves either the samples or their rollups. Does a
     /// bounded step of it and says whether more is left.
     pub fn retain_all(&self, all: &[Retention]) -> Result<Retained, TelemetryError> {
-        let mut maintenance = self.maintenance.lock();
         let mut retained = Retained::default();
         let mut due: Vec<Retention> = Vec::new();
         for asked in all {
@@ -79,6 +78,7 @@ impl Engine {
         if due.is_empty() {
             return Ok(retained);
         }
+        let mut maintenance = self.maintenance.lock();
         self.flush_all(&mut maintenance)?;
         let number = maintenance.take_number();
         let done = self.drop_and_keep(&mut maintenance, &due, number, &mut retained);
@@ -222,8 +222,7 @@ impl Engine {
         let state = self.state.read();
         let mut ids = Vec::new();
         for asked in due {
-            let goes =
-                |place: &&u32| state.newest_lies_before(**place, asked.samples_before.0);
+            let goes = |place: &&u32| state.newest_lies_before(**place, asked.samples_before.0);
             let places = state.of_channel(asked.channel).iter().filter(goes);
             ids.extend(places.map(|place| SeriesId(u64::from(*place) + 1)));
         }

@@ -120,6 +120,10 @@ impl State {
             }
             needed == 0 || gone > needed
         };
-        self.kept.sets.iter().find(is_mostly_gone).map(|set| set.number)
+        self.kept
+            .sets
+            .iter()
+            .find(is_mostly_gone)
+            .map(|set| set.number)
     }
 }
