@@ -32,7 +32,7 @@ pub use config::TelemetryConfig;
 pub use damage::{Damage, Hit};
 pub use embedded::EmbeddedTelemetryStore;
 pub use engine::{Access, Engine, StoreFigures};
-pub use export::{Rows, write_csv};
+pub use export::{Rows, write_csv, write_rollups_csv};
 pub use memory::Memory;
 pub use model::{
     AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, RolledUp,

@@ -23,8 +23,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tellee_actors::time::Timestamp;
 use tellee_projections::telemetry::disk::{Disk, Faults, SimulatedDisk};
 use tellee_projections::telemetry::{
-    Access, AggregateFunction, Engine, Hit, Memory, Quality, SeriesId, TelemetryError, TimeRange,
-    Value, check_disk,
+    Access, AggregateFunction, Engine, Hit, Memory, Quality, SeriesFilter, SeriesId,
+    TelemetryError, TimeRange, Value, check_disk, write_rollups_csv,
 };
 
 use kept::{HOUR, Model, SECOND, Step, config, difference, retain_all, samples, step};
@@ -330,6 +330,29 @@ fn a_backup_holds_kept_rollups() {
     let target = SimulatedDisk::new(2);
     engine.backup_onto(&target).unwrap();
     assert_equal(&open(&target), &model);
+}
+
+#[test]
+fn kept_rollups_are_exported_row_by_row() {
+    let (_, engine, _) = three_hours_kept();
+    let mut csv = Vec::new();
+    let all = SeriesFilter::default();
+    let range = TimeRange {
+        from: Timestamp(60 * SECOND),
+        to: Timestamp(HOUR * SECOND),
+    };
+    assert_eq!(
+        write_rollups_csv(&engine, &all, range, &mut csv).unwrap(),
+        60
+    );
+    let text = String::from_utf8(csv).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[1].contains(",p,60,60000000000,60,60,"),
+        "{}",
+        lines[1]
+    );
+    assert!(lines[60].contains(",p,3600,0,3600,3600,"), "{}", lines[60]);
 }
 
 #[test]

@@ -136,6 +136,17 @@ impl EmbeddedTelemetryStore {
         super::export::Rows::new(Arc::clone(&self.engine), filter, range)
     }
 
+    /// Writes the rollups that outlived their samples, as CSV. Answers the number of rows.
+    pub fn export_rollups(
+        &self,
+        filter: &SeriesFilter,
+        range: TimeRange,
+        to: impl std::io::Write,
+    ) -> Result<u64, TelemetryError> {
+        self.open_or_closed()?;
+        super::export::write_rollups_csv(&self.engine, filter, range, to)
+    }
+
     /// Writes a copy of the store as of now into `folder`, which must be empty or missing, while appends go on.
     /// Opening that folder gives the copy; block files are shared by hard links where the file system can.
     pub async fn backup_to(&self, folder: &Path) -> Result<(), TelemetryError> {

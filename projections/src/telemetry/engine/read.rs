@@ -129,6 +129,16 @@ impl Engine {
         Ok((state.view(place, range), kept))
     }
 
+    /// The rollups of a series that outlived their samples.
+    pub(in crate::telemetry) fn kept_rollups(
+        &self,
+        id: SeriesId,
+    ) -> Result<KeptRollups, TelemetryError> {
+        let state = self.state.read();
+        let (_, series) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+        Ok(state.kept_of(id, series.key.channel))
+    }
+
     /// The series that match, in the order of their keys.
     pub fn keys(&self, filter: &SeriesFilter) -> Vec<(SeriesId, Arc<SeriesKey>)> {
         let state = self.state.read();
