@@ -22,6 +22,9 @@ mod origin;
 mod query;
 mod rollup;
 mod samples;
+#[cfg(test)]
+#[allow(clippy::all, clippy::unwrap_used)]
+mod sizes;
 mod state;
 pub mod store;
 mod summary;

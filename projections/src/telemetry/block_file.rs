@@ -24,8 +24,8 @@ use super::summary::Summary;
 pub use write::BlockFileWriter;
 
 const MAGIC: &[u8; 8] = b"telleblk";
-/// 1 had no rollups, 2 statistics of every block.
-const FORMAT: u32 = 3;
+/// 1 had no rollups, 2 statistics of every block, 3 no packed columns.
+const FORMAT: u32 = 4;
 const HEADER: usize = 8 + 4 + 8 + 8 + 4;
 const START: u64 = 2 * HEADER as u64;
 const FRAME_HEADER: usize = 8;
@@ -210,9 +210,7 @@ impl FrameFile {
         let mut offset = START;
         while let Some(length) = self.length_at(offset) {
             let whole = self.check(offset, length);
-            let is_rollup = whole
-                .as_ref()
-                .is_some_and(|bytes| bytes.first() == Some(&rollup::FORMAT));
+            let is_rollup = whole.as_ref().is_some_and(|bytes| rollup::is_rollup(bytes));
             if is_rollup {
                 rollups.extend(whole.and_then(|bytes| rollup_entry(&bytes, offset)));
                 offset += FRAME_HEADER as u64 + u64::from(length);

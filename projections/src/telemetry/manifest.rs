@@ -14,7 +14,8 @@ use super::store::TelemetryError;
 pub const NAME: &str = "manifest";
 const DRAFT: &str = "manifest.tmp";
 const MAGIC: &[u8; 8] = b"tellemfs";
-/// In a store of format 1, the catalog has no entries of kind 4; before format 3, no rollup outlived its samples.
+/// In a store of format 1, the catalog has no entries of kind 4; before format 3, no rollup outlived its samples, and
+/// no file had packed columns.
 pub const FORMAT: u32 = 3;
 
 /// Samples of `channel` before `before` are gone from all sets of an order up to `order`.
