@@ -22,9 +22,6 @@ mod origin;
 mod query;
 mod rollup;
 mod samples;
-#[cfg(test)]
-#[allow(clippy::all, clippy::unwrap_used)]
-mod sizes;
 mod state;
 pub mod store;
 mod summary;

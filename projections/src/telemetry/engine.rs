@@ -130,11 +130,6 @@ impl Engine {
         }
     }
 
-    #[cfg(test)]
-    pub fn test_sets(&self) -> Vec<Arc<BlockSet>> {
-        self.state.read().sets.clone()
-    }
-
     /// Damage found since the store was opened.
     pub fn damages(&self) -> Vec<Damage> {
         self.damages.list()

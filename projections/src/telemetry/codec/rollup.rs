@@ -530,7 +530,7 @@ mod tests {
             })
             .collect();
         let bytes = encode(SERIES, Level::Minute, &rows);
-        assert!(bytes.len() < 1440 * 5, "{}", bytes.len());
+        assert!(bytes.len() < 1440 * 4, "{}", bytes.len());
     }
 
     #[test]

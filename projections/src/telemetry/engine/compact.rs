@@ -129,7 +129,8 @@ impl Engine {
         let parts = self.state.read().parts_in(inputs);
         let target = self.config.compacted_block_samples;
         let entry = SetEntry { number, order };
-        let mut rewrite = Rewrite::new(self, entry, target, target / 2);
+        // Blocks as they were sealed have half of the target: merging two saves what each block costs beside its samples.
+        let mut rewrite = Rewrite::new(self, entry, target, target - target / 4);
         for (series, view) in &parts {
             rewrite.add(*series, view.clone())?;
         }
