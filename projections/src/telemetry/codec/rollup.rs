@@ -10,7 +10,7 @@
 
 mod trend;
 
-use self::trend::{OFFSETS, tilts};
+use self::trend::{Side, Trend};
 use super::CodecError;
 use super::bytes::{Reader, put_bytes, put_varint};
 use super::compression::{compress_pieces, decompress};
@@ -159,10 +159,9 @@ fn put_others(rows: &[Row], out: &mut Vec<u8>) {
 fn decimal_values(rows: &[Row], decimals: &Decimals) -> (u8, Vec<u8>) {
     let plain = values_of(rows, &decimals.distances);
     let mut columns = decimals.distances.clone();
-    for (column, offset) in columns.iter_mut().zip(OFFSETS) {
-        for (distance, tilt) in column.iter_mut().zip(tilts(&decimals.means)) {
-            *distance = distance.wrapping_sub(offset(tilt));
-        }
+    let trend = Trend::of(&decimals.means);
+    for (corner, column) in columns.iter_mut().enumerate() {
+        trend.expected(corner).take_out(column);
     }
     let trends = values_of(rows, &columns);
     if trends.len() < plain.len() {
@@ -394,16 +393,25 @@ fn take_values(section: &[u8], rows: &mut [Row], scale: Option<Scale>) -> Result
         |numbers| &mut numbers.first,
         |numbers| &mut numbers.last,
     ];
-    for (corner, offset) in INTO.into_iter().zip(OFFSETS) {
+    let trend = (scale.as_ref())
+        .filter(|scale| scale.trends)
+        .map(|scale| Trend::of(&scale.means));
+    for (number, corner) in INTO.into_iter().enumerate() {
         if let Some(scale) = &scale {
-            let mut distances = integers::decode(&mut reader, rows.len())?;
-            if scale.trends {
-                for (distance, tilt) in distances.iter_mut().zip(tilts(&scale.means)) {
-                    *distance = distance.wrapping_add(offset(tilt));
-                }
-            }
-            for ((row, distance), mean) in rows.iter_mut().zip(distances).zip(&scale.means) {
-                *corner(&mut row.numbers) = mean.wrapping_add(distance) as f64 / scale.power;
+            let distances = integers::decode(&mut reader, rows.len())?;
+            let at = distances
+                .into_iter()
+                .zip(&scale.means)
+                .map(|(distance, mean)| mean.wrapping_add(distance));
+            let rows = rows.iter_mut().map(|row| corner(&mut row.numbers)).zip(at);
+            match trend.as_ref().map(|trend| trend.expected(number)) {
+                None => rows.for_each(|(slot, at)| *slot = at as f64 / scale.power),
+                Some(Side::Above(expected)) => rows.zip(expected).for_each(|((slot, at), by)| {
+                    *slot = at.wrapping_add(*by) as f64 / scale.power;
+                }),
+                Some(Side::Below(expected)) => rows.zip(expected).for_each(|((slot, at), by)| {
+                    *slot = at.wrapping_sub(*by) as f64 / scale.power;
+                }),
             }
         } else {
             let column = numbers::decode(&mut reader, rows.len())?;
