@@ -41,7 +41,15 @@ pub struct Http {
     pub max_body: ByteSize,
     pub max_connections: u32,
     pub allowed_origins: Vec<String>,
+    pub io_uring: IoUring,
     pub tls: Tls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IoUring {
+    Auto,
+    Off,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,6 +165,7 @@ impl Default for Config {
                 max_body: ByteSize::mebibytes(1),
                 max_connections: 10_000,
                 allowed_origins: Vec::new(),
+                io_uring: IoUring::Auto,
                 tls: Tls::default(),
             },
             mqtt: Mqtt {

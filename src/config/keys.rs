@@ -33,6 +33,10 @@ pub const KEYS: &[Key] = &[
         "Origins, besides our own, whose pages may open the GraphQL WebSocket.",
     ),
     key(
+        "http.io_uring",
+        "`auto`: connections on which devices publish are served by `io_uring`, where the system lets us. `off`: never.",
+    ),
+    key(
         "http.tls.listen",
         "Address of HTTP over TLS, as in `0.0.0.0:8443`; any address is allowed. Empty: none. Port 0 takes a free one.",
     ),

@@ -18,17 +18,17 @@ use hashbrown::HashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::broker::{Broker, Ending, WillFate};
+use super::broker::{Broker, ClientRoom, Ending, WillFate};
 use super::codec::{
     DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, Version, decode, encode, take_frame,
 };
 use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
-use super::journal::{Entry, Position};
+use super::journal::{Entry, Position, Reservation};
 use super::outbox::Outbox;
 use super::seat::Seat;
 use super::session::Take;
-use super::settle::{Taking, settle};
+use super::settle::{Settled, Taking, settle};
 use super::share::Share;
 use super::wire::{OUTPUT_HIGH_WATER, Turn, Wire};
 use crate::tls::CertifiedThing;
@@ -105,6 +105,16 @@ struct Link {
     starved_since: Option<Instant>,
     last_heard: Instant,
     outbox: Outbox,
+    /// A message for which the journal has no room yet. Nothing that comes after it is taken, so that no message waits
+    /// for the room of one behind it.
+    stalled: Option<Stalled>,
+}
+
+struct Stalled {
+    publish: Publish,
+    bytes: u64,
+    /// It need not wait any more.
+    room: Option<Reservation>,
 }
 
 impl Link {
@@ -127,6 +137,7 @@ impl Link {
             starved_since: None,
             last_heard: Instant::now(),
             outbox: Outbox::default(),
+            stalled: None,
         }
     }
 
@@ -192,6 +203,24 @@ impl Link {
         }
     }
 
+    /// Stores a message of the client.
+    fn settle(
+        &self,
+        publish: Publish,
+        room: Option<Reservation>,
+    ) -> impl Future<Output = Settled> + use<> {
+        let taking = self.take(&publish);
+        settle(
+            Arc::clone(&self.broker),
+            self.established.client.publisher,
+            self.established.attached.handle.id,
+            self.version(),
+            publish,
+            taking,
+            room,
+        )
+    }
+
     /// Runs the connection to its end. All that was taken is settled when it returns.
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> End {
         let broker = Arc::clone(&self.broker);
@@ -210,6 +239,9 @@ impl Link {
                 let durable = broker.journal().durable();
                 self.outbox.release(durable, &mut wire.output);
             }
+            if let Some(stalled) = self.stalled.take_if(|stalled| stalled.room.is_some()) {
+                taken.push_back(self.settle(stalled.publish, stalled.room));
+            }
             while self.may_take(taken.len(), window, &wire.output)
                 && self.may_hold_one_more(taken.is_empty(), wire.input.len())
             {
@@ -223,16 +255,19 @@ impl Link {
                 match step {
                     Ok(Step::Publish(publish)) => {
                         self.bytes_in_flight += weight(&publish);
-                        let taking = self.take(&publish);
-                        let publisher = self.established.client.publisher;
-                        taken.push_back(settle(
-                            Arc::clone(&broker),
-                            publisher,
-                            handle.id,
-                            self.version(),
-                            publish,
-                            taking,
-                        ));
+                        match broker.room_for(&publish) {
+                            ClientRoom::Free => taken.push_back(self.settle(publish, None)),
+                            ClientRoom::Reserved(room) => {
+                                taken.push_back(self.settle(publish, Some(room)));
+                            }
+                            ClientRoom::Wait(bytes) => {
+                                self.stalled = Some(Stalled {
+                                    publish,
+                                    bytes,
+                                    room: None,
+                                });
+                            }
+                        }
                     }
                     Ok(Step::Disconnect(disconnect)) => break 'connection End::Left(disconnect),
                     Ok(step) => {
@@ -257,6 +292,7 @@ impl Link {
             }
             let may_read = has_room && self.may_take(taken.len(), window, &wire.output);
             let awaited = self.awaited();
+            let stalled = self.stalled.as_ref().map(|stalled| stalled.bytes);
             tokio::select! {
                 biased;
                 () = woken.as_mut() => {
@@ -264,6 +300,11 @@ impl Link {
                     look = true;
                 }
                 () = broker.journal().reached(awaited.unwrap_or(0)), if awaited.is_some() => look = true,
+                room = broker.journal().room().reserve(stalled.unwrap_or(0)), if stalled.is_some() => {
+                    if let Some(stalled) = &mut self.stalled {
+                        stalled.room = Some(room);
+                    }
+                }
                 Some(settled) = taken.next(), if !taken.is_empty() => {
                     // One commit settles many messages: their acknowledgements go out together.
                     let mut next = Some(settled);
@@ -318,6 +359,7 @@ impl Link {
 
     fn may_take(&self, taken: usize, window: usize, output: &BytesMut) -> bool {
         taken < window
+            && self.stalled.is_none()
             && self.bytes_in_flight < self.broker.config().connection_bytes_in_flight
             && output.len() + self.outbox.bytes() < OUTPUT_HIGH_WATER
             && self.broker.journal().has_room()

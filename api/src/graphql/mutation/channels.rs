@@ -80,7 +80,7 @@ impl ChannelMutations {
         input: CreateChannelInput,
     ) -> Result<ChannelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let details = Details {
             name: input.name,
             metadata: input
@@ -103,7 +103,7 @@ impl ChannelMutations {
     ) -> Result<ChannelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             input.expected_revision,
             input.note,
@@ -129,7 +129,7 @@ impl ChannelMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let channel: ChannelId = id(&input.id, "input.id")?;
         let accepted = platform
-            .remove_channel(caller, channel, &input.request(caller)?)
+            .remove_channel(caller, channel, &input.request(ctx)?)
             .await?;
         Ok(RemovedPayload {
             id: input.id,
@@ -141,7 +141,7 @@ impl ChannelMutations {
     async fn connect(&self, ctx: &Context<'_>, input: ConnectInput) -> Result<ConnectPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let (channels, things) = input.ids()?;
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         platform.connect(caller, &channels, &things, &asked).await?;
         Ok(connected(platform, caller, &channels).await?)
     }
@@ -150,7 +150,7 @@ impl ChannelMutations {
     async fn disconnect(&self, ctx: &Context<'_>, input: ConnectInput) -> Result<ConnectPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let (channels, things) = input.ids()?;
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         platform
             .disconnect(caller, &channels, &things, &asked)
             .await?;

@@ -21,7 +21,7 @@ impl QueueBudget {
         self.used.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub(in crate::mqtt) fn take(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes <= self.limit {
             return true;
@@ -30,7 +30,7 @@ impl QueueBudget {
         false
     }
 
-    pub(super) fn give_back(&self, bytes: usize) {
+    pub(in crate::mqtt) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
