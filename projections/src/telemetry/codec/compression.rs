@@ -30,14 +30,23 @@ pub fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Undoes [`compress`]; the result must be exactly `length` long.
 pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
+    let mut plain = Vec::new();
+    decompress_into(bytes, length, &mut plain)?;
+    Ok(plain)
+}
+
+/// As [`decompress`], in the place of what is in `plain`.
+pub fn decompress_into(bytes: &[u8], length: usize, plain: &mut Vec<u8>) -> Result<(), CodecError> {
     const FAILED: CodecError = CodecError::Invalid("a compressed body cannot be decompressed");
-    let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
+    plain.clear();
+    plain.reserve_exact(length);
+    DECOMPRESSOR.with_borrow_mut(|slot| {
         if slot.is_none() {
             *slot = zstd::bulk::Decompressor::new().ok();
         }
         slot.as_mut()
             .ok_or(FAILED)?
-            .decompress(bytes, length)
+            .decompress_to_buffer(bytes, plain)
             .map_err(|_| FAILED)
     })?;
     if plain.len() != length {
@@ -45,7 +54,7 @@ pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
             "a compressed body has the wrong length",
         ));
     }
-    Ok(plain)
+    Ok(())
 }
 
 /// As [`compress`], the pieces between `cuts` apart from each other: the decompressor takes frames in a row as one.

@@ -8,6 +8,9 @@
 //! near the mean, and are kept as distances from it. A sum is kept as the nearest multiple of that power of ten, where
 //! this is within what adding doubles may lose anyway (see [`uncertainty`]).
 
+mod sums;
+
+pub use self::sums::Sums;
 use super::CodecError;
 use super::bytes::{Reader, put_bytes, put_varint};
 use super::compression::{compress, decompress};
@@ -28,9 +31,7 @@ const AS_DECIMALS: u8 = 1;
 /// How much of each row is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// Count and sum.
-    Sums,
-    /// And good quality, least, greatest, first, last.
+    /// Count, sum, good quality, least, greatest, first, last.
     Values,
     /// And squares and places, which only hours have.
     All,
@@ -230,6 +231,32 @@ pub fn decode(
     detail: Detail,
 ) -> Result<Vec<Row>, CodecError> {
     let mut reader = Reader::new(bytes);
+    let count = heading(&mut reader, series, level)?;
+    let sums = section(&mut reader, true)?;
+    let values = section(&mut reader, true)?;
+    let (sums, scale) = Sums::take(&sums, count)?;
+    let mut rows: Vec<Row> = sums.rows().collect();
+    take_values(&values, &mut rows, scale)?;
+    if level == Level::Hour {
+        let details = section(&mut reader, detail >= Detail::All)?;
+        if detail >= Detail::All {
+            take_details(&details, &mut rows)?;
+        }
+    }
+    end_of(&reader)?;
+    Ok(rows)
+}
+
+/// Count and sum of each row alone, as columns: what lies behind them is not decompressed.
+pub fn decode_sums(bytes: &[u8], series: SeriesId, level: Level) -> Result<Sums, CodecError> {
+    let mut reader = Reader::new(bytes);
+    let count = heading(&mut reader, series, level)?;
+    let (sums, _) = Sums::take(&section(&mut reader, true)?, count)?;
+    Ok(sums)
+}
+
+/// Answers how many rows follow.
+fn heading(reader: &mut Reader<'_>, series: SeriesId, level: Level) -> Result<usize, CodecError> {
     let format = reader.byte()?;
     if format > FORMAT {
         return Err(CodecError::Newer {
@@ -244,69 +271,11 @@ pub fn decode(
     if count == 0 || count > MAX_ROWS {
         return Err(CodecError::Invalid("a rollup has no rows or too many"));
     }
-    let count = count as usize;
-    let sums = section(&mut reader, true)?;
-    let values = section(&mut reader, detail >= Detail::Values)?;
-    let mut rows = Vec::with_capacity(count);
-    let decimals = take_sums(&sums, count, &mut rows)?;
-    if detail >= Detail::Values {
-        take_values(&values, &mut rows, decimals)?;
-    }
-    if level == Level::Hour {
-        let details = section(&mut reader, detail >= Detail::All)?;
-        if detail >= Detail::All {
-            take_details(&details, &mut rows)?;
-        }
-    }
-    end_of(&reader)?;
-    Ok(rows)
+    Ok(count as usize)
 }
 
 /// The power of ten and the means, if the numbers are decimal.
 type Scale = Option<(f64, Vec<i64>)>;
-
-fn take_sums(section: &[u8], count: usize, rows: &mut Vec<Row>) -> Result<Scale, CodecError> {
-    let mut reader = Reader::new(section);
-    let starts = integers::decode(&mut reader, count)?;
-    let counts = integers::decode(&mut reader, count)?;
-    let row = |start: i64, numbers: i64, sum: f64| Row {
-        start,
-        numbers: Statistics {
-            count: numbers as u64,
-            sum,
-            ..Statistics::EMPTY
-        },
-        good: 0,
-        first: Place::default(),
-        last: Place::default(),
-        min: Place::default(),
-        max: Place::default(),
-    };
-    if counts.iter().any(|count| *count <= 0) || !starts.is_sorted() {
-        return Err(CodecError::Invalid("the rows of a rollup are out of order"));
-    }
-    let scale = match reader.byte()? {
-        AS_DECIMALS => {
-            let power = power_of_ten(reader.byte()? as usize)
-                .ok_or(CodecError::Invalid("a rollup has too many decimals"))?;
-            let sums = integers::decode(&mut reader, count)?;
-            for ((start, numbers), sum) in starts.iter().zip(&counts).zip(&sums) {
-                rows.push(row(*start, *numbers, *sum as f64 / power));
-            }
-            Some((power, means(&sums, counts.into_iter())))
-        }
-        AS_NUMBERS => {
-            let sums = numbers::decode(&mut reader, count)?;
-            for ((start, numbers), sum) in starts.iter().zip(&counts).zip(sums) {
-                rows.push(row(*start, *numbers, sum));
-            }
-            None
-        }
-        _ => return Err(CodecError::Invalid("a rollup has sums of an unknown mode")),
-    };
-    end_of(&reader)?;
-    Ok(scale)
-}
 
 fn take_values(section: &[u8], rows: &mut [Row], scale: Scale) -> Result<(), CodecError> {
     let mut reader = Reader::new(section);
@@ -417,8 +386,17 @@ mod tests {
                         }
                     }
                 }
-                let sums = decode(&bytes, SERIES, level, Detail::Sums).unwrap();
-                prop_assert!(sums.iter().zip(&back).all(|(sums, back)| sums.numbers.count == back.numbers.count));
+                let sums = decode_sums(&bytes, SERIES, level).unwrap();
+                let all = sums.within(i64::MIN, i64::MAX);
+                prop_assert_eq!(all.len(), back.len());
+                for (index, back) in all.zip(&back) {
+                    prop_assert_eq!((sums.start(index), sums.count(index)), (back.start, back.numbers.count));
+                    prop_assert_eq!(sums.sums()[index].to_bits(), back.numbers.sum.to_bits());
+                }
+                for (index, row) in rows.iter().enumerate() {
+                    prop_assert_eq!(sums.within(row.start, row.start + 1), index..index + 1);
+                    prop_assert_eq!(sums.within(row.start + 1, i64::MAX), index + 1..rows.len());
+                }
             }
         }
 
@@ -431,6 +409,9 @@ mod tests {
                 }
             }
             let _ = decode(&bytes, SERIES, Level::Hour, Detail::All);
+            if let Ok(sums) = decode_sums(&bytes, SERIES, Level::Hour) {
+                sums.within(0, 1);
+            }
         }
     }
 
@@ -457,7 +438,8 @@ mod tests {
     #[test]
     fn a_rollup_of_another_series_is_refused() {
         let bytes = encode(SERIES, Level::Hour, &[row(0, &[1.0])]);
-        assert!(decode(&bytes, SeriesId(8), Level::Hour, Detail::Sums).is_err());
-        assert!(decode(&bytes, SERIES, Level::Minute, Detail::Sums).is_err());
+        assert!(decode(&bytes, SeriesId(8), Level::Hour, Detail::All).is_err());
+        assert!(decode(&bytes, SERIES, Level::Minute, Detail::All).is_err());
+        assert!(decode_sums(&bytes, SeriesId(8), Level::Hour).is_err());
     }
 }

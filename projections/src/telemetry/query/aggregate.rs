@@ -1,18 +1,22 @@
 //! One row per interval.
 
+mod rows;
+mod sums;
+
 use std::time::Duration;
 
 use tellee_actors::time::Timestamp;
 
-use super::walk::{Visit, Walk};
+use self::rows::Rows;
+use self::sums::Sums;
+use super::walk::Walk;
+use crate::telemetry::codec::block::Intervals;
 use crate::telemetry::codec::rollup::Detail;
-use crate::telemetry::columns::Values;
-use crate::telemetry::merge::{Loaded, clusters};
+use crate::telemetry::merge::clusters;
 use crate::telemetry::model::{AggregateFunction, Aggregates, SeriesId, TimeRange};
-use crate::telemetry::rollup::{Level, Row};
-use crate::telemetry::state::{Minute, View};
+use crate::telemetry::rollup::Level;
+use crate::telemetry::state::View;
 use crate::telemetry::store::TelemetryError;
-use crate::telemetry::summary::{Statistics, Summary};
 
 /// No answer has more rows.
 pub const MAX_ROWS: usize = 1_000_000;
@@ -20,48 +24,17 @@ pub const MAX_ROWS: usize = 1_000_000;
 /// Memory is taken ahead for so many rows at most.
 const EXPECTED_ROWS: usize = 2_000;
 
-struct Rows {
-    every: i64,
-    /// Whether anyone asks for the deviation.
-    squares: bool,
-    starts: Vec<i64>,
-    statistics: Vec<Statistics>,
+fn too_many_rows() -> TelemetryError {
+    TelemetryError::Invalid {
+        field: "every",
+        reason: format!("more than {MAX_ROWS} intervals; ask for longer ones or for less time"),
+    }
 }
 
-impl Rows {
-    const fn start_of(&self, time: i64) -> i64 {
-        time.saturating_sub(time.rem_euclid(self.every))
-    }
-
-    fn add(&mut self, start: i64, statistics: &Statistics) -> Result<(), TelemetryError> {
-        if statistics.count == 0 {
-            return Ok(());
-        }
-        if self.starts.last() == Some(&start) {
-            if let Some(last) = self.statistics.last_mut() {
-                last.merge(statistics);
-            }
-            return Ok(());
-        }
-        if self.starts.len() == MAX_ROWS {
-            let reason =
-                format!("more than {MAX_ROWS} intervals; ask for longer ones or for less time");
-            return Err(TelemetryError::Invalid {
-                field: "every",
-                reason,
-            });
-        }
-        self.starts.push(start);
-        self.statistics.push(*statistics);
-        Ok(())
-    }
-
-    fn statistics(&self, numbers: &[f64]) -> Statistics {
-        if self.squares {
-            Statistics::of(numbers)
-        } else {
-            Statistics::without_squares(numbers)
-        }
+fn aggregates(starts: &[i64], columns: Vec<Vec<f64>>) -> Aggregates {
+    Aggregates {
+        starts: starts.iter().copied().map(Timestamp).collect(),
+        columns,
     }
 }
 
@@ -73,59 +46,6 @@ fn length_up_to(times: &[i64], last: i64, guess: usize) -> usize {
         return guess;
     }
     times.partition_point(|time| *time <= last)
-}
-
-impl Visit for Rows {
-    fn rows(&mut self, _: Level, rows: &[Row]) -> Result<(), TelemetryError> {
-        rows.iter()
-            .try_for_each(|row| self.add(self.start_of(row.start), &row.numbers))
-    }
-
-    fn summary(&mut self, summary: &Summary) -> Result<bool, TelemetryError> {
-        let Some(numbers) = &summary.numbers else {
-            return Ok(false);
-        };
-        let start = self.start_of(summary.min_time);
-        if start != self.start_of(summary.max_time) {
-            return Ok(false);
-        }
-        self.add(start, numbers)?;
-        Ok(true)
-    }
-
-    fn minutes(&mut self, minutes: &[Minute]) -> Result<bool, TelemetryError> {
-        for minute in minutes {
-            self.add(self.start_of(minute.start), &minute.numbers)?;
-        }
-        Ok(true)
-    }
-
-    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
-        let columns = &*loaded.columns;
-        let mut from = loaded.wanted.start;
-        let mut collected = Vec::new();
-        let mut length = 0;
-        while from < loaded.wanted.end {
-            let start = self.start_of(columns.times[from]);
-            let last = start.saturating_add(self.every - 1);
-            length = length_up_to(&columns.times[from..loaded.wanted.end], last, length);
-            let statistics = match &columns.values {
-                Values::Numbers(numbers) => self.statistics(&numbers[from..from + length]),
-                Values::Any(values) => {
-                    collected.clear();
-                    collected.extend(
-                        values[from..from + length]
-                            .iter()
-                            .filter_map(|value| value.as_number()),
-                    );
-                    self.statistics(&collected)
-                }
-            };
-            self.add(start, &statistics)?;
-            from += length;
-        }
-        Ok(())
-    }
 }
 
 /// Which levels of rollups an interval is made of exactly, the longest first. Minutes do not keep squares.
@@ -140,15 +60,12 @@ fn levels(every: i64, squares: bool) -> &'static [Level] {
 }
 
 fn detail(functions: &[AggregateFunction]) -> Detail {
-    let of = |function: &AggregateFunction| match function {
-        AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Mean => Detail::Sums,
-        AggregateFunction::Min
-        | AggregateFunction::Max
-        | AggregateFunction::First
-        | AggregateFunction::Last => Detail::Values,
-        AggregateFunction::Deviation => Detail::All,
-    };
-    functions.iter().map(of).max().unwrap_or(Detail::Sums)
+    let deviates = functions.contains(&AggregateFunction::Deviation);
+    if deviates {
+        Detail::All
+    } else {
+        Detail::Values
+    }
 }
 
 pub fn aggregate(
@@ -166,40 +83,27 @@ pub fn aggregate(
     if every == 0 {
         return Err(invalid("must be longer than nothing"));
     }
-    let detail = detail(functions);
-    let squares = detail == Detail::All;
     let most = (i128::from(range.to.0) - i128::from(range.from.0)) / i128::from(every) + 2;
     let expected = usize::try_from(most).unwrap_or(0).min(EXPECTED_ROWS);
-    let mut rows = Rows {
+    let intervals = Intervals {
+        from: range.from.0,
+        to: range.to.0,
         every,
-        squares,
-        starts: Vec::with_capacity(expected),
-        statistics: Vec::with_capacity(expected),
     };
+    let detail = detail(functions);
     let walk = Walk {
         series,
         range,
-        levels: levels(every, squares),
-        detail,
+        levels: levels(every, detail == Detail::All),
         all_samples_count: false,
     };
-    walk.go(&clusters(view), &mut rows)?;
-
-    let column = |function: &AggregateFunction| -> Vec<f64> {
-        let of = |statistics: &Statistics| match function {
-            AggregateFunction::Count => statistics.count as f64,
-            AggregateFunction::Sum => statistics.sum,
-            AggregateFunction::Mean => statistics.mean(),
-            AggregateFunction::Min => statistics.min,
-            AggregateFunction::Max => statistics.max,
-            AggregateFunction::First => statistics.first,
-            AggregateFunction::Last => statistics.last,
-            AggregateFunction::Deviation => statistics.deviation(),
-        };
-        rows.statistics.iter().map(of).collect()
-    };
-    Ok(Aggregates {
-        starts: rows.starts.iter().copied().map(Timestamp).collect(),
-        columns: functions.iter().map(column).collect(),
-    })
+    let clusters = clusters(view);
+    if Sums::suffice(functions) {
+        let mut sums = Sums::new(intervals, expected);
+        walk.go(&clusters, &mut sums)?;
+        return Ok(sums.finish(functions));
+    }
+    let mut rows = Rows::new(intervals, detail, expected);
+    walk.go(&clusters, &mut rows)?;
+    Ok(rows.finish(functions))
 }

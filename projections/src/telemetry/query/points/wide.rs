@@ -1,11 +1,15 @@
 //! The line of a long time, from the rollups of its hours.
 
+use std::ops::Range;
+
 use super::{Point, Stretch, last_time, point};
+use crate::telemetry::blocks::{BlockSet, RollupEntry};
+use crate::telemetry::codec::block::Depth;
 use crate::telemetry::codec::rollup::Detail;
-use crate::telemetry::merge::{Cluster, Loaded};
+use crate::telemetry::merge::Cluster;
 use crate::telemetry::model::{SeriesId, TimeRange};
-use crate::telemetry::query::walk::{Visit, Walk};
-use crate::telemetry::rollup::{Level, Place, Row};
+use crate::telemetry::query::walk::{Visit, Walk, rows_within};
+use crate::telemetry::rollup::{Level, Place};
 use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::Summary;
 
@@ -73,8 +77,16 @@ impl Line {
 }
 
 impl Visit for Line {
-    fn rows(&mut self, _: Level, rows: &[Row]) -> Result<(), TelemetryError> {
-        for row in rows {
+    fn rows(
+        &mut self,
+        set: &BlockSet,
+        chunk: &RollupEntry,
+        starts: Range<i64>,
+    ) -> Result<bool, TelemetryError> {
+        let Some(rows) = set.read_rollup(chunk, Detail::All)? else {
+            return Ok(false);
+        };
+        for row in rows_within(&rows, starts) {
             let point = |place: Place, value: f64| Point {
                 time: place.time,
                 value: Some(value),
@@ -89,14 +101,15 @@ impl Visit for Line {
             points.sort_by_key(|point| point.time);
             points.into_iter().for_each(|point| self.add(point));
         }
-        Ok(())
+        Ok(true)
     }
 
     fn summary(&mut self, _: &Summary) -> Result<bool, TelemetryError> {
         Ok(false)
     }
 
-    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
+    fn samples(&mut self, cluster: &Cluster, range: TimeRange) -> Result<(), TelemetryError> {
+        let loaded = cluster.load(range, Depth::Values)?;
         for index in loaded.wanted.clone() {
             self.add(point(&loaded.columns, index));
         }
@@ -122,7 +135,6 @@ pub fn wide(
         series,
         range,
         levels: &[Level::Hour],
-        detail: Detail::All,
         all_samples_count: true,
     };
     walk.go(clusters, &mut line)?;
