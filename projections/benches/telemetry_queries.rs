@@ -3,6 +3,7 @@
 //! The set is 220 + 10 sin(t/600 + i) + noise of ±0.1, two decimals, once a second: 8.64 million samples, asked once
 //! without rollups, once with them, and once as a running server has them, the newest still in memory. CPU is that of this thread from `/proc/thread-self/schedstat`, which is kept by the
 //! tick of the scheduler, so each question is asked often. `TELLEE_BENCH_SERIES` changes the number of series.
+//! `TELLEE_BENCH_ONLY` asks only questions whose name contains it, a hundred times as often, for a profiler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +97,12 @@ fn filled(
 }
 
 fn timed<Answer>(what: &str, rounds: u64, mut ask: impl FnMut() -> Answer) {
+    let only = std::env::var("TELLEE_BENCH_ONLY").ok();
+    let rounds = match only {
+        Some(part) if !what.contains(&part) => return,
+        Some(_) => rounds * 100,
+        None => rounds,
+    };
     std::hint::black_box(ask());
     let before = cpu();
     for _ in 0..rounds {

@@ -233,7 +233,8 @@ impl Series {
                 .map(|function| (*function).into())
                 .collect(),
         };
-        let found = aggregates(ctx)?.aggregate(self.series, window).await?;
+        let batches = aggregates(ctx)?;
+        let found = batches.aggregate(self.series, window).await?;
         let columns = functions
             .into_iter()
             .zip(&found.columns)
@@ -242,8 +243,8 @@ impl Series {
                 v: Column::of_numbers(numbers),
             });
         Ok(Aggregates {
-            t: Column::of_times(&found.starts),
             columns: columns.collect(),
+            t: batches.column_of(found.starts),
         })
     }
 }

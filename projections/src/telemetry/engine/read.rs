@@ -17,11 +17,18 @@ use crate::telemetry::model::{
     SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
 use crate::telemetry::query;
+use crate::telemetry::query::aggregate::{Question, Reads};
 use crate::telemetry::state::{Part, Series, State, View};
 use crate::telemetry::store::TelemetryError;
 
 /// No answer of [`Engine::range`] is longer.
 const MAX_SAMPLES: usize = 10_000_000;
+
+/// Looking at so many series takes less than another thread would to wake.
+const FEW_SERIES: usize = 500;
+
+/// As are the aggregates of so many series, if they come from memory.
+const FEW_AGGREGATES: usize = 8;
 
 fn matches(filter: &SeriesFilter, name_part: Option<&str>, key: &SeriesKey) -> bool {
     filter
@@ -70,14 +77,9 @@ fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, 
     places
 }
 
-struct Found {
-    info: SeriesInfo,
-    view: View,
-}
-
-fn found(state: &State, place: u32, series: &Series) -> Found {
+fn info(state: &State, place: u32, series: &Series) -> SeriesInfo {
     let latest = state.latest(place);
-    let info = SeriesInfo {
+    SeriesInfo {
         id: series.id,
         key: SeriesKey::clone(&series.key),
         unit: latest
@@ -89,20 +91,7 @@ fn found(state: &State, place: u32, series: &Series) -> Found {
             .map(|latest| latest.protocol.to_string())
             .unwrap_or_default(),
         latest: latest.map(|latest| latest.sample),
-        first_time: None,
-    };
-    Found {
-        info,
-        view: state.first_parts(place),
     }
-}
-
-fn finish(found: Found) -> Result<SeriesInfo, TelemetryError> {
-    let first_time = query::first_time(found.view, TimeRange::ALL)?.map(Timestamp);
-    Ok(SeriesInfo {
-        first_time,
-        ..found.info
-    })
 }
 
 impl Engine {
@@ -139,26 +128,34 @@ impl Engine {
         let state = self.state.read();
         let places = matching(&state, filter);
         let total = places.len();
-        let page: Vec<Found> = places
+        let infos = places
             .into_iter()
             .skip(offset)
             .take(limit)
-            .filter_map(|(_, place)| Some(found(&state, place, state.get(place)?)))
+            .filter_map(|(_, place)| Some(info(&state, place, state.get(place)?)))
             .collect();
-        drop(state);
-        let infos = page.into_iter().map(finish).collect::<Result<_, _>>()?;
         Ok((infos, total))
     }
 
-    pub fn series_by_id(&self, id: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError> {
-        let found = {
-            let state = self.state.read();
-            let Some((place, series)) = state.by_id(id) else {
-                return Ok(None);
-            };
-            found(&state, place, series)
+    /// Whether [`Self::series`] looks at so few series that it is done in no time.
+    pub fn looks_at_few(&self, filter: &SeriesFilter) -> bool {
+        let Some(channels) = &filter.channels else {
+            return false;
         };
-        finish(found).map(Some)
+        let state = self.state.read();
+        let mut room = FEW_SERIES;
+        channels.iter().all(|channel| {
+            // A channel that holds nothing costs a look too.
+            let looks = 1 + state.of_channel(*channel).len();
+            room = room.saturating_sub(looks);
+            room > 0
+        })
+    }
+
+    pub fn series_by_id(&self, id: SeriesId) -> Option<SeriesInfo> {
+        let state = self.state.read();
+        let (place, series) = state.by_id(id)?;
+        Some(info(&state, place, series))
     }
 
     pub fn latest(&self, ids: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError> {
@@ -201,7 +198,49 @@ impl Engine {
         every: Duration,
         functions: &[AggregateFunction],
     ) -> Result<Aggregates, TelemetryError> {
-        query::aggregate::aggregate(id, self.view(id, range)?, range, every, functions)
+        let question = Question::new(range, every, functions)?;
+        let answer = self.answer(id, &question, Reads::Allowed)?;
+        Ok(answer.unwrap_or_default())
+    }
+
+    /// As [`Self::aggregate`] for each of `ids`, if there are few of them and few rows to each, and nothing has to be
+    /// read from the disk for that.
+    pub fn aggregates_at_hand(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        every: Duration,
+        functions: &[AggregateFunction],
+    ) -> Option<Vec<Result<Aggregates, TelemetryError>>> {
+        let question = Question::new(range, every, functions).ok()?;
+        if ids.len() > FEW_AGGREGATES || !question.is_light() {
+            return None;
+        }
+        let of = |id: &SeriesId| self.answer(*id, &question, Reads::Avoided).transpose();
+        ids.iter().map(of).collect()
+    }
+
+    fn answer(
+        &self,
+        id: SeriesId,
+        question: &Question<'_>,
+        reads: Reads,
+    ) -> Result<Option<Aggregates>, TelemetryError> {
+        let (view, newest) = {
+            let state = self.state.read();
+            let (place, _) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+            let newest = match state.newest_alone(place, question.range()) {
+                Some(samples) => question.newest(samples)?,
+                None => None,
+            };
+            let view = if newest.is_some() {
+                state.view_of_older(place, question.range())
+            } else {
+                state.view(place, question.range())
+            };
+            (view, newest)
+        };
+        question.answer(id, view, newest, &self.sums_cache, reads)
     }
 
     pub fn messages(

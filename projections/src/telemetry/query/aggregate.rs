@@ -8,6 +8,7 @@ use std::time::Duration;
 use tellee_actors::time::Timestamp;
 
 use self::rows::Rows;
+pub use self::sums::Reads;
 use self::sums::Sums;
 use super::walk::Walk;
 use crate::telemetry::codec::block::Intervals;
@@ -15,8 +16,9 @@ use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::merge::clusters;
 use crate::telemetry::model::{AggregateFunction, Aggregates, SeriesId, TimeRange};
 use crate::telemetry::rollup::Level;
-use crate::telemetry::state::View;
+use crate::telemetry::state::{PlainSample, View};
 use crate::telemetry::store::TelemetryError;
+use crate::telemetry::sums_cache::SumsCache;
 
 /// No answer has more rows.
 pub const MAX_ROWS: usize = 1_000_000;
@@ -68,42 +70,98 @@ fn detail(functions: &[AggregateFunction]) -> Detail {
     }
 }
 
-pub fn aggregate(
-    series: SeriesId,
-    view: View,
+/// A question for aggregates of any series.
+pub struct Question<'a> {
     range: TimeRange,
-    every: Duration,
-    functions: &[AggregateFunction],
-) -> Result<Aggregates, TelemetryError> {
-    let invalid = |reason: &str| TelemetryError::Invalid {
-        field: "every",
-        reason: reason.to_owned(),
-    };
-    let every = i64::try_from(every.as_nanos()).map_err(|_| invalid("too long"))?;
-    if every == 0 {
-        return Err(invalid("must be longer than nothing"));
-    }
-    let most = (i128::from(range.to.0) - i128::from(range.from.0)) / i128::from(every) + 2;
-    let expected = usize::try_from(most).unwrap_or(0).min(EXPECTED_ROWS);
-    let intervals = Intervals {
-        from: range.from.0,
-        to: range.to.0,
-        every,
-    };
-    let detail = detail(functions);
-    let walk = Walk {
-        series,
-        range,
-        levels: levels(every, detail == Detail::All),
-        all_samples_count: false,
-    };
-    let clusters = clusters(view);
-    if Sums::suffice(functions) {
-        let mut sums = Sums::new(intervals, expected);
-        walk.go(&clusters, &mut sums)?;
-        return Ok(sums.finish(functions));
-    }
-    let mut rows = Rows::new(intervals, detail, expected);
-    walk.go(&clusters, &mut rows)?;
-    Ok(rows.finish(functions))
+    intervals: Intervals,
+    functions: &'a [AggregateFunction],
+    /// How many rows there may be; no more than memory is taken ahead for.
+    expected: usize,
 }
+
+impl<'a> Question<'a> {
+    /// # Errors
+    /// [`TelemetryError::Invalid`] if `every` is nothing, or too long to be counted.
+    pub fn new(
+        range: TimeRange,
+        every: Duration,
+        functions: &'a [AggregateFunction],
+    ) -> Result<Self, TelemetryError> {
+        let invalid = |reason: &str| TelemetryError::Invalid {
+            field: "every",
+            reason: reason.to_owned(),
+        };
+        let every = i64::try_from(every.as_nanos()).map_err(|_| invalid("too long"))?;
+        if every == 0 {
+            return Err(invalid("must be longer than nothing"));
+        }
+        let most = (i128::from(range.to.0) - i128::from(range.from.0)) / i128::from(every) + 2;
+        Ok(Self {
+            range,
+            intervals: Intervals {
+                from: range.from.0,
+                to: range.to.0,
+                every,
+            },
+            functions,
+            expected: usize::try_from(most).unwrap_or(0).min(EXPECTED_ROWS),
+        })
+    }
+
+    pub const fn range(&self) -> TimeRange {
+        self.range
+    }
+
+    /// Whether the answer is small, and counts and sums are enough for it.
+    pub fn is_light(&self) -> bool {
+        self.expected < EXPECTED_ROWS && Sums::suffice(self.functions)
+    }
+
+    /// What the newest samples come to, which lie behind all that [`Self::answer`] is to look at. `None` where counts
+    /// and sums are not enough.
+    pub fn newest(&self, samples: &[PlainSample]) -> Result<Option<Newest>, TelemetryError> {
+        if !Sums::suffice(self.functions) {
+            return Ok(None);
+        }
+        let mut rows = sums::Rows::with_capacity(0);
+        rows.add_plain(&self.intervals, samples)?;
+        Ok(Some(Newest(rows)))
+    }
+
+    /// The rows of `series`, of which `view` holds the samples but for the newest ones, if those are given apart. `None`
+    /// if reads are avoided and it takes some.
+    pub fn answer(
+        &self,
+        series: SeriesId,
+        view: View,
+        newest: Option<Newest>,
+        cache: &SumsCache,
+        reads: Reads,
+    ) -> Result<Option<Aggregates>, TelemetryError> {
+        let detail = detail(self.functions);
+        let walk = Walk {
+            series,
+            range: self.range,
+            levels: levels(self.intervals.every, detail == Detail::All),
+            all_samples_count: false,
+        };
+        let clusters = clusters(view);
+        if Sums::suffice(self.functions) {
+            let mut sums = Sums::new(self.intervals, cache, reads, self.expected);
+            walk.go(&clusters, &mut sums)?;
+            if let Some(Newest(newest)) = newest {
+                sums.append(&newest)?;
+            }
+            return Ok(sums.finish(self.functions));
+        }
+        if reads != Reads::Allowed {
+            return Ok(None);
+        }
+        let mut rows = Rows::new(self.intervals, detail, self.expected);
+        walk.go(&clusters, &mut rows)?;
+        Ok(Some(rows.finish(self.functions)))
+    }
+}
+
+/// What the newest samples of a series come to.
+pub struct Newest(sums::Rows);

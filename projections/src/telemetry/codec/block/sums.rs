@@ -23,6 +23,11 @@ impl Intervals {
         time.saturating_sub(time.rem_euclid(self.every))
     }
 
+    /// Whether `time` lies in the interval that begins at `start`, which is not cut short by the lower end of time.
+    pub const fn holds(&self, start: i64, time: i64) -> bool {
+        time >= start && (time.wrapping_sub(start) as u64) < self.every as u64
+    }
+
     /// The last time of the interval that begins at `start`.
     pub const fn last_of(&self, start: i64) -> i64 {
         // At the lower end of time an interval may be cut short.
@@ -176,7 +181,7 @@ fn sum_up(
     while from < end {
         let time = times.at(from);
         let begin = match start {
-            Some(next) if time >= next && time - next < intervals.every => next,
+            Some(next) if intervals.holds(next, time) => next,
             _ => intervals.start_of(time),
         };
         let last = intervals.last_of(begin);

@@ -208,13 +208,14 @@ fn follow(entries: [Entry; LANES - 1], steps: &mut [[i32; LANES]]) -> Option<Lan
             let ahead = rounded[lane].wrapping_add(slope[lane]);
             slope[lane] = slope[lane].wrapping_add(turn);
             rounded[lane] = ahead.wrapping_add((error >> 3).wrapping_add(turn));
-            all_rounded[lane] |= rounded[lane] ^ (rounded[lane] >> 31);
-            all_slopes[lane] |= slope[lane] ^ (slope[lane] >> 31);
+            all_rounded[lane] |= rounded[lane].wrapping_add(1 << ROUNDED_BITS);
+            all_slopes[lane] |= slope[lane].wrapping_add(1 << SLOPE_BITS);
             sums[lane] = sums[lane].wrapping_add(value);
             step[lane] = sums[lane];
         }
     }
-    let within = |all: [i32; LANES], bits: u32| all.iter().all(|all| all >> bits == 0);
+    // What lies within ± 2^bits has none of the bits above those once 2^bits are added to it.
+    let within = |all: [i32; LANES], bits: u32| all.iter().all(|all| all >> (bits + 1) == 0);
     let narrow = within(all_rounded, ROUNDED_BITS) && within(all_slopes, SLOPE_BITS);
     narrow.then(|| Lane {
         rounded: i64::from(rounded[LANES - 1]),

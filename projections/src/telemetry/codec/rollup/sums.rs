@@ -113,4 +113,25 @@ impl Sums {
             max: Place::default(),
         })
     }
+
+    /// Bytes of memory that they take, about.
+    pub fn bytes(&self) -> usize {
+        let of = |column: &Column| match column {
+            Column::Each(values) => values.capacity() * size_of::<i64>(),
+            Column::Constant(_) | Column::Linear { .. } => 0,
+        };
+        let columns = of(&self.starts) + of(&self.counts);
+        size_of::<Self>() + columns + self.sums.capacity() * size_of::<f64>()
+    }
+
+    /// If the rows at `rows` start at equal distances, and stand for as many numbers each: the first start, the
+    /// distance, and the count.
+    pub fn regular(&self, rows: &Range<usize>) -> Option<(i64, i64, u64)> {
+        match (&self.starts, &self.counts) {
+            (Column::Linear { step, .. }, Column::Constant(count)) => {
+                Some((self.start(rows.start), *step, *count as u64))
+            }
+            _ => None,
+        }
+    }
 }

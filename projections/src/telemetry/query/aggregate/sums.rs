@@ -6,55 +6,34 @@ use std::ops::Range;
 use super::{MAX_ROWS, aggregates, length_up_to, too_many_rows};
 use crate::telemetry::blocks::{BlockSet, RollupEntry};
 use crate::telemetry::codec::block::{BlockSums, Depth, Intervals};
+use crate::telemetry::codec::rollup;
 use crate::telemetry::columns::Values;
 use crate::telemetry::merge::Cluster;
 use crate::telemetry::model::{AggregateFunction, Aggregates, TimeRange};
 use crate::telemetry::query::walk::Visit;
-use crate::telemetry::state::{Minute, Part};
+use crate::telemetry::state::{Minute, Part, PlainSample};
 use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::{Summary, sum_of};
+use crate::telemetry::sums_cache::SumsCache;
 
 thread_local! {
     static BLOCK_SUMS: RefCell<BlockSums> = RefCell::new(BlockSums::default());
 }
 
-pub struct Sums {
-    intervals: Intervals,
+/// Rows as columns, in order of their starts.
+pub struct Rows {
     starts: Vec<i64>,
     counts: Vec<u64>,
     sums: Vec<f64>,
 }
 
-impl Sums {
-    pub fn new(intervals: Intervals, expected: usize) -> Self {
+impl Rows {
+    pub fn with_capacity(rows: usize) -> Self {
         Self {
-            intervals,
-            starts: Vec::with_capacity(expected),
-            counts: Vec::with_capacity(expected),
-            sums: Vec::with_capacity(expected),
+            starts: Vec::with_capacity(rows),
+            counts: Vec::with_capacity(rows),
+            sums: Vec::with_capacity(rows),
         }
-    }
-
-    /// Whether these are enough to answer `functions`.
-    pub fn suffice(functions: &[AggregateFunction]) -> bool {
-        functions.iter().all(|function| {
-            matches!(
-                function,
-                AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Mean
-            )
-        })
-    }
-
-    pub fn finish(self, functions: &[AggregateFunction]) -> Aggregates {
-        let column = |function: &AggregateFunction| -> Vec<f64> {
-            let rows = || self.sums.iter().zip(&self.counts);
-            match function {
-                AggregateFunction::Sum => self.sums.clone(),
-                AggregateFunction::Mean => rows().map(|(sum, count)| sum / *count as f64).collect(),
-                _ => rows().map(|(_, count)| *count as f64).collect(),
-            }
-        };
-        aggregates(&self.starts, functions.iter().map(column).collect())
     }
 
     fn add(&mut self, start: i64, count: u64, sum: f64) -> Result<(), TelemetryError> {
@@ -77,6 +56,132 @@ impl Sums {
         Ok(())
     }
 
+    /// Adds samples in order of time.
+    pub fn add_plain(
+        &mut self,
+        intervals: &Intervals,
+        samples: &[PlainSample],
+    ) -> Result<(), TelemetryError> {
+        let mut rest = samples;
+        let mut guess = 0;
+        while let Some(first) = rest.first() {
+            let start = intervals.start_of(first.time);
+            let last = intervals.last_of(start);
+            let is_within =
+                |index: usize| rest.get(index).is_some_and(|sample| sample.time <= last);
+            if guess == 0 || !is_within(guess - 1) || is_within(guess) {
+                guess = rest.partition_point(|sample| sample.time <= last);
+            }
+            let (within, others) = rest.split_at(guess);
+            let mut sums = [0.0; 4];
+            for (index, sample) in within.iter().enumerate() {
+                sums[index % 4] += sample.number;
+            }
+            let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+            self.add(start, within.len() as u64, sum)?;
+            rest = others;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the disk may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    Allowed,
+    /// What takes a read is left out, and then the answer is worth nothing.
+    Avoided,
+    /// Something was left out.
+    Missed,
+}
+
+pub struct Sums<'a> {
+    intervals: Intervals,
+    cache: &'a SumsCache,
+    reads: Reads,
+    rows: Rows,
+}
+
+impl<'a> Sums<'a> {
+    pub fn new(intervals: Intervals, cache: &'a SumsCache, reads: Reads, expected: usize) -> Self {
+        Self {
+            intervals,
+            cache,
+            reads,
+            rows: Rows::with_capacity(expected),
+        }
+    }
+
+    /// Whether these are enough to answer `functions`.
+    pub fn suffice(functions: &[AggregateFunction]) -> bool {
+        functions.iter().all(|function| {
+            matches!(
+                function,
+                AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Mean
+            )
+        })
+    }
+
+    /// The answer; `None` if something was left out of it.
+    pub fn finish(self, functions: &[AggregateFunction]) -> Option<Aggregates> {
+        if self.reads == Reads::Missed {
+            return None;
+        }
+        let Rows {
+            starts,
+            counts,
+            sums,
+        } = self.rows;
+        let column = |function: &AggregateFunction| -> Vec<f64> {
+            let rows = || sums.iter().zip(&counts);
+            match function {
+                AggregateFunction::Sum => sums.clone(),
+                AggregateFunction::Mean => rows().map(|(sum, count)| sum / *count as f64).collect(),
+                _ => rows().map(|(_, count)| *count as f64).collect(),
+            }
+        };
+        let columns = functions.iter().map(column).collect();
+        Some(aggregates(&starts, columns))
+    }
+
+    /// Adds rows that come after all others.
+    pub fn append(&mut self, later: &Rows) -> Result<(), TelemetryError> {
+        let rows = later.starts.iter().zip(&later.counts).zip(&later.sums);
+        for ((start, count), sum) in rows {
+            self.rows.add(*start, *count, *sum)?;
+        }
+        Ok(())
+    }
+
+    /// The start of the interval of `time`; mostly that of the last row.
+    fn start_of(&self, time: i64) -> i64 {
+        match self.rows.starts.last() {
+            // At the lower end of time an interval may be cut short.
+            Some(&last) if last > i64::MIN && self.intervals.holds(last, time) => last,
+            _ => self.intervals.start_of(time),
+        }
+    }
+
+    /// Adds rows that are intervals as they are. Answers false, and has taken none, if they may not be.
+    fn add_regular(&mut self, rows: &rollup::Sums, within: &Range<usize>) -> bool {
+        let Some((first, step, count)) = rows.regular(within) else {
+            return false;
+        };
+        let is_room = self.rows.starts.len() + within.len() <= MAX_ROWS;
+        let is_next = self.rows.starts.last().is_none_or(|last| *last < first);
+        let is_aligned = step == self.intervals.every && first.rem_euclid(step) == 0;
+        if !(is_room && is_next && is_aligned) {
+            return false;
+        }
+        let starts = (0..within.len() as i64).map(|row| first.saturating_add(step * row));
+        self.rows.starts.extend(starts);
+        self.rows.counts.resize(self.rows.starts.len(), count);
+        self.rows
+            .sums
+            .extend_from_slice(&rows.sums()[within.clone()]);
+        true
+    }
+
     /// Sums up a block from its bytes. Answers false, and has taken nothing, where that takes a look at the samples, or
     /// where the block is damaged.
     fn block(&mut self, bytes: &[u8], intervals: &Intervals) -> Result<bool, TelemetryError> {
@@ -85,7 +190,7 @@ impl Sums {
                 return Ok(false);
             };
             for stretch in stretches {
-                self.add(stretch.start, stretch.count, stretch.sum)?;
+                self.rows.add(stretch.start, stretch.count, stretch.sum)?;
             }
             Ok(true)
         })
@@ -118,19 +223,27 @@ impl Sums {
     }
 }
 
-impl Visit for Sums {
+impl Visit for Sums<'_> {
     fn rows(
         &mut self,
         set: &BlockSet,
         chunk: &RollupEntry,
         starts: Range<i64>,
     ) -> Result<bool, TelemetryError> {
-        let Some(rows) = set.read_sums(chunk)? else {
+        if self.reads != Reads::Allowed && !self.cache.holds(set, chunk) {
+            self.reads = Reads::Missed;
+            return Ok(true);
+        }
+        let Some(rows) = self.cache.read(set, chunk)? else {
             return Ok(false);
         };
-        for row in rows.within(starts.start, starts.end) {
-            let start = self.intervals.start_of(rows.start(row));
-            self.add(start, rows.count(row), rows.sums()[row])?;
+        let within = rows.within(starts.start, starts.end);
+        if self.add_regular(&rows, &within) {
+            return Ok(true);
+        }
+        for row in within {
+            let start = self.start_of(rows.start(row));
+            self.rows.add(start, rows.count(row), rows.sums()[row])?;
         }
         Ok(true)
     }
@@ -143,19 +256,24 @@ impl Visit for Sums {
         if start != self.intervals.start_of(summary.max_time) {
             return Ok(false);
         }
-        self.add(start, numbers.count, numbers.sum)?;
+        self.rows.add(start, numbers.count, numbers.sum)?;
         Ok(true)
     }
 
     fn minutes(&mut self, minutes: &[Minute]) -> Result<bool, TelemetryError> {
         for minute in minutes {
-            let start = self.intervals.start_of(minute.start);
-            self.add(start, minute.numbers.count, minute.numbers.sum)?;
+            let start = self.start_of(minute.start);
+            self.rows
+                .add(start, minute.numbers.count, minute.numbers.sum)?;
         }
         Ok(true)
     }
 
     fn samples(&mut self, cluster: &Cluster, range: TimeRange) -> Result<(), TelemetryError> {
+        if self.reads != Reads::Allowed && cluster.is_on_disk() {
+            self.reads = Reads::Missed;
+            return Ok(());
+        }
         if self.single(cluster, range)? {
             return Ok(());
         }
@@ -165,7 +283,7 @@ impl Visit for Sums {
         let mut collected = Vec::new();
         let mut length = 0;
         while from < loaded.wanted.end {
-            let start = self.intervals.start_of(columns.times[from]);
+            let start = self.start_of(columns.times[from]);
             let last = self.intervals.last_of(start);
             length = length_up_to(&columns.times[from..loaded.wanted.end], last, length);
             let numbers = match &columns.values {
@@ -177,7 +295,8 @@ impl Visit for Sums {
                     &collected
                 }
             };
-            self.add(start, numbers.len() as u64, sum_of(numbers))?;
+            self.rows
+                .add(start, numbers.len() as u64, sum_of(numbers))?;
             from += length;
         }
         Ok(())
