@@ -44,7 +44,7 @@ fn matches(filter: &SeriesFilter, name_part: Option<&str>, key: &SeriesKey) -> b
         && name_part.is_none_or(|part| key.name.to_lowercase().contains(part))
 }
 
-/// The series that match, in the order of their keys, with their places.
+/// The series that match, each once, with their places.
 fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, u32)> {
     let name_part = filter
         .name_contains
@@ -54,6 +54,9 @@ fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, 
         |series: &Series| series.is_visible() && matches(filter, name_part.as_deref(), &series.key);
     let mut places: Vec<(&SeriesKey, u32)> = Vec::new();
     if let Some(channels) = &filter.channels {
+        let mut channels = channels.clone();
+        channels.sort_unstable();
+        channels.dedup();
         for place in channels
             .iter()
             .flat_map(|channel| state.of_channel(*channel))
@@ -72,8 +75,21 @@ fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, 
                 .map(|(place, series)| (&*series.key, place)),
         );
     }
+    places
+}
+
+/// Those of `places` that are at `from` to before `to` in the order of their keys. The others are not sorted.
+fn page<'a>(
+    mut places: Vec<(&'a SeriesKey, u32)>,
+    from: usize,
+    to: usize,
+) -> Vec<(&'a SeriesKey, u32)> {
+    if to < places.len() {
+        places.select_nth_unstable(to);
+        places.truncate(to);
+    }
     places.sort_unstable();
-    places.dedup();
+    places.drain(..from.min(places.len()));
     places
 }
 
@@ -108,7 +124,7 @@ impl Engine {
     /// The series that match, in the order of their keys.
     pub fn keys(&self, filter: &SeriesFilter) -> Vec<(SeriesId, Arc<SeriesKey>)> {
         let state = self.state.read();
-        let places = matching(&state, filter);
+        let places = page(matching(&state, filter), 0, usize::MAX);
         places
             .into_iter()
             .filter_map(|(_, place)| {
@@ -128,10 +144,8 @@ impl Engine {
         let state = self.state.read();
         let places = matching(&state, filter);
         let total = places.len();
-        let infos = places
+        let infos = page(places, offset, offset.saturating_add(limit))
             .into_iter()
-            .skip(offset)
-            .take(limit)
             .filter_map(|(_, place)| Some(info(&state, place, state.get(place)?)))
             .collect();
         Ok((infos, total))

@@ -124,14 +124,19 @@ impl Sums {
         size_of::<Self>() + columns + self.sums.capacity() * size_of::<f64>()
     }
 
-    /// If the rows at `rows` start at equal distances, and stand for as many numbers each: the first start, the
-    /// distance, and the count.
-    pub fn regular(&self, rows: &Range<usize>) -> Option<(i64, i64, u64)> {
-        match (&self.starts, &self.counts) {
-            (Column::Linear { step, .. }, Column::Constant(count)) => {
-                Some((self.start(rows.start), *step, *count as u64))
-            }
+    /// If the rows start at equal distances: the first start of those at `rows`, and the distance.
+    pub fn regular_starts(&self, rows: &Range<usize>) -> Option<(i64, i64)> {
+        match &self.starts {
+            Column::Linear { step, .. } => Some((self.start(rows.start), *step)),
             _ => None,
+        }
+    }
+
+    /// Appends the counts of the rows at `rows` to `counts`.
+    pub fn extend_counts(&self, rows: Range<usize>, counts: &mut Vec<u64>) {
+        match &self.counts {
+            Column::Constant(count) => counts.resize(counts.len() + rows.len(), *count as u64),
+            _ => counts.extend(rows.map(|row| self.count(row))),
         }
     }
 }

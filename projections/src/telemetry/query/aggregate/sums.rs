@@ -73,12 +73,7 @@ impl Rows {
                 guess = rest.partition_point(|sample| sample.time <= last);
             }
             let (within, others) = rest.split_at(guess);
-            let mut sums = [0.0; 4];
-            for (index, sample) in within.iter().enumerate() {
-                sums[index % 4] += sample.number;
-            }
-            let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-            self.add(start, within.len() as u64, sum)?;
+            self.add(start, within.len() as u64, sum_of_plain(within))?;
             rest = others;
         }
         Ok(())
@@ -93,6 +88,22 @@ pub enum Reads {
     Avoided,
     /// Something was left out.
     Missed,
+}
+
+/// As [`sum_of`].
+fn sum_of_plain(samples: &[PlainSample]) -> f64 {
+    let mut sums = [0.0; 4];
+    let (chunks, rest) = samples.as_chunks::<4>();
+    for sample in rest {
+        sums[0] += sample.number;
+    }
+    for [one, two, three, four] in chunks {
+        sums[0] += one.number;
+        sums[1] += two.number;
+        sums[2] += three.number;
+        sums[3] += four.number;
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 pub struct Sums<'a> {
@@ -162,9 +173,10 @@ impl<'a> Sums<'a> {
         }
     }
 
-    /// Adds rows that are intervals as they are. Answers false, and has taken none, if they may not be.
+    /// Adds rows that are intervals as they are, one after the other. Answers false, and has taken none, if they may not
+    /// be.
     fn add_regular(&mut self, rows: &rollup::Sums, within: &Range<usize>) -> bool {
-        let Some((first, step, count)) = rows.regular(within) else {
+        let Some((first, step)) = rows.regular_starts(within) else {
             return false;
         };
         let is_room = self.rows.starts.len() + within.len() <= MAX_ROWS;
@@ -175,7 +187,7 @@ impl<'a> Sums<'a> {
         }
         let starts = (0..within.len() as i64).map(|row| first.saturating_add(step * row));
         self.rows.starts.extend(starts);
-        self.rows.counts.resize(self.rows.starts.len(), count);
+        rows.extend_counts(within.clone(), &mut self.rows.counts);
         self.rows
             .sums
             .extend_from_slice(&rows.sums()[within.clone()]);
