@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tellee_actors::time::{SharedClock, SystemClock};
-use tellee_api::http::{self, Doors, HttpLimits};
+use tellee_api::http::{self, Doors, HttpLimits, Rings};
 use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::observe;
@@ -35,7 +35,7 @@ pub use listeners::{Listeners, SecureListener};
 pub use logging::init_logging;
 pub use stores::{Stores, open_events, open_telemetry};
 
-use crate::config::Config;
+use crate::config::{Config, IoUring};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
 
@@ -203,6 +203,7 @@ impl Node {
                 tls,
                 doors,
                 limits,
+                None,
                 stop.clone(),
             ));
         }
@@ -211,6 +212,7 @@ impl Node {
             None,
             doors,
             limits,
+            rings(config.http.io_uring),
             stop.clone(),
         ));
         if let Some(mqtts) = listeners.mqtts {
@@ -224,6 +226,7 @@ impl Node {
         tasks.spawn(retention::run(
             stores.telemetry(),
             projections.clone(),
+            config.retention.rollups,
             clock,
             stop.clone(),
         ));
@@ -301,4 +304,25 @@ pub fn node_name(config: &Config) -> String {
         .ok()
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "tellee".to_owned())
+}
+
+/// The threads on which devices publish, if they are wanted and the system lets us.
+fn rings(wanted: IoUring) -> Option<Arc<Rings>> {
+    if wanted == IoUring::Off {
+        return None;
+    }
+    match Rings::start() {
+        Ok(rings) => {
+            let threads = rings.threads();
+            tracing::info!(
+                threads,
+                "connections on which devices publish are served by `io_uring`"
+            );
+            Some(rings)
+        }
+        Err(error) => {
+            tracing::info!(%error, "there is no `io_uring` here: HTTP is served without, at a higher cost a request");
+            None
+        }
+    }
 }

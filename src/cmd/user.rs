@@ -73,6 +73,7 @@ pub fn run(command: UserCommand) -> Result<(), Failure> {
             organisation: Some(organisation),
             expected_revision: None,
             note: None,
+            input: None,
             timeout: TIMEOUT,
         };
         directory

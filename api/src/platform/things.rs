@@ -319,6 +319,7 @@ impl Platform {
                 organisation: Some(caller.organisation),
                 command,
                 note: None,
+                input: None,
             },
             at: self.clock.now(),
         };

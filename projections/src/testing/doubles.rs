@@ -129,6 +129,7 @@ impl ScriptedDirectory {
                 organisation: context.organisation,
                 command: context.command_id,
                 note: context.note.clone(),
+                input: None,
             },
             at: decide.at,
         });

@@ -22,8 +22,8 @@ use crate::telemetry::model::{SeriesId, Value};
 
 pub use self::sums::{BlockSums, Intervals};
 
-/// 1 had no entered columns.
-pub const FORMAT: u8 = 2;
+/// 1 had no entered columns, 2 no packed ones.
+pub const FORMAT: u8 = 3;
 /// No block holds more samples.
 pub const MAX_SAMPLES: usize = 1 << 16;
 /// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.

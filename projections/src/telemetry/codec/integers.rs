@@ -2,15 +2,18 @@
 //!
 //! Layout: mode (1 byte), then what the mode needs. The residual modes hold base and divisor, the byte width of a
 //! residual, the residuals too wide for it (index and value), and the planes: all lowest bytes first, then the next.
+//! Short columns have their residuals bit by bit instead.
 //! Entropy coding is left to the compressor that runs over the whole block.
 
+mod packed;
 mod planes;
 mod residuals;
 mod sums;
 mod tracking;
 
 use self::residuals::{
-    DELTA, DELTA_OF_DELTA, PLAIN, TRACKING, TRACKING_ENTERED, decode_residuals, encode_residuals,
+    DELTA, DELTA_OF_DELTA, PLAIN, TRACKING, TRACKING_ENTERED, decode_packed, decode_residuals,
+    encode_residuals,
 };
 pub use self::sums::ColumnSums;
 use super::CodecError;
@@ -19,6 +22,8 @@ use super::bytes::{Reader, put_signed, put_varint};
 const CONSTANT: u8 = 0;
 const LINEAR: u8 = 1;
 const RUNS: u8 = 2;
+/// One of the residual modes, with its residuals bit by bit.
+const PACKED: u8 = 8;
 
 /// Appends `values` to `out`. The reader must know how many there are.
 pub fn encode(values: &[i64], out: &mut Vec<u8>) {
@@ -133,14 +138,20 @@ fn decode_with(
             Ok(Column::Linear { first, step })
         }
         RUNS if may_use_runs => decode_runs(reader, count).map(Column::Each),
+        PACKED => match reader.byte()? {
+            mode @ (PLAIN | DELTA | DELTA_OF_DELTA | TRACKING) => {
+                decode_packed(reader, count, mode).map(Column::Each)
+            }
+            _ => Err(UNKNOWN_MODE),
+        },
         mode @ (PLAIN | DELTA | DELTA_OF_DELTA | TRACKING | TRACKING_ENTERED) => {
             decode_residuals(reader, count, mode).map(Column::Each)
         }
-        _ => Err(CodecError::Invalid(
-            "a column of integers has an unknown mode",
-        )),
+        _ => Err(UNKNOWN_MODE),
     }
 }
+
+const UNKNOWN_MODE: CodecError = CodecError::Invalid("a column of integers has an unknown mode");
 
 fn decode_runs(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {
     let runs = reader.varint()?;

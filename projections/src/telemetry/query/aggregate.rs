@@ -1,5 +1,6 @@
 //! One row per interval.
 
+mod early;
 mod rows;
 mod sums;
 
@@ -13,6 +14,7 @@ use self::sums::Sums;
 use super::walk::Walk;
 use crate::telemetry::codec::block::Intervals;
 use crate::telemetry::codec::rollup::Detail;
+use crate::telemetry::kept::KeptRollups;
 use crate::telemetry::merge::clusters;
 use crate::telemetry::model::{AggregateFunction, Aggregates, SeriesId, TimeRange};
 use crate::telemetry::rollup::Level;
@@ -37,6 +39,7 @@ fn aggregates(starts: &[i64], columns: Vec<Vec<f64>>) -> Aggregates {
     Aggregates {
         starts: starts.iter().copied().map(Timestamp).collect(),
         columns,
+        rolled_up: None,
     }
 }
 
@@ -62,12 +65,15 @@ fn levels(every: i64, squares: bool) -> &'static [Level] {
 }
 
 fn detail(functions: &[AggregateFunction]) -> Detail {
-    let deviates = functions.contains(&AggregateFunction::Deviation);
-    if deviates {
-        Detail::All
-    } else {
-        Detail::Values
-    }
+    let of = |function: &AggregateFunction| match function {
+        AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Mean => Detail::Sums,
+        AggregateFunction::Min
+        | AggregateFunction::Max
+        | AggregateFunction::First
+        | AggregateFunction::Last => Detail::Values,
+        AggregateFunction::Deviation => Detail::All,
+    };
+    functions.iter().map(of).max().unwrap_or(Detail::Sums)
 }
 
 /// A question for aggregates of any series.
@@ -128,12 +134,20 @@ impl<'a> Question<'a> {
         Ok(Some(Newest(rows)))
     }
 
-    /// The rows of `series`, of which `view` holds the samples but for the newest ones, if those are given apart. `None`
-    /// if reads are avoided and it takes some.
+    /// Whether some of the range is known from `kept` alone. Then rows are not those of counts and sums, and no newest
+    /// samples may be given apart.
+    pub fn is_rolled_up(&self, kept: &KeptRollups) -> bool {
+        kept.span()
+            .is_some_and(|(first, end)| self.range.from.0 < end && self.range.to.0 > first)
+    }
+
+    /// The rows of `series`, of which `view` holds the samples but for the newest ones, if those are given apart, and
+    /// `kept` what outlived its samples. `None` if reads are avoided and it takes some.
     pub fn answer(
         &self,
         series: SeriesId,
         view: View,
+        kept: &KeptRollups,
         newest: Option<Newest>,
         cache: &SumsCache,
         reads: Reads,
@@ -146,7 +160,8 @@ impl<'a> Question<'a> {
             all_samples_count: false,
         };
         let clusters = clusters(view);
-        if Sums::suffice(self.functions) {
+        let is_rolled_up = self.is_rolled_up(kept);
+        if Sums::suffice(self.functions) && !is_rolled_up {
             let mut sums = Sums::new(self.intervals, cache, reads, self.expected);
             walk.go(&clusters, &mut sums)?;
             if let Some(Newest(newest)) = newest {
@@ -157,9 +172,21 @@ impl<'a> Question<'a> {
         if reads != Reads::Allowed {
             return Ok(None);
         }
-        let mut rows = Rows::new(self.intervals, detail, self.expected);
+        let mut rows = Rows::new(self.intervals.every, detail, self.expected);
+        let rolled_up = early::early(&mut rows, kept, &clusters, self.range, detail)?;
+        let from = rolled_up.map_or(self.range.from, |rolled_up| rolled_up.before);
+        let walk = Walk {
+            range: TimeRange {
+                from,
+                to: self.range.to,
+            },
+            ..walk
+        };
         walk.go(&clusters, &mut rows)?;
-        Ok(Some(rows.finish(self.functions)))
+        Ok(Some(Aggregates {
+            rolled_up,
+            ..rows.finish(self.functions)
+        }))
     }
 }
 

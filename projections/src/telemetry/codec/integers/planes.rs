@@ -12,47 +12,67 @@ const fn byte_width(residual: u64) -> usize {
     ((64 - residual.leading_zeros()) as usize).div_ceil(8)
 }
 
-pub fn put_planes(residuals: &[u64], out: &mut Vec<u8>) {
-    let mut of_width = [0_usize; 9];
-    for &residual in residuals {
-        of_width[byte_width(residual)] += 1;
-    }
-    let mut wider = residuals.len();
-    let mut cost_of_wider: usize = (0..=8)
-        .map(|width| of_width[width] * exception_cost(width))
-        .sum();
-    let mut width = 8;
-    let mut exceptions = 0;
-    let mut best = usize::MAX;
-    for (candidate, needing) in of_width.into_iter().enumerate() {
-        wider -= needing;
-        cost_of_wider -= needing * exception_cost(candidate);
-        let cost = candidate * residuals.len() + cost_of_wider;
-        if cost < best {
-            best = cost;
-            width = candidate;
-            exceptions = wider;
-        }
-    }
+/// How residuals become planes of bytes.
+pub struct Layout {
+    /// How many.
+    width: usize,
+    /// Residuals that are too wide for them.
+    exceptions: usize,
+    /// In bytes, about.
+    pub cost: usize,
+}
 
-    out.push(width as u8);
-    put_varint(out, exceptions as u64);
-    if exceptions > 0 {
-        let mut previous = 0;
-        for (index, &residual) in residuals.iter().enumerate() {
-            if byte_width(residual) > width {
-                put_varint(out, (index - previous) as u64);
-                put_varint(out, residual);
-                previous = index;
+impl Layout {
+    /// The planes that cost `residuals` least.
+    pub fn of(residuals: &[u64]) -> Self {
+        let mut of_width = [0_usize; 9];
+        for &residual in residuals {
+            of_width[byte_width(residual)] += 1;
+        }
+        let mut wider = residuals.len();
+        let mut cost_of_wider: usize = (0..=8)
+            .map(|width| of_width[width] * exception_cost(width))
+            .sum();
+        let mut best = Self {
+            width: 8,
+            exceptions: 0,
+            cost: usize::MAX,
+        };
+        for (width, needing) in of_width.into_iter().enumerate() {
+            wider -= needing;
+            cost_of_wider -= needing * exception_cost(width);
+            let cost = width * residuals.len() + cost_of_wider;
+            if cost < best.cost {
+                best = Self {
+                    width,
+                    exceptions: wider,
+                    cost,
+                };
             }
         }
+        best
     }
-    for plane in 0..width {
-        out.extend(
-            residuals
-                .iter()
-                .map(|residual| (residual >> (8 * plane)) as u8),
-        );
+
+    pub fn put(&self, residuals: &[u64], out: &mut Vec<u8>) {
+        out.push(self.width as u8);
+        put_varint(out, self.exceptions as u64);
+        if self.exceptions > 0 {
+            let mut previous = 0;
+            for (index, &residual) in residuals.iter().enumerate() {
+                if byte_width(residual) > self.width {
+                    put_varint(out, (index - previous) as u64);
+                    put_varint(out, residual);
+                    previous = index;
+                }
+            }
+        }
+        for plane in 0..self.width {
+            out.extend(
+                residuals
+                    .iter()
+                    .map(|residual| (residual >> (8 * plane)) as u8),
+            );
+        }
     }
 }
 

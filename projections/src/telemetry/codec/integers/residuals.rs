@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use super::planes::{Planes, put_planes};
+use super::PACKED;
+use super::packed;
+use super::planes::{Layout, Planes};
 use super::tracking::{Entry, Lane, Tracker, follow_all, put_entries};
 use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::bytes::{Reader, put_signed, put_varint, zigzag};
@@ -72,6 +74,18 @@ fn encode_residuals_with(values: &[i64], out: &mut Vec<u8>, scratch: &mut Scratc
         }
     }
 
+    let layout = Layout::of(best);
+    let width = packed::width_of(best);
+    let packs = steps.len() < packed::TOO_LONG
+        && width > 0
+        && packed::length(steps.len(), width).is_some_and(|length| length + 1 < layout.cost);
+    if packs {
+        out.extend([PACKED, best_mode]);
+        put_signed(out, base);
+        put_varint(out, divisor.unsigned_abs());
+        packed::put(best, width, out);
+        return;
+    }
     let entered = best_mode == TRACKING && steps.len() >= LEAST_ENTERED;
     out.push(if entered { TRACKING_ENTERED } else { best_mode });
     put_signed(out, base);
@@ -79,7 +93,7 @@ fn encode_residuals_with(values: &[i64], out: &mut Vec<u8>, scratch: &mut Scratc
     if entered {
         put_entries(steps, out);
     }
-    put_planes(best, out);
+    layout.put(best, out);
 }
 
 /// The greatest number that divides all distances from `base`; 1 where a distance does not fit.
@@ -149,10 +163,28 @@ pub fn decode_residuals(
         Default::default()
     };
     let mut values = Planes::take(reader, count)?.residuals(count);
+    undo(mode, entries, base, divisor, &mut values);
+    Ok(values)
+}
+
+/// As [`decode_residuals`], of residuals that lie bit by bit.
+pub fn decode_packed(
+    reader: &mut Reader<'_>,
+    count: usize,
+    mode: u8,
+) -> Result<Vec<i64>, CodecError> {
+    let (base, divisor) = (reader.signed()?, reader.varint()? as i64);
+    let mut values = packed::take(reader, count)?;
+    undo(mode, Default::default(), base, divisor, &mut values);
+    Ok(values)
+}
+
+/// Makes values of the residuals `values`.
+fn undo(mode: u8, entries: [Entry; 3], base: i64, divisor: i64, values: &mut [i64]) {
     match mode {
         DELTA => {
             let mut previous = 0_i64;
-            for value in &mut values {
+            for value in values.iter_mut() {
                 previous = previous.wrapping_add(*value);
                 *value = previous;
             }
@@ -160,24 +192,25 @@ pub fn decode_residuals(
         DELTA_OF_DELTA => {
             let mut previous = 0_i64;
             let mut slope = 0_i64;
-            for value in &mut values {
+            for value in values.iter_mut() {
                 slope = slope.wrapping_add(*value);
                 previous = previous.wrapping_add(slope);
                 *value = previous;
             }
         }
-        TRACKING => Lane::first().follow(&mut values),
-        TRACKING_ENTERED => follow_all(entries, &mut values),
+        TRACKING => {
+            Lane::first().follow(values);
+        }
+        TRACKING_ENTERED => follow_all(entries, values),
         _ => {}
     }
     if divisor == 1 {
-        for value in &mut values {
+        for value in values {
             *value = value.wrapping_add(base);
         }
     } else {
-        for value in &mut values {
+        for value in values {
             *value = value.wrapping_mul(divisor).wrapping_add(base);
         }
     }
-    Ok(values)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{AS_DECIMALS, AS_NUMBERS, Scale, end_of, means};
+use super::{AS_DECIMALS, AS_NUMBERS, AS_TRENDS, Scale, end_of, means};
 use crate::telemetry::codec::CodecError;
 use crate::telemetry::codec::bytes::Reader;
 use crate::telemetry::codec::integers::{self, Column};
@@ -24,7 +24,7 @@ pub struct Sums {
 
 impl Sums {
     /// Reads `rows` rows, and what scales the columns of the next section.
-    pub(super) fn take(section: &[u8], rows: usize) -> Result<(Self, Scale), CodecError> {
+    pub(super) fn take(section: &[u8], rows: usize) -> Result<(Self, Option<Scale>), CodecError> {
         let mut reader = Reader::new(section);
         let starts = integers::decode_column(&mut reader, rows)?;
         let counts = integers::decode_column(&mut reader, rows)?;
@@ -45,13 +45,18 @@ impl Sums {
             return Err(OUT_OF_ORDER);
         }
         let (sums, scale) = match reader.byte()? {
-            AS_DECIMALS => {
+            mode @ (AS_DECIMALS | AS_TRENDS) => {
                 let power = power_of_ten(reader.byte()? as usize)
                     .ok_or(CodecError::Invalid("a rollup has too many decimals"))?;
                 let integers = integers::decode(&mut reader, rows)?;
                 let sums = integers.iter().map(|sum| *sum as f64 / power).collect();
                 let counts = (0..rows).map(|row| counts.get(row).unwrap_or(1));
-                (sums, Some((power, means(&integers, counts))))
+                let scale = Scale {
+                    power,
+                    means: means(&integers, counts),
+                    trends: mode == AS_TRENDS,
+                };
+                (sums, Some(scale))
             }
             AS_NUMBERS => (numbers::decode(&mut reader, rows)?, None),
             _ => return Err(CodecError::Invalid("a rollup has sums of an unknown mode")),

@@ -15,7 +15,9 @@ use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::{Statistics, Summary};
 
 pub struct Rows {
-    intervals: Intervals,
+    pub(super) every: i64,
+    /// No interval starts before this.
+    pub(super) not_before: i64,
     /// How much of each row of a rollup is asked for. Squares are for the deviation alone.
     detail: Detail,
     starts: Vec<i64>,
@@ -23,9 +25,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub fn new(intervals: Intervals, detail: Detail, expected: usize) -> Self {
+    pub fn new(every: i64, detail: Detail, expected: usize) -> Self {
         Self {
-            intervals,
+            every,
+            not_before: i64::MIN,
             detail,
             starts: Vec::with_capacity(expected),
             statistics: Vec::with_capacity(expected),
@@ -49,7 +52,29 @@ impl Rows {
         aggregates(&self.starts, functions.iter().map(column).collect())
     }
 
-    fn add(&mut self, start: i64, statistics: &Statistics) -> Result<(), TelemetryError> {
+    /// Whether anyone asks for the deviation.
+    pub(super) fn has_squares(&self) -> bool {
+        self.detail == Detail::All
+    }
+
+    /// The intervals as they are without [`Self::not_before`].
+    const fn intervals(&self) -> Intervals {
+        Intervals {
+            from: i64::MIN,
+            to: i64::MAX,
+            every: self.every,
+        }
+    }
+
+    pub(super) fn start_of(&self, time: i64) -> i64 {
+        self.intervals().start_of(time).max(self.not_before)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        start: i64,
+        statistics: &Statistics,
+    ) -> Result<(), TelemetryError> {
         if statistics.count == 0 {
             return Ok(());
         }
@@ -68,7 +93,7 @@ impl Rows {
     }
 
     fn statistics(&self, numbers: &[f64]) -> Statistics {
-        if self.detail == Detail::All {
+        if self.has_squares() {
             Statistics::of(numbers)
         } else {
             Statistics::without_squares(numbers)
@@ -87,7 +112,7 @@ impl Visit for Rows {
             return Ok(false);
         };
         for row in rows_within(&rows, starts) {
-            self.add(self.intervals.start_of(row.start), &row.numbers)?;
+            self.add(self.start_of(row.start), &row.numbers)?;
         }
         Ok(true)
     }
@@ -96,8 +121,8 @@ impl Visit for Rows {
         let Some(numbers) = &summary.numbers else {
             return Ok(false);
         };
-        let start = self.intervals.start_of(summary.min_time);
-        if start != self.intervals.start_of(summary.max_time) {
+        let start = self.start_of(summary.min_time);
+        if start != self.start_of(summary.max_time) {
             return Ok(false);
         }
         self.add(start, numbers)?;
@@ -106,7 +131,7 @@ impl Visit for Rows {
 
     fn minutes(&mut self, minutes: &[Minute]) -> Result<bool, TelemetryError> {
         for minute in minutes {
-            self.add(self.intervals.start_of(minute.start), &minute.numbers)?;
+            self.add(self.start_of(minute.start), &minute.numbers)?;
         }
         Ok(true)
     }
@@ -118,8 +143,9 @@ impl Visit for Rows {
         let mut collected = Vec::new();
         let mut length = 0;
         while from < loaded.wanted.end {
-            let start = self.intervals.start_of(columns.times[from]);
-            let last = self.intervals.last_of(start);
+            let start = self.start_of(columns.times[from]);
+            let multiple = self.intervals().start_of(columns.times[from]);
+            let last = self.intervals().last_of(multiple);
             length = length_up_to(&columns.times[from..loaded.wanted.end], last, length);
             let statistics = match &columns.values {
                 Values::Numbers(numbers) => self.statistics(&numbers[from..from + length]),
