@@ -29,7 +29,7 @@ use super::outbox::Outbox;
 use super::seat::Seat;
 use super::session::Take;
 use super::settle::{Settled, Taking, settle};
-use super::share::Share;
+use super::share::{FREE_BYTES, Share};
 use super::wire::{OUTPUT_HIGH_WATER, Turn, Wire};
 use crate::tls::CertifiedThing;
 
@@ -39,6 +39,8 @@ use deliver::Delivered;
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 /// What a message in flight costs beside its payload: its future, its batch and the names in it, as measured.
 const MESSAGE_OVERHEAD_BYTES: usize = 1_536;
+/// A client that is slower cannot send the largest packets.
+const SLOWEST_BYTES_A_SECOND: u32 = 8 * 1024;
 
 /// Serves one client over `stream` until it leaves or has to. For TCP, TLS and WebSocket alike.
 pub async fn serve_stream<S>(broker: Arc<Broker>, stream: S)
@@ -104,6 +106,8 @@ struct Link {
     /// Since when the node has had no room for what this client sends.
     starved_since: Option<Instant>,
     last_heard: Instant,
+    /// When a large packet began that is not whole yet.
+    packet_began: Option<Instant>,
     outbox: Outbox,
     /// A message for which the journal has no room yet. Nothing that comes after it is taken, so that no message waits
     /// for the room of one behind it.
@@ -136,6 +140,7 @@ impl Link {
             share,
             starved_since: None,
             last_heard: Instant::now(),
+            packet_began: None,
             outbox: Outbox::default(),
             stalled: None,
         }
@@ -250,6 +255,7 @@ impl Link {
                     Ok(None) => break,
                     Err(error) => break 'connection self.protocol_error(error),
                 };
+                self.packet_began = None;
                 let step = decode(frame, self.version())
                     .and_then(|packet| self.connection.receive(packet));
                 match step {
@@ -291,6 +297,8 @@ impl Link {
                 self.starved_since = None;
             }
             let may_read = has_room && self.may_take(taken.len(), window, &wire.output);
+            self.follow_packet(may_read && wire.input.len() > FREE_BYTES);
+            let packet_deadline = self.packet_deadline();
             let awaited = self.awaited();
             let stalled = self.stalled.as_ref().map(|stalled| stalled.bytes);
             tokio::select! {
@@ -324,6 +332,9 @@ impl Link {
                     if !in_time {
                         break End::Ordered(Reason::QUOTA_EXCEEDED);
                     }
+                }
+                () = at(packet_deadline), if packet_deadline.is_some() => {
+                    break End::Ordered(Reason::QUOTA_EXCEEDED);
                 }
                 () = &mut idle => {
                     if !may_read && wire.output.len() < OUTPUT_HIGH_WATER {
@@ -391,6 +402,20 @@ impl Link {
             .is_ok()
     }
 
+    /// Notes since when a packet `is_incomplete` that the node keeps room for.
+    fn follow_packet(&mut self, is_incomplete: bool) {
+        let began = is_incomplete.then_some(self.last_heard);
+        self.packet_began = began.map(|now| self.packet_began.unwrap_or(now));
+    }
+
+    /// When such a packet has to be whole, however slow its link: whoever never ends it keeps its room from the others.
+    fn packet_deadline(&self) -> Option<Instant> {
+        let config = self.broker.config();
+        let transfer = u64::from(config.max_packet_bytes / SLOWEST_BYTES_A_SECOND);
+        let patience = Duration::from_secs(config.packet_patience_seconds + transfer);
+        self.packet_began.map(|began| began + patience)
+    }
+
     fn idle_deadline(&self) -> Instant {
         // Without a keep alive the timer only ever looks again.
         let patience = self
@@ -437,5 +462,13 @@ impl Link {
             had_will,
             session_expiry,
         }
+    }
+}
+
+/// Never, if there is no deadline. A timer is set only when this is polled.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

@@ -266,12 +266,20 @@ impl Session {
         let weight = delivery.message.weight();
         let full = self.queue.len() >= self.limits.queue_messages
             || self.queued_bytes.saturating_add(weight) > self.limits.queue_bytes;
-        if full || !self.budget.take(weight) {
+        if full || !self.hold(self.queued_bytes + weight) {
             return refused;
         }
-        self.queued_bytes += weight;
         self.queue.push_back(delivery);
         Offered::Queued
+    }
+
+    /// Has so many bytes wait from now on. False: the node has no room for them, and all is as before.
+    fn hold(&mut self, queued_bytes: usize) -> bool {
+        let fits = self.budget.refit(self.queued_bytes, queued_bytes);
+        if fits {
+            self.queued_bytes = queued_bytes;
+        }
+        fits
     }
 
     /// Whether a retained message of this weight still fits.
@@ -311,9 +319,7 @@ impl Session {
             return None;
         }
         let delivery = self.queue.pop_front()?;
-        let weight = delivery.message.weight();
-        self.queued_bytes -= weight;
-        self.budget.give_back(weight);
+        self.hold(self.queued_bytes - delivery.message.weight());
         Some(self.send(delivery, None, now))
     }
 
@@ -433,7 +439,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.budget.give_back(self.queued_bytes);
+        self.hold(0);
     }
 }
 

@@ -123,8 +123,7 @@ impl Session {
     }
 
     fn give_back_queued(&mut self, bytes: usize) {
-        self.queued_bytes -= bytes;
-        self.budget.give_back(bytes);
+        self.hold(self.queued_bytes - bytes);
     }
 }
 

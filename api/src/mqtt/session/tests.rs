@@ -139,7 +139,7 @@ fn a_full_queue_drops_qos_0_and_ends_the_session_at_qos_1() {
 
 #[test]
 fn the_budget_of_the_node_is_given_back() {
-    let budget = Arc::new(QueueBudget::new(300));
+    let budget = Arc::new(QueueBudget::with_free(300, 0));
     let limits = SessionLimits {
         queue_bytes: 10_000,
         queue_messages: 8,
@@ -161,6 +161,24 @@ fn the_budget_of_the_node_is_given_back() {
     session.next(NOW);
     assert!(budget.used() > 0);
     drop(session);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn whoever_reads_has_room_although_others_have_used_up_the_budget() {
+    let budget = Arc::new(QueueBudget::with_free(0, 300));
+    let limits = SessionLimits {
+        queue_bytes: 10_000,
+        queue_messages: 8,
+        inflight: 10,
+    };
+    let mut session = Session::new(limits, client(10), Arc::clone(&budget));
+    let offer = |session: &mut Session| session.offer(delivery(QoS::AtMostOnce, "x"));
+    while offer(&mut session) == Offered::Queued {}
+    assert!(session.waiting() >= 1, "its free bytes");
+    session.next(NOW);
+    assert_eq!(offer(&mut session), Offered::Queued);
+    assert_eq!(offer(&mut session), Offered::Dropped);
     assert_eq!(budget.used(), 0);
 }
 
