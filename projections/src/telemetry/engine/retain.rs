@@ -253,3 +253,56 @@ fn keep(
     minutes.finish(set)?;
     hours.finish(set)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tellee_actors::ids::ThingId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::telemetry::{Memory, MessageBatch, Quality, Record, TelemetryConfig, Value};
+
+    const HOUR: i64 = Level::Hour.width();
+    const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(1));
+
+    /// Ten samples in each of `hours` hours.
+    fn engine(hours: i64) -> Engine {
+        let engine = Engine::open_in(&Memory::default(), TelemetryConfig::default()).unwrap();
+        let record = |index: i64| Record {
+            name: "p".to_owned(),
+            unit: String::new(),
+            time: Timestamp(index * HOUR / 10),
+            seq: 0,
+            value: Value::Number(index as f64),
+            sum: None,
+            update_time: None,
+            quality: Quality::GOOD,
+        };
+        let batch = MessageBatch {
+            channel: CHANNEL,
+            thing: ThingId(Uuid::from_u128(2)),
+            subtopic: Arc::from(""),
+            protocol: "mqtt",
+            received_at: Timestamp(0),
+            historical: false,
+            records: (0..hours * 10).map(record).collect(),
+        };
+        engine.commit([&Arc::new(batch)].into_iter()).unwrap();
+        engine
+    }
+
+    #[test]
+    fn a_step_ends_at_an_hour_and_takes_no_more_than_it_may_unless_that_hour_has_more() {
+        let engine = engine(40);
+        let end = Timestamp(40 * HOUR);
+        let step = |most| engine.samples_of_a_step(CHANNEL, end, most).unwrap();
+        assert_eq!(step(400), (400, end));
+        let (samples, cut) = step(100);
+        assert!((50..=100).contains(&samples), "{samples}");
+        assert_eq!(cut.0 % HOUR, 0);
+        assert_eq!(engine.count_before(CHANNEL, cut).unwrap(), samples);
+        assert_eq!(step(3), (10, Timestamp(HOUR)));
+    }
+}
