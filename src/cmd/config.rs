@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::ConfigArgs;
 use crate::config::show;
 use crate::failure::Failure;
+use crate::output::say;
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -16,14 +17,10 @@ pub enum ConfigCommand {
 
 pub fn run(command: ConfigCommand) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Show(args) => {
-            print!("{}", show(&args.load()?)?);
-            Ok(())
-        }
+        ConfigCommand::Show(args) => say(show(&args.load()?)?.trim_end()),
         ConfigCommand::Check(args) => {
             args.load()?;
-            println!("the configuration is good");
-            Ok(())
+            say("the configuration is good")
         }
     }
 }

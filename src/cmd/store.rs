@@ -21,6 +21,7 @@ use super::{ConfigArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
 use crate::node::open_telemetry;
+use crate::output::{remark, say};
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
@@ -75,7 +76,7 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
     let folder = DataFolder::open_existing(&config.data_dir)?;
     let events_are_whole = check_events(&folder.events())?;
     let report = check(&folder.telemetry()).map_err(|error| Failure::telemetry(&error))?;
-    println!(
+    say(format_args!(
         "{} series, {} samples, {} blocks and {} rollups in {} files ({} bytes), log {} bytes",
         report.series,
         report.samples,
@@ -84,18 +85,18 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
         report.block_files,
         report.block_bytes,
         report.log_bytes
-    );
-    print_damages(&report);
+    ))?;
+    print_damages(&report)?;
     let mqtt = journal::check(&folder.mqtt()).map_err(|error| Failure::journal(&error))?;
-    println!(
+    say(format_args!(
         "MQTT: {} sessions, {} messages that wait, {} retained ({} bytes)",
         mqtt.sessions, mqtt.messages, mqtt.retained, mqtt.bytes
-    );
+    ))?;
     for damage in &mqtt.damages {
-        println!(
+        say(format_args!(
             "damaged: `mqtt/{}` at byte {}: {}",
             damage.file, damage.offset, damage.reason
-        );
+        ))?;
     }
     if events_are_whole && report.is_whole() && mqtt.is_whole() {
         return Ok(());
@@ -108,7 +109,7 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
 /// Whether `events.db` is whole, or not there yet.
 fn check_events(path: &Path) -> Result<bool, Failure> {
     if !path.is_file() {
-        println!("events: none");
+        say("events: none")?;
         return Ok(true);
     }
     let checked = runtime()?.block_on(async {
@@ -121,26 +122,26 @@ fn check_events(path: &Path) -> Result<bool, Failure> {
     });
     match checked {
         Ok(head) => {
-            println!("events: up to position {head}");
+            say(format_args!("events: up to position {head}"))?;
             Ok(true)
         }
         Err(StoreError::Damaged(reason)) => {
-            println!("damaged: `events.db`: {reason}");
-            println!(
+            say(format_args!("damaged: `events.db`: {reason}"))?;
+            say(format_args!(
                 "  restore a backup with `tellee restore`; a server may not start on this one"
-            );
+            ))?;
             Ok(false)
         }
         Err(error) => Err(Failure::events(&error)),
     }
 }
 
-fn print_damages(report: &Report) {
+fn print_damages(report: &Report) -> Result<(), Failure> {
     for (damage, hit) in report.damages.iter().zip(&report.hits) {
-        println!(
+        say(format_args!(
             "damaged: `{}` at byte {}: {}",
             damage.file, damage.offset, damage.reason
-        );
+        ))?;
         if let Some(Hit::Block {
             series,
             samples,
@@ -148,21 +149,25 @@ fn print_damages(report: &Report) {
             last,
         }) = hit
         {
-            println!(
+            say(format_args!(
                 "  unreadable: {samples} samples of {} from {} to {} s",
                 name_of(series),
                 seconds_of(*first),
                 seconds_of(*last)
-            );
+            ))?;
         }
         if let Some(Hit::Rollup { series }) = hit {
-            println!("  a rollup of {}", name_of(series));
+            say(format_args!("  a rollup of {}", name_of(series)))?;
         }
-        println!("  {}", advice(damage, hit.as_ref()));
+        say(format_args!("  {}", advice(damage, hit.as_ref())))?;
     }
     if report.unlisted_damages > 0 {
-        println!("and {} more damaged places", report.unlisted_damages);
+        say(format_args!(
+            "and {} more damaged places",
+            report.unlisted_damages
+        ))?;
     }
+    Ok(())
 }
 
 fn name_of(series: &SeriesKey) -> String {
@@ -248,13 +253,13 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
             }
             None => write(rows, format, std::io::stdout())?,
         };
-        eprintln!("{written} samples");
+        remark(format_args!("{written} samples"));
         let damages = store.damages();
         for damage in &damages {
-            eprintln!(
+            remark(format_args!(
                 "damaged: `{}` at byte {}: {}",
                 damage.file, damage.offset, damage.reason
-            );
+            ));
         }
         if damages.is_empty() {
             return Ok(());

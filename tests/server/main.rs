@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bootstrap;
+mod broken_output;
 mod client;
 mod faults;
 mod harness;
