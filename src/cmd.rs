@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Flags, load};
+use crate::config::{Config, Flags, load, variables};
 use crate::failure::Failure;
 use crate::node::VERSION;
 use crate::output::say;
@@ -106,7 +106,7 @@ impl ServeArgs {
             http: self.http,
             mqtt: self.mqtt,
         };
-        Ok(load(&flags, std::env::vars())?)
+        Ok(load(&flags, variables(std::env::vars_os())?)?)
     }
 }
 

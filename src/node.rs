@@ -31,7 +31,7 @@ use tellee_projections::watch::{AlarmWatch, AlarmWatchConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use listeners::{Listeners, SecureListener};
+pub use listeners::{Listeners, SecureListener, check_certificates};
 pub use logging::init_logging;
 pub use stores::{Stores, open_events, open_telemetry};
 
