@@ -8,6 +8,7 @@ mod logging;
 mod models;
 mod reload;
 mod retention;
+mod secrets;
 mod stores;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use tellee_actors::time::{SharedClock, SystemClock};
 use tellee_api::http::{self, Doors, HttpLimits, Rings};
-use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
+use tellee_api::identity::{Passwords, Throttle, Tokens};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::observe;
 use tellee_api::mqtt::{self, Broker, MqttConfig};
@@ -71,9 +72,7 @@ impl Node {
         listeners: Listeners,
     ) -> Result<Self, Failure> {
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let vault = Vault::open(&folder.secrets())
-            .map_err(|error| Failure::DataFolder(error.to_string()))?;
-        let vault = Arc::new(vault);
+        let vault = Arc::new(secrets::open_vault(&folder)?);
         let mqtt_config = mqtt_config(config);
         let stores = Stores::open(&folder, &clock, mqtt_config.state_limits()).await?;
         let failed =
