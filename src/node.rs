@@ -6,6 +6,7 @@ mod first_user;
 mod listeners;
 mod logging;
 mod models;
+mod open_files;
 mod reload;
 mod retention;
 mod secrets;
@@ -71,9 +72,13 @@ impl Node {
         folder: DataFolder,
         listeners: Listeners,
     ) -> Result<Self, Failure> {
+        let seats = open_files::seats(config, open_files::raise_limit());
         let clock: SharedClock = Arc::new(SystemClock::default());
         let vault = Arc::new(secrets::open_vault(&folder)?);
-        let mqtt_config = mqtt_config(config);
+        let mqtt_config = MqttConfig {
+            max_connections: seats.mqtt as usize,
+            ..mqtt_config(config)
+        };
         let stores = Stores::open(&folder, &clock, mqtt_config.state_limits()).await?;
         let failed =
             |what: &'static str| move |error: &dyn std::fmt::Display| Failure::other(what, error);
@@ -173,7 +178,7 @@ impl Node {
         metrics.register(|registry| mqtt::prometheus::register(Arc::clone(&broker), registry));
         let limits = HttpLimits {
             max_body: config.http.max_body.as_usize(),
-            max_connections: config.http.max_connections as usize,
+            max_connections: seats.http as usize,
         };
         let rest = Rest {
             platform: Arc::clone(&platform),
