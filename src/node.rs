@@ -8,6 +8,7 @@ mod logging;
 mod models;
 mod open_files;
 mod reload;
+pub mod restore;
 mod retention;
 mod secrets;
 mod stores;
@@ -74,7 +75,9 @@ impl Node {
     ) -> Result<Self, Failure> {
         let seats = open_files::seats(config, open_files::raise_limit());
         let clock: SharedClock = Arc::new(SystemClock::default());
+        let control = control::bind(&folder)?;
         let vault = Arc::new(secrets::open_vault(&folder)?);
+        backup::clear(folder.path());
         let mqtt_config = MqttConfig {
             max_connections: seats.mqtt as usize,
             ..mqtt_config(config)
@@ -234,7 +237,7 @@ impl Node {
             stop.clone(),
         ));
         tasks.spawn(control::serve(
-            control::bind(&folder)?,
+            control,
             stores.clone(),
             folder.path().to_owned(),
             stop.clone(),
