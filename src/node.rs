@@ -73,6 +73,7 @@ impl Node {
         folder: DataFolder,
         listeners: Listeners,
     ) -> Result<Self, Failure> {
+        let hangups = reload::listen()?;
         let seats = open_files::seats(config, open_files::raise_limit());
         let clock: SharedClock = Arc::new(SystemClock::default());
         let control = control::bind(&folder)?;
@@ -202,7 +203,7 @@ impl Node {
             messages: Some(Arc::new(messages)),
             lines: Some(Arc::new(lines)),
         };
-        reload::follow(listeners.tls(), &tasks, &stop)?;
+        reload::follow(listeners.tls(), hangups, &tasks, &stop);
         if let Some(https) = listeners.https {
             let (tls, doors) = (Some(https.tls), doors.clone());
             tasks.spawn(http::serve(
