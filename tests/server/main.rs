@@ -6,6 +6,8 @@ mod bad_input;
 mod bootstrap;
 mod broken_output;
 mod client;
+mod command_line;
+mod data_folder;
 mod faults;
 mod harness;
 mod influx;
