@@ -1,5 +1,6 @@
 //! `tellee store`: look into the telemetry files.
 
+mod noting;
 mod parquet;
 
 use std::io::{BufWriter, Write};
@@ -16,6 +17,7 @@ use tellee_projections::telemetry::{
     Damage, Hit, Report, Rows, SeriesFilter, SeriesKey, TimeRange, check, write_csv,
 };
 
+use self::noting::Noting;
 use self::parquet::{ExportError, write_parquet};
 use super::{ConfigArgs, runtime};
 use crate::failure::Failure;
@@ -279,12 +281,18 @@ fn format_of(path: Option<&Path>) -> Format {
 }
 
 fn write(rows: Rows, format: Format, to: impl Write + Send) -> Result<u64, Failure> {
-    match format {
-        Format::Csv => write_csv(rows, to).map_err(|error| Failure::telemetry(&error)),
-        Format::Parquet => write_parquet(rows, to).map_err(|error| match error {
+    let mut to = Noting::new(to);
+    let written = match format {
+        Format::Csv => write_csv(rows, &mut to).map_err(|error| Failure::telemetry(&error)),
+        Format::Parquet => write_parquet(rows, &mut to).map_err(|error| match error {
             ExportError::Store(error) => Failure::telemetry(&error),
             other => Failure::Other(other.to_string()),
         }),
+    };
+    match to.error() {
+        // A full disk or a closed pipe at this end says nothing of the store.
+        Some(error) => Err(Failure::other("the export cannot be written", error)),
+        None => written,
     }
 }
 
