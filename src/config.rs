@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tellee_actors::domain::channel::RollupRetention;
 
 pub use layers::{ConfigError, Flags, load, variables};
 pub use show::show;
@@ -24,6 +25,7 @@ pub struct Config {
     pub mqtt: Mqtt,
     pub identity: Identity,
     pub stores: Stores,
+    pub retention: Retention,
     pub ingest: Ingest,
     pub alarms: Alarms,
     pub entities: Entities,
@@ -93,6 +95,12 @@ pub struct Stores {
     pub telemetry: TelemetryProvider,
     pub cql: Cql,
     pub eventstore: Eventstore,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    pub rollups: RollupRetention,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -184,6 +192,9 @@ impl Default for Config {
                 },
                 eventstore: Eventstore { url: String::new() },
             },
+            retention: Retention {
+                rollups: RollupRetention::AsSamples,
+            },
             ingest: Ingest {
                 node_budget: ByteSize::mebibytes(16),
                 connection_budget: ByteSize::mebibytes(1),
@@ -245,6 +256,12 @@ impl Config {
             return refuse(
                 "stores.telemetry",
                 "this version keeps telemetry in the `embedded` store only",
+            );
+        }
+        if self.retention.rollups == RollupRetention::AsConfigured {
+            return refuse(
+                "retention.rollups",
+                "must be `as_samples`, `days_30`, `year_1`, `years_5` or `forever`",
             );
         }
         if !self.cluster.seeds.is_empty() {

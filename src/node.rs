@@ -234,6 +234,7 @@ impl Node {
         tasks.spawn(retention::run(
             stores.telemetry(),
             projections.clone(),
+            config.retention.rollups,
             clock,
             stop.clone(),
         ));

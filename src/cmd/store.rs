@@ -14,7 +14,8 @@ use tellee_actors::store::{
 use tellee_actors::time::{SharedClock, SystemClock, Timestamp};
 use tellee_api::mqtt::journal;
 use tellee_projections::telemetry::{
-    Damage, Hit, Report, Rows, SeriesFilter, SeriesKey, TimeRange, check, write_csv,
+    Damage, EmbeddedTelemetryStore, Hit, Report, SeriesFilter, SeriesKey, TelemetryError,
+    TimeRange, check, write_csv,
 };
 
 use self::noting::Noting;
@@ -58,6 +59,9 @@ pub struct ExportArgs {
     /// To this time, exclusive: seconds since 1970.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     to: Option<f64>,
+    /// Instead of samples, the minutes and hours that outlived theirs. As CSV.
+    #[arg(long)]
+    rollups: bool,
     /// How to write them; without it as the name of the file ends, else CSV.
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -161,6 +165,14 @@ fn print_damages(report: &Report) -> Result<(), Failure> {
         if let Some(Hit::Rollup { series }) = hit {
             say(format_args!("  a rollup of {}", name_of(series)))?;
         }
+        if let Some(Hit::KeptRollup { series, first, end }) = hit {
+            say(format_args!(
+                "  unreadable: the kept rollup of {} from {} to {} s",
+                name_of(series),
+                seconds_of(*first),
+                seconds_of(*end)
+            ))?;
+        }
         say(format_args!("  {}", advice(damage, hit.as_ref())))?;
     }
     if report.unlisted_damages > 0 {
@@ -194,6 +206,9 @@ fn advice(damage: &Damage, hit: Option<&Hit>) -> &'static str {
     match hit {
         Some(Hit::Rollup { .. }) => {
             "nothing is lost: answers come from the samples, and the rollup is made anew when files are merged"
+        }
+        Some(Hit::KeptRollup { .. }) => {
+            "its samples are gone: take the data folder from a backup if this time is needed"
         }
         Some(Hit::Block { .. }) => {
             "send these samples again, or take them from a backup; they fill the gap whatever their age"
@@ -238,24 +253,33 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         let clock: SharedClock = Arc::new(SystemClock::default());
         let folder = DataFolder::open_existing(&config.data_dir)?;
         let store = open_telemetry(&folder.telemetry(), &clock).await?;
-        let rows = store
-            .export(&filter, range)
-            .map_err(|error| Failure::telemetry(&error))?;
         let format = args
             .format
             .unwrap_or_else(|| format_of(args.output.as_deref()));
+        if args.rollups && format != Format::Csv {
+            let reason = "--rollups are written as CSV only".to_owned();
+            return Err(Failure::Usage(reason));
+        }
+        let asked = Asked {
+            store: &store,
+            filter: &filter,
+            range,
+            rollups: args.rollups,
+            format,
+        };
         let failed = |error: std::io::Error| Failure::other("the export cannot be written", &error);
         let written = match &args.output {
             Some(path) => {
                 let file = std::fs::File::create(path).map_err(failed)?;
                 let mut writer = BufWriter::new(file);
-                let written = write(rows, format, &mut writer)?;
+                let written = asked.write(&mut writer)?;
                 writer.flush().map_err(failed)?;
                 written
             }
-            None => write(rows, format, std::io::stdout())?,
+            None => asked.write(std::io::stdout())?,
         };
-        remark(format_args!("{written} samples"));
+        let what = if args.rollups { "rows" } else { "samples" };
+        remark(format_args!("{written} {what}"));
         let damages = store.damages();
         for damage in &damages {
             remark(format_args!(
@@ -280,19 +304,40 @@ fn format_of(path: Option<&Path>) -> Format {
     }
 }
 
-fn write(rows: Rows, format: Format, to: impl Write + Send) -> Result<u64, Failure> {
-    let mut to = Noting::new(to);
-    let written = match format {
-        Format::Csv => write_csv(rows, &mut to).map_err(|error| Failure::telemetry(&error)),
-        Format::Parquet => write_parquet(rows, &mut to).map_err(|error| match error {
-            ExportError::Store(error) => Failure::telemetry(&error),
-            other => Failure::Other(other.to_string()),
-        }),
-    };
-    match to.error() {
-        // A full disk or a closed pipe at this end says nothing of the store.
-        Some(error) => Err(Failure::other("the export cannot be written", error)),
-        None => written,
+/// What is to be exported, and how.
+struct Asked<'a> {
+    store: &'a EmbeddedTelemetryStore,
+    filter: &'a SeriesFilter,
+    range: TimeRange,
+    rollups: bool,
+    format: Format,
+}
+
+impl Asked<'_> {
+    fn write(&self, to: impl Write + Send) -> Result<u64, Failure> {
+        let mut to = Noting::new(to);
+        let written = self.rows(&mut to);
+        match to.error() {
+            // A full disk or a closed pipe at this end says nothing of the store.
+            Some(error) => Err(Failure::other("the export cannot be written", error)),
+            None => written,
+        }
+    }
+
+    fn rows(&self, to: impl Write + Send) -> Result<u64, Failure> {
+        let failed = |error: TelemetryError| Failure::telemetry(&error);
+        if self.rollups {
+            let written = self.store.export_rollups(self.filter, self.range, to);
+            return written.map_err(failed);
+        }
+        let rows = self.store.export(self.filter, self.range).map_err(failed)?;
+        match self.format {
+            Format::Csv => write_csv(rows, to).map_err(failed),
+            Format::Parquet => write_parquet(rows, to).map_err(|error| match error {
+                ExportError::Store(error) => failed(error),
+                other => Failure::Other(other.to_string()),
+            }),
+        }
     }
 }
 

@@ -121,6 +121,10 @@ pub const KEYS: &[Key] = &[
         "Connection string of EventStoreDB, as in `esdb://10.0.0.6:2113?tls=true`.",
     ),
     key(
+        "retention.rollups",
+        "How long rollups are kept in channels that say nothing of it: `as_samples`, `days_30`, `year_1`, `years_5`, `forever`.",
+    ),
+    key(
         "ingest.node_budget",
         "Bytes of messages in flight on this node; beyond it publishers wait.",
     ),

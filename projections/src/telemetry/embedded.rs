@@ -26,7 +26,7 @@ use super::model::{
     SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
 use super::samples::SampleBatch;
-use super::store::{Appended, TelemetryError, TelemetryStore};
+use super::store::{Appended, Retained, Retention, TelemetryError, TelemetryStore};
 use super::validate;
 
 /// Clones of it are the same store. The last one to go stops the threads; what is in memory then is in the log.
@@ -134,6 +134,17 @@ impl EmbeddedTelemetryStore {
     ) -> Result<super::export::Rows, TelemetryError> {
         self.open_or_closed()?;
         super::export::Rows::new(Arc::clone(&self.engine), filter, range)
+    }
+
+    /// Writes the rollups that outlived their samples, as CSV. Answers the number of rows.
+    pub fn export_rollups(
+        &self,
+        filter: &SeriesFilter,
+        range: TimeRange,
+        to: impl std::io::Write,
+    ) -> Result<u64, TelemetryError> {
+        self.open_or_closed()?;
+        super::export::write_rollups_csv(&self.engine, filter, range, to)
     }
 
     /// Writes a copy of the store as of now into `folder`, which must be empty or missing, while appends go on.
@@ -319,6 +330,12 @@ impl TelemetryStore for EmbeddedTelemetryStore {
             self.bell.ring();
         }
         Ok(dropped)
+    }
+
+    async fn retain_all(&self, all: Vec<Retention>) -> Result<Retained, TelemetryError> {
+        let retained = self.query(move |engine| engine.retain_all(&all)).await?;
+        self.bell.ring();
+        Ok(retained)
     }
 
     async fn close(&self) -> Result<(), TelemetryError> {

@@ -3,7 +3,7 @@
 pub mod aggregate;
 pub mod messages;
 pub mod points;
-mod walk;
+pub(in crate::telemetry) mod walk;
 
 use super::codec::block::Depth;
 use super::merge::clusters;

@@ -3,6 +3,7 @@
 
 mod frozen;
 mod head;
+mod kept;
 mod minutes;
 mod names;
 mod newest;
@@ -20,6 +21,7 @@ use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
 use self::head::Head;
+use self::kept::Kept;
 use self::names::{Names, Source};
 use self::newest::Newest;
 use self::news::News;
@@ -27,7 +29,7 @@ use self::origins::Origins;
 use self::pool::Pool;
 use super::blocks::{BlockEntry, BlockSet, Opened};
 use super::catalog::{Entry, Latest};
-use super::manifest::Tombstone;
+use super::manifest::{self, Tombstone};
 use super::model::{SeriesId, SeriesKey, TimeRange};
 
 pub use self::frozen::Frozen;
@@ -56,6 +58,7 @@ pub struct State {
     channels: HashMap<ChannelId, Vec<u32>>,
     pub sets: Vec<Arc<BlockSet>>,
     pub tombstones: Vec<Tombstone>,
+    pub kept: Kept,
     pub next_order: u64,
     pub frozen: Option<Arc<Frozen>>,
     /// Places of series whose latest sample or definition is not in the catalog yet.
@@ -182,16 +185,7 @@ impl State {
     }
 
     pub fn add_tombstone(&mut self, added: Tombstone) {
-        let dominates = |left: &Tombstone, right: &Tombstone| {
-            left.channel == right.channel
-                && left.before >= right.before
-                && left.order >= right.order
-        };
-        if self.tombstones.iter().any(|kept| dominates(kept, &added)) {
-            return;
-        }
-        self.tombstones.retain(|kept| !dominates(&added, kept));
-        self.tombstones.push(added);
+        manifest::add_tombstone(&mut self.tombstones, added);
     }
 
     /// The time before which samples of `channel` in a set of `order` are gone.

@@ -18,8 +18,8 @@ use super::{integers, numbers, texts};
 use crate::telemetry::columns::{Columns, Origin, Repeated, Values};
 use crate::telemetry::model::{SeriesId, Value};
 
-/// 1 had no entered columns.
-pub const FORMAT: u8 = 2;
+/// 1 had no entered columns, 2 no packed ones.
+pub const FORMAT: u8 = 3;
 /// No block holds more samples.
 pub const MAX_SAMPLES: usize = 1 << 16;
 /// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.

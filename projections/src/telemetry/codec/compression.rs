@@ -20,15 +20,7 @@ fn compressor<'a>(
     slot.as_mut()
 }
 
-/// Compresses with a context that the thread keeps; `None` where that does not help.
-pub fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let compressed = compressor(slot)?.compress(bytes).ok()?;
-        (compressed.len() < bytes.len()).then_some(compressed)
-    })
-}
-
-/// Undoes [`compress`]; the result must be exactly `length` long.
+/// Undoes [`compress_pieces`]; the result must be exactly `length` long.
 pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
     const FAILED: CodecError = CodecError::Invalid("a compressed body cannot be decompressed");
     let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
@@ -48,7 +40,8 @@ pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
     Ok(plain)
 }
 
-/// As [`compress`], the pieces between `cuts` apart from each other: the decompressor takes frames in a row as one.
+/// Compresses with a context that the thread keeps; `None` where that does not help. The pieces between `cuts` are
+/// compressed apart from each other: the decompressor takes frames in a row as one.
 pub fn compress_pieces(bytes: &[u8], cuts: impl Iterator<Item = usize>) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|slot| {
         let compressor = compressor(slot)?;

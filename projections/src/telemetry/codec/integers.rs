@@ -2,8 +2,10 @@
 //!
 //! Layout: mode (1 byte), then what the mode needs. The residual modes hold base and divisor, the byte width of a
 //! residual, the residuals too wide for it (index and value), and the planes: all lowest bytes first, then the next.
+//! Short columns have their residuals bit by bit instead.
 //! Entropy coding is left to the compressor that runs over the whole block.
 
+mod packed;
 mod tracking;
 
 use std::cell::RefCell;
@@ -22,6 +24,8 @@ const TRACKING: u8 = 6;
 /// As tracking, with the state of the filter at each quarter of the column, so that a reader can follow four stretches
 /// at a time: the filter is one long chain of operations, and a processor could do several at once.
 const TRACKING_ENTERED: u8 = 7;
+/// One of the residual modes before, with its residuals bit by bit.
+const PACKED: u8 = 8;
 /// Shorter columns are not worth the bytes of their entries.
 const LEAST_ENTERED: usize = 1024;
 
@@ -140,6 +144,18 @@ fn encode_residuals_with(values: &[i64], out: &mut Vec<u8>, scratch: &mut Scratc
         }
     }
 
+    let planes = Planes::of(best);
+    let width = packed::width_of(best);
+    let packs = steps.len() < packed::TOO_LONG
+        && width > 0
+        && packed::length(steps.len(), width).is_some_and(|length| length + 1 < planes.cost);
+    if packs {
+        out.extend([PACKED, best_mode]);
+        put_signed(out, base);
+        put_varint(out, divisor.unsigned_abs());
+        packed::put(best, width, out);
+        return;
+    }
     let entered = best_mode == TRACKING && steps.len() >= LEAST_ENTERED;
     out.push(if entered { TRACKING_ENTERED } else { best_mode });
     put_signed(out, base);
@@ -147,7 +163,7 @@ fn encode_residuals_with(values: &[i64], out: &mut Vec<u8>, scratch: &mut Scratc
     if entered {
         put_entries(steps, out);
     }
-    put_planes(best, out);
+    planes.put(best, out);
 }
 
 /// The greatest number that divides all distances from `base`; 1 where a distance does not fit.
@@ -208,47 +224,67 @@ const fn byte_width(residual: u64) -> usize {
     ((64 - residual.leading_zeros()) as usize).div_ceil(8)
 }
 
-fn put_planes(residuals: &[u64], out: &mut Vec<u8>) {
-    let mut of_width = [0_usize; 9];
-    for &residual in residuals {
-        of_width[byte_width(residual)] += 1;
-    }
-    let mut wider = residuals.len();
-    let mut cost_of_wider: usize = (0..=8)
-        .map(|width| of_width[width] * exception_cost(width))
-        .sum();
-    let mut width = 8;
-    let mut exceptions = 0;
-    let mut best = usize::MAX;
-    for (candidate, needing) in of_width.into_iter().enumerate() {
-        wider -= needing;
-        cost_of_wider -= needing * exception_cost(candidate);
-        let cost = candidate * residuals.len() + cost_of_wider;
-        if cost < best {
-            best = cost;
-            width = candidate;
-            exceptions = wider;
-        }
-    }
+/// How residuals become planes of bytes.
+struct Planes {
+    /// How many.
+    width: usize,
+    /// Residuals that are too wide for them.
+    exceptions: usize,
+    /// In bytes, about.
+    cost: usize,
+}
 
-    out.push(width as u8);
-    put_varint(out, exceptions as u64);
-    if exceptions > 0 {
-        let mut previous = 0;
-        for (index, &residual) in residuals.iter().enumerate() {
-            if byte_width(residual) > width {
-                put_varint(out, (index - previous) as u64);
-                put_varint(out, residual);
-                previous = index;
+impl Planes {
+    /// The planes that cost `residuals` least.
+    fn of(residuals: &[u64]) -> Self {
+        let mut of_width = [0_usize; 9];
+        for &residual in residuals {
+            of_width[byte_width(residual)] += 1;
+        }
+        let mut wider = residuals.len();
+        let mut cost_of_wider: usize = (0..=8)
+            .map(|width| of_width[width] * exception_cost(width))
+            .sum();
+        let mut best = Self {
+            width: 8,
+            exceptions: 0,
+            cost: usize::MAX,
+        };
+        for (width, needing) in of_width.into_iter().enumerate() {
+            wider -= needing;
+            cost_of_wider -= needing * exception_cost(width);
+            let cost = width * residuals.len() + cost_of_wider;
+            if cost < best.cost {
+                best = Self {
+                    width,
+                    exceptions: wider,
+                    cost,
+                };
             }
         }
+        best
     }
-    for plane in 0..width {
-        out.extend(
-            residuals
-                .iter()
-                .map(|residual| (residual >> (8 * plane)) as u8),
-        );
+
+    fn put(&self, residuals: &[u64], out: &mut Vec<u8>) {
+        out.push(self.width as u8);
+        put_varint(out, self.exceptions as u64);
+        if self.exceptions > 0 {
+            let mut previous = 0;
+            for (index, &residual) in residuals.iter().enumerate() {
+                if byte_width(residual) > self.width {
+                    put_varint(out, (index - previous) as u64);
+                    put_varint(out, residual);
+                    previous = index;
+                }
+            }
+        }
+        for plane in 0..self.width {
+            out.extend(
+                residuals
+                    .iter()
+                    .map(|residual| (residual >> (8 * plane)) as u8),
+            );
+        }
     }
 }
 
@@ -296,14 +332,23 @@ fn decode_with(
                 .collect())
         }
         RUNS if may_use_runs => decode_runs(reader, count),
+        PACKED => match reader.byte()? {
+            mode @ (PLAIN | DELTA | DELTA_OF_DELTA | TRACKING) => {
+                let (base, divisor) = (reader.signed()?, reader.varint()? as i64);
+                let mut values = packed::take(reader, count)?;
+                undo(mode, [Lane::entering(0, 0); 4], base, divisor, &mut values);
+                Ok(values)
+            }
+            _ => Err(UNKNOWN_MODE),
+        },
         mode @ (PLAIN | DELTA | DELTA_OF_DELTA | TRACKING | TRACKING_ENTERED) => {
             decode_residuals(reader, count, mode)
         }
-        _ => Err(CodecError::Invalid(
-            "a column of integers has an unknown mode",
-        )),
+        _ => Err(UNKNOWN_MODE),
     }
 }
+
+const UNKNOWN_MODE: CodecError = CodecError::Invalid("a column of integers has an unknown mode");
 
 fn decode_runs(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {
     let runs = reader.varint()?;
@@ -340,10 +385,16 @@ fn decode_residuals(
         }
     }
     let mut values = take_planes(reader, count)?;
+    undo(mode, lanes, base, divisor, &mut values);
+    Ok(values)
+}
+
+/// Makes values of the residuals `values`.
+fn undo(mode: u8, lanes: [Lane; 4], base: i64, divisor: i64, values: &mut [i64]) {
     match mode {
         DELTA => {
             let mut previous = 0_i64;
-            for value in &mut values {
+            for value in values.iter_mut() {
                 previous = previous.wrapping_add(*value);
                 *value = previous;
             }
@@ -351,7 +402,7 @@ fn decode_residuals(
         DELTA_OF_DELTA => {
             let mut previous = 0_i64;
             let mut slope = 0_i64;
-            for value in &mut values {
+            for value in values.iter_mut() {
                 slope = slope.wrapping_add(*value);
                 previous = previous.wrapping_add(slope);
                 *value = previous;
@@ -359,21 +410,20 @@ fn decode_residuals(
         }
         TRACKING => {
             let [mut lane, ..] = lanes;
-            lane.follow(&mut values);
+            lane.follow(values);
         }
-        TRACKING_ENTERED => follow_all(lanes, &mut values),
+        TRACKING_ENTERED => follow_all(lanes, values),
         _ => {}
     }
     if divisor == 1 {
-        for value in &mut values {
+        for value in values {
             *value = value.wrapping_add(base);
         }
     } else {
-        for value in &mut values {
+        for value in values {
             *value = value.wrapping_mul(divisor).wrapping_add(base);
         }
     }
-    Ok(values)
 }
 
 fn take_planes(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {

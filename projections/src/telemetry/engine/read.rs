@@ -11,6 +11,7 @@ use super::Engine;
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::damage::{Damage, Hit};
+use crate::telemetry::kept::KeptRollups;
 use crate::telemetry::merge::load_part;
 use crate::telemetry::model::{
     AggregateFunction, Aggregates, MessageQuery, Points, Sample, SeriesFilter, SeriesId,
@@ -116,6 +117,28 @@ impl Engine {
         Ok(state.view(place, range))
     }
 
+    /// The samples of a series, and the rollups that outlived their samples, as of one moment.
+    fn view_and_kept(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+    ) -> Result<(View, KeptRollups), TelemetryError> {
+        let state = self.state.read();
+        let (place, series) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+        let kept = state.kept_of(id, series.key.channel);
+        Ok((state.view(place, range), kept))
+    }
+
+    /// The rollups of a series that outlived their samples.
+    pub(in crate::telemetry) fn kept_rollups(
+        &self,
+        id: SeriesId,
+    ) -> Result<KeptRollups, TelemetryError> {
+        let state = self.state.read();
+        let (_, series) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+        Ok(state.kept_of(id, series.key.channel))
+    }
+
     /// The series that match, in the order of their keys.
     pub fn keys(&self, filter: &SeriesFilter) -> Vec<(SeriesId, Arc<SeriesKey>)> {
         let state = self.state.read();
@@ -186,12 +209,8 @@ impl Engine {
         range: TimeRange,
         max_points: usize,
     ) -> Result<Points, TelemetryError> {
-        query::points::points(
-            id,
-            self.view(id, range)?,
-            range,
-            max_points.min(MAX_SAMPLES),
-        )
+        let (view, kept) = self.view_and_kept(id, range)?;
+        query::points::points(id, view, &kept, range, max_points.min(MAX_SAMPLES))
     }
 
     pub fn aggregate(
@@ -201,7 +220,8 @@ impl Engine {
         every: Duration,
         functions: &[AggregateFunction],
     ) -> Result<Aggregates, TelemetryError> {
-        query::aggregate::aggregate(id, self.view(id, range)?, range, every, functions)
+        let (view, kept) = self.view_and_kept(id, range)?;
+        query::aggregate::aggregate(id, view, &kept, range, every, functions)
     }
 
     pub fn messages(
@@ -244,9 +264,12 @@ impl Engine {
 
     /// Reads every chunk of every rollup. Answers how many there are.
     pub fn read_all_rollups(&self) -> Result<u64, TelemetryError> {
-        let sets = self.state.read().sets.clone();
+        let (sets, kept) = {
+            let state = self.state.read();
+            (state.sets.clone(), state.kept.sets.clone())
+        };
         let mut chunks = 0;
-        for set in sets {
+        for set in sets.iter().chain(&kept) {
             for entry in set.all_rollups() {
                 chunks += 1;
                 set.read_rollup(entry, Detail::All)?;
@@ -288,13 +311,22 @@ impl Engine {
                 }
             }
         }
-        for set in &state.sets {
+        let sets = state.sets.iter().map(|set| (set, false));
+        for (set, is_kept) in sets.chain(state.kept.sets.iter().map(|set| (set, true))) {
             for entry in set.all_rollups() {
                 if let Some(place) = places.get(&(set.name(), entry.offset))
                     && let Some((_, series)) = state.by_id(entry.series)
                 {
-                    let hit = Hit::Rollup {
-                        series: SeriesKey::clone(&series.key),
+                    let series = SeriesKey::clone(&series.key);
+                    let end = entry.last.saturating_add(entry.level.width());
+                    let hit = if is_kept {
+                        Hit::KeptRollup {
+                            series,
+                            first: Timestamp(entry.first),
+                            end: Timestamp(end),
+                        }
+                    } else {
+                        Hit::Rollup { series }
                     };
                     found.insert(*place, hit);
                 }
@@ -319,7 +351,9 @@ impl Engine {
         let places = self.state.read().of_channel(channel).to_vec();
         let mut count = 0;
         for place in places {
-            let view = self.state.read().view(place, range);
+            let mut view = self.state.read().view(place, range);
+            // Those that begin before and end behind it would have to be decoded, for nothing.
+            view.retain(|part| part.clip < before.0);
             count += query::count(view, range)?;
         }
         Ok(count)

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use tellee_actors::time::Timestamp;
 
+mod early;
+
 use super::walk::{Visit, Walk};
 use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::columns::Values;
+use crate::telemetry::kept::KeptRollups;
 use crate::telemetry::merge::{Loaded, clusters};
 use crate::telemetry::model::{AggregateFunction, Aggregates, SeriesId, TimeRange};
 use crate::telemetry::rollup::{Level, Row};
@@ -22,6 +25,8 @@ const EXPECTED_ROWS: usize = 2_000;
 
 struct Rows {
     every: i64,
+    /// No interval starts before this.
+    not_before: i64,
     /// Whether anyone asks for the deviation.
     squares: bool,
     starts: Vec<i64>,
@@ -29,8 +34,13 @@ struct Rows {
 }
 
 impl Rows {
-    const fn start_of(&self, time: i64) -> i64 {
+    /// The last multiple of the length of an interval that is not later than `time`.
+    const fn multiple(&self, time: i64) -> i64 {
         time.saturating_sub(time.rem_euclid(self.every))
+    }
+
+    fn start_of(&self, time: i64) -> i64 {
+        self.multiple(time).max(self.not_before)
     }
 
     fn add(&mut self, start: i64, statistics: &Statistics) -> Result<(), TelemetryError> {
@@ -107,7 +117,8 @@ impl Visit for Rows {
         let mut length = 0;
         while from < loaded.wanted.end {
             let start = self.start_of(columns.times[from]);
-            let last = start.saturating_add(self.every - 1);
+            let multiple = self.multiple(columns.times[from]);
+            let last = multiple.saturating_add(self.every - 1);
             length = length_up_to(&columns.times[from..loaded.wanted.end], last, length);
             let statistics = match &columns.values {
                 Values::Numbers(numbers) => self.statistics(&numbers[from..from + length]),
@@ -154,6 +165,7 @@ fn detail(functions: &[AggregateFunction]) -> Detail {
 pub fn aggregate(
     series: SeriesId,
     view: View,
+    kept: &KeptRollups,
     range: TimeRange,
     every: Duration,
     functions: &[AggregateFunction],
@@ -172,18 +184,22 @@ pub fn aggregate(
     let expected = usize::try_from(most).unwrap_or(0).min(EXPECTED_ROWS);
     let mut rows = Rows {
         every,
+        not_before: i64::MIN,
         squares,
         starts: Vec::with_capacity(expected),
         statistics: Vec::with_capacity(expected),
     };
+    let clusters = clusters(view);
+    let rolled_up = early::early(&mut rows, kept, &clusters, range, detail)?;
+    let from = rolled_up.map_or(range.from, |rolled_up| rolled_up.before);
     let walk = Walk {
         series,
-        range,
+        range: TimeRange { from, to: range.to },
         levels: levels(every, squares),
         detail,
         all_samples_count: false,
     };
-    walk.go(&clusters(view), &mut rows)?;
+    walk.go(&clusters, &mut rows)?;
 
     let column = |function: &AggregateFunction| -> Vec<f64> {
         let of = |statistics: &Statistics| match function {
@@ -201,5 +217,6 @@ pub fn aggregate(
     Ok(Aggregates {
         starts: rows.starts.iter().copied().map(Timestamp).collect(),
         columns: functions.iter().map(column).collect(),
+        rolled_up,
     })
 }
