@@ -104,6 +104,11 @@ impl DataFolder {
         self.path.join("models")
     }
 
+    /// Of the retention.
+    pub fn reckoning(&self) -> PathBuf {
+        self.path.join("retention-time.json")
+    }
+
     pub fn secrets(&self) -> PathBuf {
         self.path.join("secrets")
     }

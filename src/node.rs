@@ -172,6 +172,10 @@ impl Node {
         first_user::make(&platform).await?;
         broker.set_users(Arc::<Platform>::clone(&platform));
 
+        let telemetry = stores.embedded_telemetry();
+        let reckoning = retention::reckoning(folder.reckoning(), &telemetry, &clock)
+            .await
+            .map_err(|error| Failure::telemetry(&error))?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let metrics = Metrics::new();
@@ -231,13 +235,16 @@ impl Node {
             ));
         }
         tasks.spawn(mqtt::serve(Arc::clone(&broker), listeners.mqtt));
-        tasks.spawn(retention::run(
-            stores.telemetry(),
-            projections.clone(),
-            config.retention.rollups,
+        let upkeep = retention::Upkeep {
+            telemetry,
+            projections: projections.clone(),
+            events: stores.events(),
+            broker: Arc::clone(&broker),
+            rollups: config.retention.rollups,
             clock,
-            stop.clone(),
-        ));
+            reckoning,
+        };
+        tasks.spawn(retention::run(upkeep, stop.clone()));
         tasks.spawn(control::serve(
             control,
             stores.clone(),
