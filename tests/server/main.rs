@@ -12,6 +12,7 @@ mod faults;
 mod harness;
 mod influx;
 mod line;
+mod metrics;
 mod models;
 mod mqtt_client;
 mod mqtt_sessions;
