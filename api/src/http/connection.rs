@@ -90,7 +90,7 @@ impl Connection {
             Ok(arrival) => arrival,
             Err(error) => return tracing::debug!(%error, "a connection ended early"),
         };
-        if let Err(arrival) = rings.give(arrival) {
+        if let Some(arrival) = rings.give(arrival) {
             arrival.serve_here().await;
         }
     }

@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use self::head::{Head, Reading};
 use self::lane::Lane;
@@ -61,16 +61,16 @@ impl Rings {
         self.lanes.len()
     }
 
-    /// Hands a connection to one of the threads, and back if that has too many waiting.
-    pub(super) fn give(&self, arrival: Arrival) -> Result<(), Arrival> {
+    /// Hands a connection to one of the threads. `Some`: that has too many waiting, and the connection is back.
+    pub(super) fn give(&self, arrival: Arrival) -> Option<Arrival> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let Some(lane) = self.lanes.get(next % self.lanes.len().max(1)) else {
-            return Err(arrival);
+            return Some(arrival);
         };
-        lane.try_send(arrival).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(arrival)
-            | mpsc::error::TrySendError::Closed(arrival) => arrival,
-        })
+        match lane.try_send(arrival) {
+            Ok(()) => None,
+            Err(TrySendError::Full(arrival) | TrySendError::Closed(arrival)) => Some(arrival),
+        }
     }
 }
 
