@@ -154,6 +154,16 @@ impl EmbeddedTelemetryStore {
         self.query(move |engine| engine.backup_to(&folder)).await
     }
 
+    /// Channels that have series, in no order, also those whose samples are gone.
+    pub async fn channels(&self) -> Result<Vec<ChannelId>, TelemetryError> {
+        self.query(|engine| Ok(engine.channels())).await
+    }
+
+    /// The latest receipt among the newest samples of all series.
+    pub async fn newest_receipt(&self) -> Result<Option<Timestamp>, TelemetryError> {
+        self.query(|engine| Ok(engine.newest_receipt())).await
+    }
+
     fn open_or_closed(&self) -> Result<(), TelemetryError> {
         if self.queue.is_closed() {
             Err(TelemetryError::Closed)

@@ -142,6 +142,11 @@ impl State {
         self.channels.get(&channel).map_or(&[], Vec::as_slice)
     }
 
+    /// The channels of all series.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.channels.keys().copied()
+    }
+
     /// A new series for `key`, with the next id.
     pub fn intern(&mut self, key: SeriesKey) -> u32 {
         let id = SeriesId(self.next_series());
