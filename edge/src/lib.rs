@@ -11,6 +11,7 @@ pub mod connection;
 pub mod endpoint;
 pub mod modbus;
 pub mod report;
+pub mod sessions;
 pub mod sim;
 pub mod spool;
 pub mod status;

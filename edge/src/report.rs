@@ -51,7 +51,7 @@ impl Reporter {
         send
     }
 
-    /// After a failed read the next good value is sent, whatever it is.
+    /// The next good value is sent, whatever it is.
     pub fn forget(&mut self) {
         self.last = None;
     }

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
 use crate::endpoint::Endpoint;
+use crate::sessions::Sessions;
 use crate::spool::{AckSet, SpoolHandle};
 use crate::status::{StatusBoard, UplinkState};
 
@@ -60,13 +61,15 @@ pub(crate) struct Memory {
 }
 
 /// Runs until `shutdown` turns true; then what is in flight has a second to be acknowledged. `refused` hears of
-/// each refusal of the key or of a message, because the platform may have given the device another config.
+/// each refusal of the key or of a message, because the platform may have given the device another config; `sessions` counts
+/// the connections that work.
 pub async fn run_uplink(
     config: UplinkConfig,
     spool: SpoolHandle,
     clock: SharedClock,
     status: StatusBoard,
     refused: mpsc::Sender<()>,
+    sessions: Sessions,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut backoff = Backoff::new(RECONNECT_MIN, RECONNECT_MAX);
@@ -78,6 +81,7 @@ pub async fn run_uplink(
             spool: &spool,
             clock: &clock,
             status: &status,
+            sessions: &sessions,
             memory: &mut memory,
         };
         let (end, worked) = session.run(&mut shutdown).await;

@@ -308,6 +308,47 @@ async fn two_agents_do_not_share_a_folder() {
     agent.stop().await;
 }
 
+/// One register that never changes, reported on change.
+async fn unmoved() -> (String, watch::Sender<bool>) {
+    let simulator = Simulator::bind(SimConfig::new(SimKind::Pump))
+        .await
+        .unwrap();
+    let content = serde_json::json!({"connections": [{
+        "id": "plc", "driver": "modbus",
+        "link": {"kind": "tcp", "host": "127.0.0.1", "port": simulator.address().port()},
+        "defaults": {"every": "100ms", "report": "on_change", "heartbeat": "10m"},
+        "devices": [{"unit": 1, "points": [{"name": "valve", "at": "holding/1"}]}],
+    }]});
+    let stop = watch::Sender::new(false);
+    tokio::spawn(simulator.run(stop.subscribe()));
+    (content.to_string(), stop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_outage_a_value_that_stands_is_told_anew_and_as_live() {
+    let (content, _sim) = unmoved().await;
+    let platform = Platform::start(content).await;
+    let folder = tempfile::tempdir().unwrap();
+    let agent = RunningAgent::start(config(&platform, folder.path()));
+    let count = |state: &platform::State| {
+        let is_valve = |message: &&platform::Message| message.records[0].name == "valve";
+        state.messages.values().filter(is_valve).count()
+    };
+    platform.until("the value", |state| count(state) > 0).await;
+    // What the first session has still to say.
+    sleep(Duration::from_millis(700)).await;
+    platform.online.send_replace(false);
+    sleep(Duration::from_millis(300)).await;
+    let before = count(&platform.state.lock());
+    platform.online.send_replace(true);
+    platform
+        .until("the value once more", |state| count(state) > before)
+        .await;
+    agent.stop().await;
+    let state = platform.state.lock();
+    assert!(state.messages.values().all(|message| !message.historical));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killing_the_agent_again_and_again_loses_nothing_that_it_numbered() {
     let (content, _sim) = simulated().await;

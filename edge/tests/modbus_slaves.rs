@@ -9,6 +9,7 @@ use std::time::Duration;
 use tellee_edge::clock::{Clock, ManualClock};
 use tellee_edge::connection::{Area, connections_from_json};
 use tellee_edge::modbus::{Answer, PollReport, Poller, ReadError, Transactor};
+use tellee_edge::sessions::Sessions;
 use tellee_edge::status::StatusBoard;
 use tellee_senml::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -256,7 +257,7 @@ impl Polling {
         let status = StatusBoard::default();
         let clock = Arc::new(ManualClock::at(1_700_000_000_000_000_000));
         assert_eq!(clock.now_ns(), 1_700_000_000_000_000_000);
-        let poller = Poller::new(&connection, clock, status.clone()).unwrap();
+        let poller = Poller::new(&connection, clock, status.clone(), Sessions::default()).unwrap();
         let (sender, reports) = mpsc::channel(64);
         let stop = watch::Sender::new(false);
         tokio::spawn(poller.run(sender, stop.subscribe()));

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use platform::{KEY, Platform, THING};
 use tellee_edge::clock::{SharedClock, SystemClock};
+use tellee_edge::sessions::Sessions;
 use tellee_edge::spool::{
     ContentType, Destination, FileDisk, Spool, SpoolHandle, SpoolLimits, SpoolMessage, SpoolService,
 };
@@ -71,6 +72,7 @@ impl Line {
             self.clock.clone(),
             self.status.clone(),
             refused,
+            Sessions::default(),
             self.stop.subscribe(),
         ));
     }

@@ -14,6 +14,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Credentials};
 use crate::endpoint::Endpoint;
 use crate::modbus::Poller;
+use crate::sessions::Sessions;
 use crate::spool::SpoolHandle;
 use crate::status::StatusBoard;
 use crate::uplink::{UplinkConfig, run_uplink};
@@ -46,10 +47,11 @@ impl Work {
         status.update(|board| board.connections.clear());
         let stop_pollers = watch::Sender::new(false);
         let stop_uplink = watch::Sender::new(false);
+        let sessions = Sessions::default();
         let (reports, gathered) = mpsc::channel(REPORTS);
         let mut sources = Vec::new();
         for connection in &device.connections {
-            let poller = Poller::new(connection, clock.clone(), status.clone())?;
+            let poller = Poller::new(connection, clock.clone(), status.clone(), sessions.clone())?;
             sources.push(tokio::spawn(
                 poller.run(reports.clone(), stop_pollers.subscribe()),
             ));
@@ -79,6 +81,7 @@ impl Work {
             clock.clone(),
             status.clone(),
             refresh,
+            sessions,
             stop_uplink.subscribe(),
         ));
         Ok(Self {

@@ -15,6 +15,7 @@ use super::value::decode_value;
 use crate::backoff::Backoff;
 use crate::clock::SharedClock;
 use crate::connection::{Connection, ConnectionError, Link};
+use crate::sessions::Sessions;
 use crate::status::{ConnectionStatus, DeviceStatus, LinkState, StatusBoard};
 
 /// The values of one poll of one device that are worth sending. All have the same time.
@@ -54,6 +55,9 @@ pub struct Poller {
     groups: Vec<Group>,
     clock: SharedClock,
     status: StatusBoard,
+    sessions: Sessions,
+    /// Of `sessions`, at the last poll.
+    sessions_seen: u64,
     link: LinkState,
 }
 
@@ -64,6 +68,7 @@ impl Poller {
         connection: &Connection,
         clock: SharedClock,
         status: StatusBoard,
+        sessions: Sessions,
     ) -> Result<Self, ConnectionError> {
         let Link::Tcp { host, port } = &connection.link;
         let address = if host.contains(':') {
@@ -100,6 +105,8 @@ impl Poller {
             groups,
             clock,
             status,
+            sessions_seen: sessions.begun(),
+            sessions,
             link: LinkState::Connecting,
         })
     }
@@ -153,6 +160,7 @@ impl Poller {
     }
 
     async fn poll(&mut self, index: usize) -> Option<PollReport> {
+        self.heed_sessions();
         let device_index = self.groups[index].device;
         if self.devices[device_index]
             .probe_at
@@ -185,6 +193,20 @@ impl Poller {
         self.publish_status(None, changed);
         let subtopic = self.devices[device_index].subtopic.clone();
         (!records.is_empty()).then_some(PollReport { subtopic, records })
+    }
+
+    /// Whatever stands is news to a platform that was away.
+    fn heed_sessions(&mut self) {
+        let begun = self.sessions.begun();
+        if begun != self.sessions_seen {
+            self.sessions_seen = begun;
+            self.forget_all();
+        }
+    }
+
+    fn forget_all(&mut self) {
+        let points = self.groups.iter_mut().flat_map(|group| &mut group.points);
+        points.for_each(|point| point.reporter.forget());
     }
 
     async fn poll_blocks(&mut self, index: usize, time: i64) -> (Vec<Record>, Option<String>) {
@@ -390,12 +412,7 @@ impl Poller {
     async fn link_is_down(&mut self, error: &ReadError) {
         let changed = self.link != LinkState::Unreachable;
         self.link = LinkState::Unreachable;
-        for group in &mut self.groups {
-            group
-                .points
-                .iter_mut()
-                .for_each(|point| point.reporter.forget());
-        }
+        self.forget_all();
         self.publish_status(Some(error.to_string()), changed);
         sleep(self.backoff.next_wait()).await;
     }

@@ -18,6 +18,7 @@ use super::window::Window;
 use super::wire::{Wire, WireError};
 use super::{Memory, UplinkConfig};
 use crate::clock::SharedClock;
+use crate::sessions::Sessions;
 use crate::spool::{
     ContentType, Destination, Fetched, Gap, SpoolHandle, SpoolMessage, StoredRecord, Visible,
 };
@@ -70,6 +71,7 @@ pub(crate) struct Session<'a> {
     pub(crate) spool: &'a SpoolHandle,
     pub(crate) clock: &'a SharedClock,
     pub(crate) status: &'a StatusBoard,
+    pub(crate) sessions: &'a Sessions,
     pub(crate) memory: &'a mut Memory,
 }
 
@@ -127,6 +129,7 @@ impl Session<'_> {
             upto,
             acknowledged_upto,
         } = *visible.borrow_and_update();
+        self.sessions.begin();
         let mut flow = Flow {
             window: Window::new(terms.window),
             cursor: Cursor::new(acknowledged_upto, upto),
