@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tellee_actors::domain::channel::RollupRetention;
 
-pub use layers::{ConfigError, Flags, load};
+pub use layers::{ConfigError, Flags, load, variables};
 pub use show::show;
 pub use tls::Tls;
 pub use units::{ByteSize, Span};
@@ -313,6 +313,14 @@ impl Config {
                 "ingest.max_ahead",
                 "must be at least 1s: no two clocks agree",
             );
+        }
+        for (key, connections) in [
+            ("http.max_connections", self.http.max_connections),
+            ("mqtt.max_connections", self.mqtt.max_connections),
+        ] {
+            if connections == 0 {
+                return refuse(key, "must be at least 1: nobody could connect");
+            }
         }
         if self.entities.resident == 0 {
             return refuse("entities.resident", "must be at least 1");

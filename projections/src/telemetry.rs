@@ -25,6 +25,7 @@ mod samples;
 mod state;
 pub mod store;
 mod summary;
+mod sums_cache;
 mod validate;
 
 pub use check::{Report, check, check_disk};

@@ -1,14 +1,25 @@
-//! Drops telemetry that is older than its channel's retention.
+//! Drops telemetry that is older than its channel's retention, and what removed channels have left.
 
+mod reckoning;
+mod removed;
+
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tellee_actors::domain::channel::{RetentionClass, RollupRetention};
+use tellee_actors::store::EventStore;
 use tellee_actors::time::{SharedClock, Timestamp};
+use tellee_api::mqtt::Broker;
 use tellee_projections::Projections;
 use tellee_projections::access::ChannelAccess;
-use tellee_projections::telemetry::{Retention, TelemetryStore};
+use tellee_projections::telemetry::{
+    EmbeddedTelemetryStore, Retention, TelemetryError, TelemetryStore,
+};
 use tokio_util::sync::CancellationToken;
+
+use self::reckoning::Reckoning;
+use self::removed::Removed;
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// So that a node that never runs for an hour drops old samples too.
@@ -105,28 +116,50 @@ async fn retain(telemetry: &dyn TelemetryStore, all: Vec<Retention>, stop: &Canc
     }
 }
 
-/// Looks at every channel soon after the start and then once an hour, until `stop`. Channels that say nothing of their
-/// rollups keep them as `configured`.
-pub async fn run(
-    telemetry: Arc<dyn TelemetryStore>,
-    projections: Projections,
-    configured: RollupRetention,
-    clock: SharedClock,
-    stop: CancellationToken,
-) {
-    let mut wait = FIRST;
+/// What retention works on.
+pub struct Upkeep {
+    pub telemetry: Arc<EmbeddedTelemetryStore>,
+    pub projections: Projections,
+    pub events: Arc<dyn EventStore>,
+    pub broker: Arc<Broker>,
+    /// For channels that say nothing of their rollups.
+    pub rollups: RollupRetention,
+    pub clock: SharedClock,
+    pub reckoning: Reckoning,
+}
+
+/// The time that ages are counted from, as kept at `path`. To be opened before anything is received: what comes in later
+/// has the stamps of a clock that is yet to be trusted.
+pub async fn reckoning(
+    path: PathBuf,
+    telemetry: &EmbeddedTelemetryStore,
+    clock: &SharedClock,
+) -> Result<Reckoning, TelemetryError> {
+    let newest = telemetry.newest_receipt().await?;
+    Ok(Reckoning::open(path, newest.unwrap_or_else(|| clock.now())))
+}
+
+/// Looks at every channel soon after the start and then once an hour, until `stop`.
+pub async fn run(mut upkeep: Upkeep, stop: CancellationToken) {
+    let mut removed = Removed::default();
+    let (mut wait, mut looked_at) = (FIRST, Instant::now());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
         wait = EVERY;
-        let now = clock.now();
-        let channels = projections.access().channels();
-        let all = channels
+        let now = upkeep.clock.now();
+        let now = upkeep.reckoning.step(now, looked_at.elapsed());
+        looked_at = Instant::now();
+        let channels = upkeep.projections.access().channels();
+        let mut all: Vec<Retention> = channels
             .iter()
-            .filter_map(|channel| retention_of(channel, configured, now));
-        retain(&*telemetry, all.collect(), &stop).await;
+            .filter_map(|channel| retention_of(channel, upkeep.rollups, now))
+            .collect();
+        let living = channels.iter().map(|known| known.channel).collect();
+        all.extend(removed.look(&upkeep, &living).await);
+        retain(&*upkeep.telemetry, all, &stop).await;
     }
 }
 

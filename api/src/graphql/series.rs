@@ -244,7 +244,8 @@ impl Series {
                 .map(|function| (*function).into())
                 .collect(),
         };
-        let found = aggregates(ctx)?.aggregate(self.series, window).await?;
+        let batches = aggregates(ctx)?;
+        let found = batches.aggregate(self.series, window).await?;
         let columns = functions
             .into_iter()
             .zip(&found.columns)
@@ -253,12 +254,12 @@ impl Series {
                 v: Column::of_numbers(numbers),
             });
         Ok(Aggregates {
-            t: Column::of_times(&found.starts),
             columns: columns.collect(),
             rolled_up: found.rolled_up.map(|rolled_up| RolledUp {
                 before: DateTime(rolled_up.before),
                 every_ms: Long(u64::try_from(rolled_up.step.as_millis()).unwrap_or(u64::MAX)),
             }),
+            t: batches.column_of(found.starts),
         })
     }
 }

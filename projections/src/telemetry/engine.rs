@@ -25,6 +25,7 @@ use super::damage::{Damage, DamageLog};
 use super::log::{Log, Remover};
 use super::manifest::Manifest;
 use super::state::State;
+use super::sums_cache::SumsCache;
 
 pub use recover::Access;
 
@@ -53,6 +54,7 @@ pub struct Engine {
     commits: Mutex<Commits>,
     remove_segments: Remover,
     state: RwLock<State>,
+    sums_cache: SumsCache,
     /// Bytes of log that a restart would replay.
     log_bytes: AtomicU64,
     /// When [`Self::wants_flush`] first saw the samples that are in memory now; [`NOTHING`] if there are none.

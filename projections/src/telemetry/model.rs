@@ -138,7 +138,6 @@ pub struct SeriesInfo {
     pub protocol: String,
     /// The newest sample by source time.
     pub latest: Option<Sample>,
-    pub first_time: Option<Timestamp>,
 }
 
 /// Which series. Every given part must match.

@@ -189,7 +189,6 @@ impl MemoryTelemetry {
                 .iter()
                 .max_by_key(|sample| (sample.time, sample.seq))
                 .cloned(),
-            first_time: samples.iter().map(|sample| sample.time).min(),
         })
     }
 

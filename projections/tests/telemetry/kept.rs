@@ -209,7 +209,7 @@ const SERIES: SeriesId = SeriesId(1);
 
 /// What is wrong with an answer, if anything is.
 pub fn difference(engine: &Engine, model: &Model) -> Option<String> {
-    if engine.series_by_id(SERIES).unwrap().is_none() {
+    if engine.series_by_id(SERIES).is_none() {
         return (!model.raw.is_empty() || !model.kept.is_empty())
             .then(|| "the series is unknown".to_owned());
     }

@@ -114,6 +114,27 @@ impl Broker {
         }
     }
 
+    /// The channels of all retained messages, each once.
+    pub fn retained_channels(&self) -> Vec<ChannelId> {
+        let channels: HashSet<ChannelId> = self.journal.read(|state| {
+            let messages = state.retained().all();
+            messages.map(|message| message.channel).collect()
+        });
+        channels.into_iter().collect()
+    }
+
+    /// Forgets the retained messages of channels that are gone; how many there were.
+    pub fn forget_retained(&self, is_gone: impl Fn(ChannelId) -> bool) -> usize {
+        let removals: Vec<Entry> = self.journal.read(|state| {
+            let messages = state.retained().all();
+            let gone = messages.filter(|message| is_gone(message.channel));
+            gone.map(|message| Entry::removal_of(message)).collect()
+        });
+        let count = removals.len();
+        self.journal.append_lazily(removals);
+        count
+    }
+
     /// Holds a session against the present state of access.
     fn recheck(&self, handle: &Arc<SessionHandle>) {
         let mut state = handle.state.lock();

@@ -5,6 +5,7 @@ mod message;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
@@ -202,4 +203,22 @@ pub enum Entry {
     RemainsNumbered {
         next: RemainsId,
     },
+}
+
+impl Entry {
+    /// What removes the retained `message`: an empty one of its topic.
+    pub fn removal_of(message: &Message) -> Self {
+        Self::Message {
+            seq: 0,
+            logged: false,
+            retained: true,
+            message: Arc::new(Message {
+                payload: Bytes::new(),
+                properties: None,
+                ..message.clone()
+            }),
+            assigned: Vec::new(),
+            assigned_only: false,
+        }
+    }
 }

@@ -22,14 +22,23 @@ fn compressor<'a>(
 
 /// Undoes [`compress_pieces`]; the result must be exactly `length` long.
 pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
+    let mut plain = Vec::new();
+    decompress_into(bytes, length, &mut plain)?;
+    Ok(plain)
+}
+
+/// As [`decompress`], in the place of what is in `plain`.
+pub fn decompress_into(bytes: &[u8], length: usize, plain: &mut Vec<u8>) -> Result<(), CodecError> {
     const FAILED: CodecError = CodecError::Invalid("a compressed body cannot be decompressed");
-    let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
+    plain.clear();
+    plain.reserve_exact(length);
+    DECOMPRESSOR.with_borrow_mut(|slot| {
         if slot.is_none() {
             *slot = zstd::bulk::Decompressor::new().ok();
         }
         slot.as_mut()
             .ok_or(FAILED)?
-            .decompress(bytes, length)
+            .decompress_to_buffer(bytes, plain)
             .map_err(|_| FAILED)
     })?;
     if plain.len() != length {
@@ -37,7 +46,7 @@ pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
             "a compressed body has the wrong length",
         ));
     }
-    Ok(plain)
+    Ok(())
 }
 
 /// Compresses with a context that the thread keeps; `None` where that does not help. The pieces between `cuts` are

@@ -8,8 +8,10 @@
 //! near the mean, and are kept as distances from it, or from where the trend of the means lets them be expected. A sum is kept as the nearest multiple of that power of ten, where
 //! this is within what adding doubles may lose anyway (see [`uncertainty`]).
 
+mod sums;
 mod trend;
 
+pub use self::sums::Sums;
 use self::trend::{Side, Trend};
 use super::CodecError;
 use super::bytes::{Reader, put_bytes, put_varint};
@@ -291,6 +293,34 @@ pub fn decode(
     detail: Detail,
 ) -> Result<Vec<Row>, CodecError> {
     let mut reader = Reader::new(bytes);
+    let count = heading(&mut reader, series, level)?;
+    let sums = section(&mut reader, true)?;
+    let values = section(&mut reader, detail >= Detail::Values)?;
+    let (sums, scale) = Sums::take(&sums, count)?;
+    let mut rows: Vec<Row> = sums.rows().collect();
+    if detail >= Detail::Values {
+        take_values(&values, &mut rows, scale)?;
+    }
+    if level == Level::Hour {
+        let details = section(&mut reader, detail >= Detail::All)?;
+        if detail >= Detail::All {
+            take_details(&details, &mut rows)?;
+        }
+    }
+    end_of(&reader)?;
+    Ok(rows)
+}
+
+/// What [`decode`] answers with [`Detail::Sums`], as columns.
+pub fn decode_sums(bytes: &[u8], series: SeriesId, level: Level) -> Result<Sums, CodecError> {
+    let mut reader = Reader::new(bytes);
+    let count = heading(&mut reader, series, level)?;
+    let (sums, _) = Sums::take(&section(&mut reader, true)?, count)?;
+    Ok(sums)
+}
+
+/// Answers how many rows follow.
+fn heading(reader: &mut Reader<'_>, series: SeriesId, level: Level) -> Result<usize, CodecError> {
     let format = reader.byte()?;
     if format > FORMAT {
         return Err(CodecError::Newer {
@@ -305,22 +335,7 @@ pub fn decode(
     if count == 0 || count > MAX_ROWS {
         return Err(CodecError::Invalid("a rollup has no rows or too many"));
     }
-    let count = count as usize;
-    let sums = section(&mut reader, true)?;
-    let values = section(&mut reader, detail >= Detail::Values)?;
-    let mut rows = Vec::with_capacity(count);
-    let decimals = take_sums(&sums, count, &mut rows)?;
-    if detail >= Detail::Values {
-        take_values(&values, &mut rows, decimals)?;
-    }
-    if level == Level::Hour {
-        let details = section(&mut reader, detail >= Detail::All)?;
-        if detail >= Detail::All {
-            take_details(&details, &mut rows)?;
-        }
-    }
-    end_of(&reader)?;
-    Ok(rows)
+    Ok(count as usize)
 }
 
 /// What decimal numbers are read with.
@@ -328,57 +343,6 @@ struct Scale {
     power: f64,
     means: Vec<i64>,
     trends: bool,
-}
-
-fn take_sums(
-    section: &[u8],
-    count: usize,
-    rows: &mut Vec<Row>,
-) -> Result<Option<Scale>, CodecError> {
-    let mut reader = Reader::new(section);
-    let starts = integers::decode(&mut reader, count)?;
-    let counts = integers::decode(&mut reader, count)?;
-    let row = |start: i64, numbers: i64, sum: f64| Row {
-        start,
-        numbers: Statistics {
-            count: numbers as u64,
-            sum,
-            ..Statistics::EMPTY
-        },
-        good: 0,
-        first: Place::default(),
-        last: Place::default(),
-        min: Place::default(),
-        max: Place::default(),
-    };
-    if counts.iter().any(|count| *count <= 0) || !starts.is_sorted() {
-        return Err(CodecError::Invalid("the rows of a rollup are out of order"));
-    }
-    let scale = match reader.byte()? {
-        mode @ (AS_DECIMALS | AS_TRENDS) => {
-            let power = power_of_ten(reader.byte()? as usize)
-                .ok_or(CodecError::Invalid("a rollup has too many decimals"))?;
-            let sums = integers::decode(&mut reader, count)?;
-            for ((start, numbers), sum) in starts.iter().zip(&counts).zip(&sums) {
-                rows.push(row(*start, *numbers, *sum as f64 / power));
-            }
-            Some(Scale {
-                power,
-                means: means(&sums, counts.into_iter()),
-                trends: mode == AS_TRENDS,
-            })
-        }
-        AS_NUMBERS => {
-            let sums = numbers::decode(&mut reader, count)?;
-            for ((start, numbers), sum) in starts.iter().zip(&counts).zip(sums) {
-                rows.push(row(*start, *numbers, sum));
-            }
-            None
-        }
-        _ => return Err(CodecError::Invalid("a rollup has sums of an unknown mode")),
-    };
-    end_of(&reader)?;
-    Ok(scale)
 }
 
 fn take_values(section: &[u8], rows: &mut [Row], scale: Option<Scale>) -> Result<(), CodecError> {
@@ -504,8 +468,17 @@ mod tests {
                         }
                     }
                 }
-                let sums = decode(&bytes, SERIES, level, Detail::Sums).unwrap();
-                prop_assert!(sums.iter().zip(&back).all(|(sums, back)| sums.numbers.count == back.numbers.count));
+                let sums = decode_sums(&bytes, SERIES, level).unwrap();
+                let all = sums.within(i64::MIN, i64::MAX);
+                prop_assert_eq!(all.len(), back.len());
+                for (index, back) in all.zip(&back) {
+                    prop_assert_eq!((sums.start(index), sums.count(index)), (back.start, back.numbers.count));
+                    prop_assert_eq!(sums.sums()[index].to_bits(), back.numbers.sum.to_bits());
+                }
+                for (index, row) in rows.iter().enumerate() {
+                    prop_assert_eq!(sums.within(row.start, row.start + 1), index..index + 1);
+                    prop_assert_eq!(sums.within(row.start + 1, i64::MAX), index + 1..rows.len());
+                }
             }
         }
 

@@ -22,6 +22,7 @@ use crate::telemetry::memory::Memory;
 use crate::telemetry::model::{SeriesId, SeriesKey};
 use crate::telemetry::state::State;
 use crate::telemetry::store::TelemetryError;
+use crate::telemetry::sums_cache::SumsCache;
 
 /// Whether opening may change the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +147,7 @@ impl Engine {
             in_memory_since: AtomicI64::new(NOTHING),
             late_dropped: AtomicU64::new(0),
             sets_may_be_empty: AtomicBool::new(true),
+            sums_cache: SumsCache::new(config.rollup_cache_bytes),
             blocks,
             config,
             damages,

@@ -46,6 +46,18 @@ fn whole_hour(time: Timestamp) -> Timestamp {
 }
 
 impl Engine {
+    /// Channels that have series, also those whose samples are gone.
+    pub fn channels(&self) -> Vec<ChannelId> {
+        self.state.read().channels().collect()
+    }
+
+    /// The latest receipt among the newest samples of all series.
+    pub fn newest_receipt(&self) -> Option<Timestamp> {
+        let state = self.state.read();
+        let newest = state.all().filter_map(|(place, _)| state.latest(place));
+        newest.map(|latest| latest.sample.received_at).max()
+    }
+
     /// Drops samples, and rollups that outlived theirs, both up to a whole hour. What the dropped samples come to stays
     /// where the rollups of the channel are kept for longer: a crash leaves either the samples or their rollups. Does a
     /// bounded step of it and says whether more is left.

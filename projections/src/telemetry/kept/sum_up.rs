@@ -6,11 +6,12 @@ use hashbrown::HashSet;
 use tellee_actors::time::Timestamp;
 
 use super::{KeptRollups, WINDOW, window_at};
+use crate::telemetry::blocks::{BlockSet, RollupEntry};
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::merge::{Cluster, Loaded, clusters};
 use crate::telemetry::model::TimeRange;
-use crate::telemetry::query::walk::{Visit, Walk};
+use crate::telemetry::query::walk::{Visit, Walk, rows_within};
 use crate::telemetry::rollup::{Level, Row, RowMaker};
 use crate::telemetry::state::{View, ViewPart};
 use crate::telemetry::store::TelemetryError;
@@ -28,6 +29,8 @@ pub struct Summed {
 /// Rows of one level, made from whatever a walk finds.
 struct Collect {
     level: Level,
+    /// How much of the rows of rollups is wanted.
+    detail: Detail,
     rows: Vec<Row>,
     maker: RowMaker,
     /// Starts of minutes whose samples do not count.
@@ -36,9 +39,10 @@ struct Collect {
 }
 
 impl Collect {
-    fn new(level: Level, without: HashSet<i64>) -> Self {
+    fn new(level: Level, detail: Detail, without: HashSet<i64>) -> Self {
         Self {
             level,
+            detail,
             rows: Vec::new(),
             maker: RowMaker::default(),
             without,
@@ -69,16 +73,27 @@ impl Collect {
 }
 
 impl Visit for Collect {
-    fn rows(&mut self, _: Level, rows: &[Row]) -> Result<(), TelemetryError> {
-        rows.iter().for_each(|row| self.add(row));
-        Ok(())
+    fn rows(
+        &mut self,
+        set: &BlockSet,
+        chunk: &RollupEntry,
+        starts: Range<i64>,
+    ) -> Result<bool, TelemetryError> {
+        let Some(rows) = set.read_rollup(chunk, self.detail)? else {
+            return Ok(false);
+        };
+        for row in rows_within(&rows, starts) {
+            self.add(row);
+        }
+        Ok(true)
     }
 
     fn summary(&mut self, _: &Summary) -> Result<bool, TelemetryError> {
         Ok(false)
     }
 
-    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
+    fn samples(&mut self, cluster: &Cluster, range: TimeRange) -> Result<(), TelemetryError> {
+        let loaded = cluster.load(range, Depth::Values)?;
         let mut from = loaded.wanted.start;
         while from < loaded.wanted.end {
             let times = &loaded.columns.times[from..loaded.wanted.end];
@@ -89,7 +104,7 @@ impl Visit for Collect {
             let end = start.saturating_add(Level::Minute.width());
             // At least one, also where time ends.
             let length = times.partition_point(|time| *time < end).max(1);
-            self.minute(loaded, from..from + length, start);
+            self.minute(&loaded, from..from + length, start);
             from += length;
         }
         Ok(())
@@ -111,9 +126,9 @@ impl LateRows<'_> {
         if !overlapping.any(overlaps) {
             return Ok((Vec::new(), 0));
         }
-        let mut collect = Collect::new(level, self.kept.minutes(range)?);
+        let mut collect = Collect::new(level, Detail::All, self.kept.minutes(range)?);
         for cluster in self.clusters.iter().filter(|cluster| overlaps(cluster)) {
-            collect.samples(&cluster.load(range, Depth::Values)?)?;
+            collect.samples(cluster, range)?;
         }
         Ok((collect.rows, collect.late))
     }
@@ -209,12 +224,11 @@ fn fresh(
     window: TimeRange,
 ) -> Result<Summed, TelemetryError> {
     let rows = |level: Level, detail: Detail| {
-        let mut collect = Collect::new(level, HashSet::new());
+        let mut collect = Collect::new(level, detail, HashSet::new());
         let walk = Walk {
             series: kept.series,
             range: window,
             levels: &[level],
-            detail,
             all_samples_count: false,
         };
         walk.go(clusters, &mut collect)?;

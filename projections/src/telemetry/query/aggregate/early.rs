@@ -28,7 +28,7 @@ pub fn early(
     if range.from.0 >= end || range.to.0 <= first {
         return Ok(None);
     }
-    let level = if rows.squares {
+    let level = if rows.has_squares() {
         Level::Hour
     } else {
         Level::Minute

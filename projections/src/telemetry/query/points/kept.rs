@@ -116,7 +116,6 @@ pub fn points(
         series,
         range: after,
         levels,
-        detail: Detail::All,
         all_samples_count: true,
     };
     walk.go(clusters, &mut line)?;

@@ -1,12 +1,16 @@
 //! The line of a long time, from the rollups of its hours.
 
+use std::ops::Range;
+
 use super::kept::points_of;
 use super::{Point, Stretch, last_time, point};
+use crate::telemetry::blocks::{BlockSet, RollupEntry};
+use crate::telemetry::codec::block::Depth;
 use crate::telemetry::codec::rollup::Detail;
-use crate::telemetry::merge::{Cluster, Loaded};
+use crate::telemetry::merge::Cluster;
 use crate::telemetry::model::{SeriesId, TimeRange};
-use crate::telemetry::query::walk::{Visit, Walk};
-use crate::telemetry::rollup::{Level, Row};
+use crate::telemetry::query::walk::{Visit, Walk, rows_within};
+use crate::telemetry::rollup::Level;
 use crate::telemetry::store::TelemetryError;
 use crate::telemetry::summary::Summary;
 
@@ -107,18 +111,27 @@ impl Line {
 }
 
 impl Visit for Line {
-    fn rows(&mut self, _: Level, rows: &[Row]) -> Result<(), TelemetryError> {
-        for row in rows {
+    fn rows(
+        &mut self,
+        set: &BlockSet,
+        chunk: &RollupEntry,
+        starts: Range<i64>,
+    ) -> Result<bool, TelemetryError> {
+        let Some(rows) = set.read_rollup(chunk, Detail::All)? else {
+            return Ok(false);
+        };
+        for row in rows_within(&rows, starts) {
             points_of(row).into_iter().for_each(|point| self.add(point));
         }
-        Ok(())
+        Ok(true)
     }
 
     fn summary(&mut self, _: &Summary) -> Result<bool, TelemetryError> {
         Ok(false)
     }
 
-    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
+    fn samples(&mut self, cluster: &Cluster, range: TimeRange) -> Result<(), TelemetryError> {
+        let loaded = cluster.load(range, Depth::Values)?;
         for index in loaded.wanted.clone() {
             self.add(point(&loaded.columns, index));
         }
@@ -138,7 +151,6 @@ pub fn wide(
         series,
         range,
         levels: &[Level::Hour],
-        detail: Detail::All,
         all_samples_count: true,
     };
     walk.go(clusters, &mut line)?;
