@@ -89,7 +89,7 @@ pub async fn run(config: Config, mut shutdown: watch::Receiver<bool>) -> Result<
     let (configs, mut new_configs) = watch::channel(None::<Arc<DeviceConfig>>);
     let bootstrapper = Bootstrapper {
         client: BootstrapClient::new(credentials.clone(), tls.clone())?,
-        cache: BootstrapCache::in_folder(&config.data_dir),
+        cache: BootstrapCache::in_folder(&config.data_dir, &credentials),
         local_connections: config.connections.clone(),
         refresh: config.bootstrap.refresh,
         configs,

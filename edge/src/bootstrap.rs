@@ -85,9 +85,36 @@ pub struct DeviceConfig {
     pub connections: Vec<Connection>,
 }
 
-#[derive(Deserialize)]
-struct ContentExtras {
-    mqtt: Option<String>,
+/// What is kept on disk: the answer, and who asked whom. A disk that was copied or moved into another device must not
+/// make that one work under the first one's name.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept<Answer> {
+    /// Missing in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    server: String,
+    external_id: String,
+}
+
+/// The MQTT address of a content, if it is one that the agent reads at all: with connections of its own it need be none.
+fn mqtt_address(content: &str) -> Result<Option<Endpoint>, BootstrapError> {
+    let Ok(content) = serde_json::from_str::<serde_json::Value>(content) else {
+        return Ok(None);
+    };
+    match content.get("mqtt") {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(serde_json::Value::String(address)) => Ok(Some(address.parse()?)),
+        Some(_) => {
+            let reason = "must be text: HOST:PORT or mqtts://HOST:PORT";
+            Err(ConnectionError::field("mqtt", reason).into())
+        }
+    }
 }
 
 impl BootstrapAnswer {
@@ -114,11 +141,7 @@ impl BootstrapAnswer {
             Some(local) => local.to_vec(),
             None => connections_from_json(&self.content)?,
         };
-        let mqtt = serde_json::from_str::<ContentExtras>(&self.content)
-            .ok()
-            .and_then(|extras| extras.mqtt)
-            .map(|mqtt| mqtt.parse())
-            .transpose()?;
+        let mqtt = mqtt_address(&self.content)?;
         Ok(DeviceConfig {
             thing: self.mainflux_id.clone(),
             key: self.mainflux_key.clone(),
@@ -229,18 +252,34 @@ fn percent_encode(text: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct BootstrapCache {
     path: PathBuf,
+    asked: Asked,
 }
 
 impl BootstrapCache {
-    pub fn in_folder(folder: &Path) -> Self {
+    /// Of the device that `credentials` name, in its data folder.
+    pub fn in_folder(folder: &Path, credentials: &Credentials) -> Self {
         Self {
             path: folder.join("bootstrap.json"),
+            asked: Asked {
+                server: credentials.server.clone(),
+                external_id: credentials.external_id.clone(),
+            },
         }
     }
 
-    /// `None` if there is none or it cannot be read.
+    /// `None` if there is none, it cannot be read, or it is that of another device or server.
     pub fn load(&self) -> Option<BootstrapAnswer> {
-        serde_json::from_slice(&fs::read(&self.path).ok()?).ok()
+        let kept: Kept<BootstrapAnswer> =
+            serde_json::from_slice(&fs::read(&self.path).ok()?).ok()?;
+        if let Some(other) = kept.asked.filter(|asked| *asked != self.asked) {
+            tracing::warn!(
+                external_id = other.external_id,
+                server = other.server,
+                "the kept config is that of another device or server and is not used"
+            );
+            return None;
+        }
+        Some(kept.answer)
     }
 
     /// # Errors
@@ -257,7 +296,11 @@ impl BootstrapCache {
             .create_new(true)
             .mode(0o600)
             .open(&temporary)?;
-        file.write_all(&serde_json::to_vec_pretty(answer)?)?;
+        let kept = Kept {
+            asked: Some(self.asked.clone()),
+            answer,
+        };
+        file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
         file.sync_all()?;
         fs::rename(&temporary, &self.path)?;
         let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
@@ -326,17 +369,50 @@ mod tests {
     #[test]
     fn the_kept_config_is_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = BootstrapCache::in_folder(folder.path());
+        let credentials = |external_id: &str, server: &str| Credentials {
+            server: server.to_owned(),
+            external_id: external_id.to_owned(),
+            external_key: "k".to_owned(),
+        };
+        let of = |credentials: &Credentials| BootstrapCache::in_folder(folder.path(), credentials);
+        let cache = of(&credentials("pump-7", "http://a"));
         assert_eq!(cache.load(), None);
         let answer = answer(vec![channel("a", None)]);
         cache.store(&answer).unwrap();
         cache.store(&answer).unwrap();
-        assert_eq!(cache.load(), Some(answer));
+        assert_eq!(cache.load().as_ref(), Some(&answer));
+        assert_eq!(of(&credentials("pump-8", "http://a")).load(), None);
+        assert_eq!(of(&credentials("pump-7", "http://b")).load(), None);
         let mode = fs::metadata(folder.path().join("bootstrap.json"))
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_config_that_an_earlier_version_kept_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let answer = answer(vec![channel("a", None)]);
+        let text = serde_json::to_vec(&answer).unwrap();
+        fs::write(folder.path().join("bootstrap.json"), text).unwrap();
+        let credentials = Credentials {
+            server: "http://a".to_owned(),
+            external_id: "pump-7".to_owned(),
+            external_key: "k".to_owned(),
+        };
+        let cache = BootstrapCache::in_folder(folder.path(), &credentials);
+        assert_eq!(cache.load(), Some(answer));
+    }
+
+    #[test]
+    fn an_address_that_is_no_text_is_told_and_not_passed_over() {
+        let mut answer = answer(vec![channel("a", None)]);
+        answer.content = r#"{"connections":[],"mqtt":{"url":"mqtts://broker"}}"#.into();
+        let error = answer.to_config(None).unwrap_err().to_string();
+        assert!(error.contains("`mqtt`"), "{error}");
+        answer.content = r#"{"connections":[],"mqtt":null}"#.into();
+        assert_eq!(answer.to_config(None).unwrap().mqtt, None);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 mod address;
 pub(crate) mod duration;
 mod model;
+mod subtopic;
+
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
@@ -73,6 +76,8 @@ pub fn connections_from_json(content: &str) -> Result<Vec<Connection>, Connectio
 /// # Errors
 /// The first fault, with the path of its field.
 pub fn check_connections(connections: &[Connection]) -> Result<(), ConnectionError> {
+    // Over all connections: the platform knows no more of a series than its subtopic and name.
+    let mut names = HashSet::new();
     for (index, connection) in connections.iter().enumerate() {
         let path = format!("connections[{index}]");
         check_driver(&path, Some(&connection.driver))?;
@@ -85,7 +90,7 @@ pub fn check_connections(connections: &[Connection]) -> Result<(), ConnectionErr
                 format!("`{}` is given twice", connection.id),
             ));
         }
-        check_connection(&path, connection)?;
+        check_connection(&path, connection, &mut names)?;
     }
     Ok(())
 }

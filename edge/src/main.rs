@@ -1,5 +1,7 @@
 //! `tellee-edge`: the edge agent.
 
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,7 +43,7 @@ struct Flags {
 
 impl Flags {
     fn into_config(self) -> Result<Config, ConfigError> {
-        let mut config = load_config(self.config.as_deref(), std::env::vars())?;
+        let mut config = load_config(self.config.as_deref(), readable(std::env::vars_os()))?;
         let bootstrap = &mut config.bootstrap;
         bootstrap.server = self.server.or_else(|| bootstrap.server.take());
         bootstrap.external_id = self.external_id.or_else(|| bootstrap.external_id.take());
@@ -58,6 +60,14 @@ impl Flags {
     }
 }
 
+/// The variables that are text. Others are not for us, whatever they hold.
+fn readable(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (String, String)> {
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 fn main() -> ExitCode {
     let flags = Flags::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -65,11 +75,14 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // It would tell of a stderr that cannot be written on stderr, by a panic in the thread that logs.
+        .log_internal_errors(false)
         .init();
     match start(flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tellee-edge: {error:#}");
+            // There is nowhere left to tell that nobody can read it.
+            let _ = writeln!(std::io::stderr(), "tellee-edge: {error:#}");
             let code = error
                 .downcast_ref::<AgentError>()
                 .map_or(1, AgentError::exit_code);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::subtopic::normalise;
 use super::{ConnectionError, duration};
 
 /// The shortest poll period.
@@ -310,7 +311,14 @@ fn fail(field: String, reason: impl Into<String>) -> Checked {
     Err(ConnectionError::field(field, reason))
 }
 
-pub(crate) fn check_connection(path: &str, connection: &Connection) -> Checked {
+/// The subtopics, as the platform keeps them, and names that were given before.
+pub(crate) type Names<'c> = HashSet<(String, &'c str)>;
+
+pub(crate) fn check_connection<'c>(
+    path: &str,
+    connection: &'c Connection,
+    names: &mut Names<'c>,
+) -> Checked {
     if connection.id.is_empty() || connection.id.len() > 128 {
         return fail(format!("{path}.id"), "must have 1 to 128 characters");
     }
@@ -351,13 +359,12 @@ pub(crate) fn check_connection(path: &str, connection: &Connection) -> Checked {
             format!("more than {MAX_POINTS} points"),
         );
     }
-    let mut names = HashSet::new();
     for (index, device) in connection.devices.iter().enumerate() {
         check_device(
             &format!("{path}.devices[{index}]"),
             connection,
             device,
-            &mut names,
+            names,
         )?;
     }
     Ok(())
@@ -367,7 +374,7 @@ fn check_device<'c>(
     path: &str,
     connection: &Connection,
     device: &'c Device,
-    names: &mut HashSet<(Option<&'c str>, &'c str)>,
+    names: &mut Names<'c>,
 ) -> Checked {
     if !(1..=125).contains(&device.plan.max_registers) {
         return fail(format!("{path}.plan.max_registers"), "must be 1 to 125");
@@ -379,21 +386,14 @@ fn check_device<'c>(
         return fail(format!("{path}.plan.probe_every"), "must be at least 100ms");
     }
     check_every(format!("{path}.every"), device.every)?;
-    if let Some(subtopic) = &device.subtopic {
-        let plain = |element: &str| {
-            !element.is_empty() && !element.contains(['+', '#', '*', '>', '?', '\0'])
-        };
-        if subtopic.len() > 256 || !subtopic.split('/').all(plain) {
-            return fail(
-                format!("{path}.subtopic"),
-                "must be elements joined by `/`, without wildcards",
-            );
-        }
-    }
+    let subtopic = match device.subtopic.as_deref().map(normalise).transpose() {
+        Ok(subtopic) => subtopic.unwrap_or_default(),
+        Err(reason) => return fail(format!("{path}.subtopic"), reason),
+    };
     for (index, point) in device.points.iter().enumerate() {
         let point_path = format!("{path}.points[{index}]");
         check_point(&point_path, connection, device, point)?;
-        if !names.insert((device.subtopic.as_deref(), point.name.as_str())) {
+        if !names.insert((subtopic.clone(), point.name.as_str())) {
             return fail(
                 format!("{point_path}.name"),
                 format!("`{}` is given twice under one subtopic", point.name),
