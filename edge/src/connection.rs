@@ -173,6 +173,43 @@ mod tests {
     }
 
     #[test]
+    fn a_subtopic_that_the_platform_refuses_or_reads_otherwise_is_a_fault() {
+        let subtopic = |subtopic: &str| {
+            let subtopic = serde_json::Value::from(subtopic);
+            content(&format!(
+                r#"{{"unit":1,"subtopic":{subtopic},"points":[{{"name":"a","at":"holding/1"}}]}}"#
+            ))
+        };
+        let too_deep = vec!["a"; 33].join("/");
+        for text in [
+            "%2A",
+            "%2a/b",
+            "%e9",
+            "50%41",
+            "a\u{1}b",
+            "a\u{85}b",
+            "a\0",
+            "a+b",
+            "#",
+            "*",
+            ">",
+            "a?b",
+            "a//b",
+            "",
+            &too_deep,
+            &too_deep.replace('/', "."),
+            &"a".repeat(257),
+        ] {
+            let told = fault(&subtopic(text));
+            assert!(told.contains("devices[0].subtopic"), "{text}: {told}");
+        }
+        let deep = vec!["a"; 32].join("/");
+        for text in ["pump/1", "a.b", "насос", "a b", "50%", "100%x", "%", &deep] {
+            assert!(connections_from_json(&subtopic(text)).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn names_are_unique_within_a_subtopic() {
         let twice = content(
             r#"{"unit":1,"points":[{"name":"a","at":"holding/1"},{"name":"a","at":"holding/2"}]}"#,

@@ -6,7 +6,10 @@
 
 mod bucket;
 mod cursor;
+mod end;
+mod gap;
 mod session;
+mod set_aside;
 mod window;
 mod wire;
 
@@ -25,7 +28,7 @@ use crate::spool::{AckSet, SpoolHandle};
 use crate::status::{StatusBoard, UplinkState};
 
 pub use bucket::TokenBucket;
-pub use session::SessionEnd;
+pub use end::SessionEnd;
 
 use session::Session;
 
@@ -82,6 +85,7 @@ pub async fn run_uplink(
             clock: &clock,
             status: &status,
             sessions: &sessions,
+            refused: &refused,
             memory: &mut memory,
         };
         let (end, worked) = session.run(&mut shutdown).await;

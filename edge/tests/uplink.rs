@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::{KEY, Platform, THING};
+use rumqttc::v5::mqttbytes::v5::PubAckReason;
 use tellee_edge::clock::{SharedClock, SystemClock};
 use tellee_edge::sessions::Sessions;
 use tellee_edge::spool::{
@@ -179,4 +180,29 @@ async fn messages_for_a_control_channel_that_is_not_there_are_passed_over() {
         .await;
     assert!(!line.platform.state.lock().messages.contains_key(&1));
     line.stop.send_replace(true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_is_refused_for_its_content_holds_up_no_other() {
+    let line = Line::new().await;
+    line.platform.state.lock().refuse =
+        |seq| (seq % 2 == 0).then_some(PubAckReason::TopicNameInvalid);
+    line.connect(u64::MAX, Duration::from_secs(10));
+    for _ in 0..20 {
+        line.append("a", line.clock.now_ns()).await;
+    }
+    line.platform
+        .until("the good half", |state| state.messages.len() >= 10)
+        .await;
+    for _ in 0..1500 {
+        if line.status.read().spool.refused_records >= 10 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(line.status.read().spool.refused_records, 10);
+    let reason = line.status.read().uplink.error.unwrap_or_default();
+    assert!(reason.contains("TopicNameInvalid"), "{reason}");
+    line.stop.send_replace(true);
+    assert_eq!(line.platform.state.lock().logins, 1);
 }

@@ -1,6 +1,5 @@
 //! One MQTT connection, from CONNECT to its end.
 
-use std::fmt;
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::{
@@ -8,20 +7,20 @@ use rumqttc::v5::mqttbytes::v5::{
     Login, Packet, PingReq, PubAckReason, Publish, PublishProperties,
 };
 use rumqttc::v5::mqttbytes::{Error as PacketError, QoS};
-use tellee_senml::{Record, Value, encode_json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::bucket::TokenBucket;
 use super::cursor::{Cursor, Lane};
+use super::end::SessionEnd;
+use super::gap::gap_message;
+use super::set_aside::SetAside;
 use super::window::Window;
-use super::wire::{Wire, WireError};
+use super::wire::Wire;
 use super::{Memory, UplinkConfig};
 use crate::clock::SharedClock;
 use crate::sessions::Sessions;
-use crate::spool::{
-    ContentType, Destination, Fetched, Gap, SpoolHandle, SpoolMessage, StoredRecord, Visible,
-};
+use crate::spool::{Destination, Fetched, SpoolHandle, SpoolMessage, StoredRecord, Visible};
 use crate::status::{StatusBoard, UplinkState};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,39 +31,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const HISTORICAL_AFTER_NS: i64 = 10_000_000_000;
 /// Refusals of one record for its content before it is given up.
 const MAX_REFUSALS: u8 = 3;
+/// Between two requests for a newer config because of refused records.
+const REFETCH_EVERY: Duration = Duration::from_secs(60);
 /// Enough for several packets at once, little enough not to delay the first.
 const FLUSH_BYTES: usize = 64 * 1024;
-
-/// Why a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionEnd {
-    /// As asked.
-    Stopped,
-    SpoolClosed,
-    /// The platform does not accept the thing's key.
-    Unauthorised(String),
-    /// The platform does not take a message.
-    Refused(String),
-    Lost(String),
-}
-
-impl fmt::Display for SessionEnd {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopped => formatter.write_str("stopped"),
-            Self::SpoolClosed => formatter.write_str("spool is closed"),
-            Self::Unauthorised(reason) => write!(formatter, "platform refuses the key: {reason}"),
-            Self::Refused(reason) => write!(formatter, "platform refuses a message: {reason}"),
-            Self::Lost(reason) => formatter.write_str(reason),
-        }
-    }
-}
-
-impl From<WireError> for SessionEnd {
-    fn from(error: WireError) -> Self {
-        Self::Lost(error.to_string())
-    }
-}
 
 pub(crate) struct Session<'a> {
     pub(crate) config: &'a UplinkConfig,
@@ -72,6 +42,8 @@ pub(crate) struct Session<'a> {
     pub(crate) clock: &'a SharedClock,
     pub(crate) status: &'a StatusBoard,
     pub(crate) sessions: &'a Sessions,
+    /// Hears of refused records.
+    pub(crate) refused: &'a mpsc::Sender<()>,
     pub(crate) memory: &'a mut Memory,
 }
 
@@ -88,6 +60,8 @@ struct Flow {
     terms: Terms,
     cursor: Cursor,
     window: Window,
+    set_aside: SetAside,
+    refetch_at: Instant,
     bucket: TokenBucket,
     refilled_at: Instant,
     last_sent: Instant,
@@ -133,6 +107,8 @@ impl Session<'_> {
         let mut flow = Flow {
             window: Window::new(terms.window),
             cursor: Cursor::new(acknowledged_upto, upto),
+            set_aside: SetAside::default(),
+            refetch_at: now,
             bucket: TokenBucket::new(self.config.backfill_bytes_per_second),
             wire,
             terms,
@@ -254,6 +230,7 @@ impl Session<'_> {
         let now = Instant::now();
         flow.bucket.refill(now - flow.refilled_at);
         flow.refilled_at = now;
+        self.send_set_aside(flow, now).await?;
         while !flow.window.is_full() {
             let backlog_allowed =
                 flow.window.has_room_for_backlog() && flow.bucket.wait().is_zero();
@@ -274,13 +251,27 @@ impl Session<'_> {
                 continue;
             };
             flow.cursor.pass(lane, fetched.seq);
-            if !self.memory.confirmed.contains(fetched.seq) {
+            let waits = lane == Lane::Backlog && flow.set_aside.contains(fetched.seq);
+            if !waits && !self.memory.confirmed.contains(fetched.seq) {
                 self.send(flow, lane, fetched).await?;
             }
         }
         flow.wire.flush().await?;
         self.status
             .update(|board| board.uplink.in_flight = flow.window.len());
+        Ok(())
+    }
+
+    async fn send_set_aside(&mut self, flow: &mut Flow, now: Instant) -> Result<(), SessionEnd> {
+        while flow.window.has_room_for_backlog()
+            && let Some(seq) = flow.set_aside.pop_due(now)
+        {
+            let fetched = self.spool.fetch(seq, seq).await;
+            // One that cannot be read is found again by a later sweep.
+            if let Some(fetched) = fetched.map_err(|_| SessionEnd::SpoolClosed)? {
+                self.send(flow, Lane::Backlog, fetched).await?;
+            }
+        }
         Ok(())
     }
 
@@ -407,12 +398,9 @@ impl Session<'_> {
                 Ok(())
             }
             PubAckReason::PayloadFormatInvalid | PubAckReason::TopicNameInvalid => {
-                let refusals = self.memory.refusals.entry(seq).or_insert(0);
-                *refusals += 1;
-                if *refusals < MAX_REFUSALS {
-                    return Err(SessionEnd::Refused(format!("record {seq}: {reason:?}")));
+                if self.refused_again(flow, seq, reason)? {
+                    return Ok(());
                 }
-                self.memory.refusals.remove(&seq);
                 tracing::error!(
                     seq,
                     ?reason,
@@ -424,6 +412,36 @@ impl Session<'_> {
         }
     }
 
+    /// Counts a refusal for the content. The record waits for another try, which holds up nothing else; false once it
+    /// has had enough of them.
+    fn refused_again(
+        &mut self,
+        flow: &mut Flow,
+        seq: u64,
+        reason: PubAckReason,
+    ) -> Result<bool, SessionEnd> {
+        let now = Instant::now();
+        let end = SessionEnd::Refused(format!("record {seq}: {reason:?}"));
+        self.status
+            .update(|board| board.uplink.error = Some(end.to_string()));
+        if now >= flow.refetch_at {
+            flow.refetch_at = now + REFETCH_EVERY;
+            tracing::warn!(reason = %end, "uplink goes on");
+            // A full queue means that the refusal is known.
+            let _ = self.refused.try_send(());
+        }
+        let refusals = self.memory.refusals.entry(seq).or_insert(0);
+        *refusals += 1;
+        if *refusals >= MAX_REFUSALS {
+            self.memory.refusals.remove(&seq);
+            return Ok(false);
+        }
+        if flow.set_aside.push(seq, now) {
+            return Ok(true);
+        }
+        Err(end)
+    }
+
     fn wake_at(&self, flow: &Flow, stop_at: Option<Instant>) -> Instant {
         let mut wake_at = flow.sweep_at;
         if !flow.terms.keep_alive.is_zero() {
@@ -431,6 +449,11 @@ impl Session<'_> {
         }
         if let Some(oldest) = flow.window.oldest() {
             wake_at = wake_at.min(oldest + self.config.ack_timeout);
+        }
+        if let Some(due) = flow.set_aside.next_due()
+            && flow.window.has_room_for_backlog()
+        {
+            wake_at = wake_at.min(due);
         }
         if flow.cursor.has_backlog() && flow.window.has_room_for_backlog() {
             wake_at = wake_at.min(flow.refilled_at + flow.bucket.wait());
@@ -469,28 +492,4 @@ impl Session<'_> {
         }
         Ok(())
     }
-}
-
-/// What the platform is told of lost records, on the control channel.
-fn gap_message(gap: &Gap) -> Option<SpoolMessage> {
-    let record = |name: &str, value| Record {
-        name: name.to_owned(),
-        unit: None,
-        time: Some(gap.at_ns),
-        value: Some(value),
-        sum: None,
-        update_time: None,
-    };
-    let reason = serde_json::to_value(gap.reason).ok()?;
-    let records = [
-        record("edge/gap_records", Value::Number(gap.records as f64)),
-        record("edge/gap_reason", Value::Text(reason.as_str()?.to_owned())),
-    ];
-    Some(SpoolMessage {
-        destination: Destination::Control,
-        subtopic: String::new(),
-        content_type: ContentType::SenmlJson,
-        newest_ns: gap.at_ns,
-        body: encode_json(&records).ok()?,
-    })
 }

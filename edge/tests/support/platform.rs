@@ -45,6 +45,7 @@ pub struct State {
     /// Spool numbers that came again with other bytes.
     pub changed: Vec<u64>,
     pub redelivered: usize,
+    pub logins: usize,
     pub refused_logins: usize,
 }
 
@@ -69,6 +70,7 @@ impl Platform {
             messages: BTreeMap::new(),
             changed: Vec::new(),
             redelivered: 0,
+            logins: 0,
             refused_logins: 0,
         }));
         let online = watch::Sender::new(true);
@@ -193,6 +195,7 @@ async fn serve_mqtt(mut stream: TcpStream, state: Arc<Mutex<State>>) -> Option<(
                 let login = login.unwrap();
                 let mut state = state.lock();
                 goodbye = login.username != THING || login.password != state.key;
+                state.logins += 1;
                 state.refused_logins += usize::from(goodbye);
                 Some(connack(&state, goodbye))
             }
