@@ -173,6 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn two_connections_may_not_give_one_series() {
+        let connection = |id: &str, subtopic: &str| {
+            format!(
+                r#"{{"id":"{id}","driver":"modbus","link":{{"kind":"tcp","host":"10.0.0.5","port":502}},
+                   "devices":[{{"unit":1,"subtopic":"{subtopic}","points":[{{"name":"temp","at":"holding/1"}}]}}]}}"#
+            )
+        };
+        let both = |one: &str, other: &str| {
+            let (one, other) = (connection("a", one), connection("b", other));
+            format!(r#"{{"connections":[{one},{other}]}}"#)
+        };
+        // To the platform `.` and `/` are the same.
+        for (one, other) in [("x", "x"), ("x/y", "x.y")] {
+            let fault = fault(&both(one, other));
+            let field = "`connections[1].devices[0].points[0].name`";
+            assert!(fault.starts_with(field), "{fault}");
+        }
+        assert!(connections_from_json(&both("x", "y")).is_ok());
+    }
+
+    #[test]
     fn a_subtopic_that_the_platform_refuses_or_reads_otherwise_is_a_fault() {
         let subtopic = |subtopic: &str| {
             let subtopic = serde_json::Value::from(subtopic);
