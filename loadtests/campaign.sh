@@ -26,6 +26,9 @@ say "campaign: $KILLS kills at ${RATE:-1000} messages a second"
 python3 loadtests/campaign.py --server "$server" --kills "$KILLS" --rate "${RATE:-1000}" --log "$history" "${more[@]}"
 python3 loadtests/check_history.py "$history"
 
+say "share groups"
+python3 loadtests/share_groups.py --server "$server" --kills $((KILLS / 10 + 1))
+
 if [ "${FAULTS:-}" = all ]; then
   say "full disk"
   if [ "$(id -u)" != 0 ]; then

@@ -14,9 +14,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Flags, load};
+use crate::config::{Config, Flags, load, variables};
 use crate::failure::Failure;
 use crate::node::VERSION;
+use crate::output::say;
 
 /// Collects, keeps and watches the telemetry of rotating equipment.
 #[derive(Debug, Parser)]
@@ -105,7 +106,7 @@ impl ServeArgs {
             http: self.http,
             mqtt: self.mqtt,
         };
-        Ok(load(&flags, std::env::vars())?)
+        Ok(load(&flags, variables(std::env::vars_os())?)?)
     }
 }
 
@@ -122,18 +123,14 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(command),
         Command::Cluster(ClusterCommand::Status(args)) => {
             let config = args.load()?;
-            println!(
+            say(format_args!(
                 "node {}: alone (no `cluster.seeds`)",
                 crate::node::node_name(&config)
-            );
-            Ok(())
+            ))
         }
         Command::Migrate(args) => rebuild::migrate(&args),
         Command::Demo(args) => demo::run(args),
-        Command::Version => {
-            println!("tellee {VERSION}");
-            Ok(())
-        }
+        Command::Version => say(format_args!("tellee {VERSION}")),
     }
 }
 

@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tellee_actors::domain::channel::RollupRetention;
 
-pub use layers::{ConfigError, Flags, load};
+pub use layers::{ConfigError, Flags, load, variables};
 pub use show::show;
 pub use tls::Tls;
 pub use units::{ByteSize, Span};
@@ -24,6 +25,7 @@ pub struct Config {
     pub mqtt: Mqtt,
     pub identity: Identity,
     pub stores: Stores,
+    pub retention: Retention,
     pub ingest: Ingest,
     pub alarms: Alarms,
     pub entities: Entities,
@@ -39,7 +41,15 @@ pub struct Http {
     pub max_body: ByteSize,
     pub max_connections: u32,
     pub allowed_origins: Vec<String>,
+    pub io_uring: IoUring,
     pub tls: Tls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IoUring {
+    Auto,
+    Off,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +95,12 @@ pub struct Stores {
     pub telemetry: TelemetryProvider,
     pub cql: Cql,
     pub eventstore: Eventstore,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    pub rollups: RollupRetention,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,6 +165,7 @@ impl Default for Config {
                 max_body: ByteSize::mebibytes(1),
                 max_connections: 10_000,
                 allowed_origins: Vec::new(),
+                io_uring: IoUring::Auto,
                 tls: Tls::default(),
             },
             mqtt: Mqtt {
@@ -174,6 +191,9 @@ impl Default for Config {
                     keyspace: "tellee".to_owned(),
                 },
                 eventstore: Eventstore { url: String::new() },
+            },
+            retention: Retention {
+                rollups: RollupRetention::AsSamples,
             },
             ingest: Ingest {
                 node_budget: ByteSize::mebibytes(16),
@@ -238,6 +258,12 @@ impl Config {
                 "this version keeps telemetry in the `embedded` store only",
             );
         }
+        if self.retention.rollups == RollupRetention::AsConfigured {
+            return refuse(
+                "retention.rollups",
+                "must be `as_samples`, `days_30`, `year_1`, `years_5` or `forever`",
+            );
+        }
         if !self.cluster.seeds.is_empty() {
             return refuse("cluster.seeds", "this version runs on one node only");
         }
@@ -287,6 +313,14 @@ impl Config {
                 "ingest.max_ahead",
                 "must be at least 1s: no two clocks agree",
             );
+        }
+        for (key, connections) in [
+            ("http.max_connections", self.http.max_connections),
+            ("mqtt.max_connections", self.mqtt.max_connections),
+        ] {
+            if connections == 0 {
+                return refuse(key, "must be at least 1: nobody could connect");
+            }
         }
         if self.entities.resident == 0 {
             return refuse("entities.resident", "must be at least 1");

@@ -9,6 +9,9 @@ use fs4::fs_std::FileExt as _;
 
 use crate::failure::Failure;
 
+/// What a restore unpacks into, inside of the data folder. As long as it is there, the restore is not whole.
+pub const RESTORING: &str = "restoring";
+
 /// A data folder that this process holds. Let go when dropped.
 #[derive(Debug)]
 pub struct DataFolder {
@@ -30,6 +33,27 @@ impl DataFolder {
 
     /// Makes the folder if it is not there, and takes its lock.
     pub fn open(path: &Path) -> Result<Self, Failure> {
+        Self::open_unheld(path)?.ok_or_else(|| in_use(path))
+    }
+
+    /// As [`Self::open`]; none, if another tellee holds it.
+    pub fn open_unheld(path: &Path) -> Result<Option<Self>, Failure> {
+        let folder = Self::lock(path)?;
+        if folder.is_some() && path.join(RESTORING).exists() {
+            return Err(Failure::DataFolder(format!(
+                "data folder `{}` holds a restore that was broken off; run `tellee restore` again",
+                path.display()
+            )));
+        }
+        Ok(folder)
+    }
+
+    /// As [`Self::open`]; the folder may hold a restore that was broken off.
+    pub fn open_for_restore(path: &Path) -> Result<Self, Failure> {
+        Self::lock(path)?.ok_or_else(|| in_use(path))
+    }
+
+    fn lock(path: &Path) -> Result<Option<Self>, Failure> {
         let unusable = |error: io::Error| {
             Failure::DataFolder(format!(
                 "data folder `{}` cannot be used: {error}; give another with --data-dir or mend its rights",
@@ -50,17 +74,14 @@ impl DataFolder {
             .open(path.join("LOCK"))
             .map_err(unusable)?;
         if !lock.try_lock_exclusive().map_err(unusable)? {
-            return Err(Failure::DataFolder(format!(
-                "data folder `{}` is in use by another tellee; stop that one or give another with --data-dir",
-                path.display()
-            )));
+            return Ok(None);
         }
         lock.set_len(0).map_err(unusable)?;
         writeln!(lock, "{}", std::process::id()).map_err(unusable)?;
-        Ok(Self {
+        Ok(Some(Self {
             path: path.to_owned(),
             _lock: lock,
-        })
+        }))
     }
 
     pub fn path(&self) -> &Path {
@@ -83,9 +104,21 @@ impl DataFolder {
         self.path.join("models")
     }
 
+    /// Of the retention.
+    pub fn reckoning(&self) -> PathBuf {
+        self.path.join("retention-time.json")
+    }
+
     pub fn secrets(&self) -> PathBuf {
         self.path.join("secrets")
     }
+}
+
+fn in_use(path: &Path) -> Failure {
+    Failure::DataFolder(format!(
+        "data folder `{}` is in use by another tellee; stop that one or give another with --data-dir",
+        path.display()
+    ))
 }
 
 #[cfg(test)]
@@ -102,6 +135,22 @@ mod tests {
         assert!(second.to_string().contains("in use"), "{second}");
         drop(held);
         DataFolder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_restore_that_was_broken_off_is_opened_by_none_but_a_restore() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(RESTORING)).unwrap();
+        fs::write(folder.path().join("events.db"), "").unwrap();
+        for opened in [
+            DataFolder::open(folder.path()),
+            DataFolder::open_existing(folder.path()),
+        ] {
+            let error = opened.unwrap_err();
+            assert_eq!(error.exit_code(), 3);
+            assert!(error.to_string().contains("broken off"), "{error}");
+        }
+        DataFolder::open_for_restore(folder.path()).unwrap();
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! `tellee`: the server and its command line. Composition only.
 
+// `print!` and its like panic where nobody reads; see `output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod cmd;
 mod config;
 mod failure;
 mod folder;
 mod node;
+mod output;
 
 use std::process::ExitCode;
 
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
     match cmd::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("tellee: {failure}");
+            output::remark(format_args!("tellee: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }

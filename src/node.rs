@@ -6,16 +6,19 @@ mod first_user;
 mod listeners;
 mod logging;
 mod models;
+mod open_files;
 mod reload;
+pub mod restore;
 mod retention;
+mod secrets;
 mod stores;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tellee_actors::time::{SharedClock, SystemClock};
-use tellee_api::http::{self, Doors, HttpLimits};
-use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
+use tellee_api::http::{self, Doors, HttpLimits, Rings};
+use tellee_api::identity::{Passwords, Throttle, Tokens};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::observe;
 use tellee_api::mqtt::{self, Broker, MqttConfig};
@@ -31,11 +34,11 @@ use tellee_projections::watch::{AlarmWatch, AlarmWatchConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use listeners::{Listeners, SecureListener};
+pub use listeners::{Listeners, SecureListener, check_certificates};
 pub use logging::init_logging;
 pub use stores::{Stores, open_events, open_telemetry};
 
-use crate::config::Config;
+use crate::config::{Config, IoUring};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
 
@@ -70,11 +73,16 @@ impl Node {
         folder: DataFolder,
         listeners: Listeners,
     ) -> Result<Self, Failure> {
+        let hangups = reload::listen()?;
+        let seats = open_files::seats(config, open_files::raise_limit());
         let clock: SharedClock = Arc::new(SystemClock::default());
-        let vault = Vault::open(&folder.secrets())
-            .map_err(|error| Failure::DataFolder(error.to_string()))?;
-        let vault = Arc::new(vault);
-        let mqtt_config = mqtt_config(config);
+        let control = control::bind(&folder)?;
+        let vault = Arc::new(secrets::open_vault(&folder)?);
+        backup::clear(folder.path());
+        let mqtt_config = MqttConfig {
+            max_connections: seats.mqtt as usize,
+            ..mqtt_config(config)
+        };
         let stores = Stores::open(&folder, &clock, mqtt_config.state_limits()).await?;
         let failed =
             |what: &'static str| move |error: &dyn std::fmt::Display| Failure::other(what, error);
@@ -164,6 +172,10 @@ impl Node {
         first_user::make(&platform).await?;
         broker.set_users(Arc::<Platform>::clone(&platform));
 
+        let telemetry = stores.embedded_telemetry();
+        let reckoning = retention::reckoning(folder.reckoning(), &telemetry, &clock)
+            .await
+            .map_err(|error| Failure::telemetry(&error))?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let metrics = Metrics::new();
@@ -174,7 +186,7 @@ impl Node {
         metrics.register(|registry| mqtt::prometheus::register(Arc::clone(&broker), registry));
         let limits = HttpLimits {
             max_body: config.http.max_body.as_usize(),
-            max_connections: config.http.max_connections as usize,
+            max_connections: seats.http as usize,
         };
         let rest = Rest {
             platform: Arc::clone(&platform),
@@ -195,7 +207,7 @@ impl Node {
             messages: Some(Arc::new(messages)),
             lines: Some(Arc::new(lines)),
         };
-        reload::follow(listeners.tls(), &tasks, &stop)?;
+        reload::follow(listeners.tls(), hangups, &tasks, &stop);
         if let Some(https) = listeners.https {
             let (tls, doors) = (Some(https.tls), doors.clone());
             tasks.spawn(http::serve(
@@ -203,6 +215,7 @@ impl Node {
                 tls,
                 doors,
                 limits,
+                None,
                 stop.clone(),
             ));
         }
@@ -211,6 +224,7 @@ impl Node {
             None,
             doors,
             limits,
+            rings(config.http.io_uring),
             stop.clone(),
         ));
         if let Some(mqtts) = listeners.mqtts {
@@ -221,14 +235,18 @@ impl Node {
             ));
         }
         tasks.spawn(mqtt::serve(Arc::clone(&broker), listeners.mqtt));
-        tasks.spawn(retention::run(
-            stores.telemetry(),
-            projections.clone(),
+        let upkeep = retention::Upkeep {
+            telemetry,
+            projections: projections.clone(),
+            events: stores.events(),
+            broker: Arc::clone(&broker),
+            rollups: config.retention.rollups,
             clock,
-            stop.clone(),
-        ));
+            reckoning,
+        };
+        tasks.spawn(retention::run(upkeep, stop.clone()));
         tasks.spawn(control::serve(
-            control::bind(&folder)?,
+            control,
             stores.clone(),
             folder.path().to_owned(),
             stop.clone(),
@@ -301,4 +319,25 @@ pub fn node_name(config: &Config) -> String {
         .ok()
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "tellee".to_owned())
+}
+
+/// The threads on which devices publish, if they are wanted and the system lets us.
+fn rings(wanted: IoUring) -> Option<Arc<Rings>> {
+    if wanted == IoUring::Off {
+        return None;
+    }
+    match Rings::start() {
+        Ok(rings) => {
+            let threads = rings.threads();
+            tracing::info!(
+                threads,
+                "connections on which devices publish are served by `io_uring`"
+            );
+            Some(rings)
+        }
+        Err(error) => {
+            tracing::info!(%error, "there is no `io_uring` here: HTTP is served without, at a higher cost a request");
+            None
+        }
+    }
 }

@@ -31,6 +31,7 @@ fn event(number: u64) -> NewEvent {
             organisation: None,
             command,
             note: None,
+            input: None,
         },
         at: Timestamp(0),
     }

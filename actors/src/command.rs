@@ -9,7 +9,9 @@ use crate::domain::{
     user,
 };
 use crate::event::Who;
-use crate::ids::{CommandId, EntityId, EntityKind, OrganisationId, Position, Revision};
+use crate::ids::{
+    CommandId, EntityId, EntityKind, InputDigest, OrganisationId, Position, Revision,
+};
 use crate::store::StoreError;
 
 /// A command to one entity.
@@ -59,6 +61,8 @@ pub struct CommandContext {
     /// The revision that the caller saw. `None`: whatever is there.
     pub expected_revision: Option<Revision>,
     pub note: Option<String>,
+    /// What the sender asked for, if it may ask again with the same command id.
+    pub input: Option<InputDigest>,
     /// How long the caller waits.
     pub timeout: Duration,
 }
@@ -83,6 +87,9 @@ pub enum AskError {
         expected: Revision,
         actual: Revision,
     },
+    /// The command id was taken before, and its sender asked for something else then.
+    #[error("command `{command}` was taken before with another input")]
+    OtherInput { command: CommandId },
     #[error("too many commands wait for this entity; try again in {} ms", retry_after.as_millis())]
     Overloaded { retry_after: Duration },
     /// Whether it was taken is unknown. The same command id may be sent again.
@@ -100,7 +107,10 @@ pub enum AskError {
 impl AskError {
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Rejected(_) | Self::RevisionMismatch { .. } | Self::Failed { .. } => false,
+            Self::Rejected(_)
+            | Self::RevisionMismatch { .. }
+            | Self::OtherInput { .. }
+            | Self::Failed { .. } => false,
             Self::Overloaded { .. } | Self::TimedOut | Self::Stopping => true,
             Self::Store(error) => error.is_retryable(),
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ids::{CommandId, OrganisationId, Position, Revision, ThingId, UserId};
+use crate::ids::{CommandId, InputDigest, OrganisationId, Position, Revision, ThingId, UserId};
 use crate::time::Timestamp;
 
 /// Who caused an event.
@@ -26,6 +26,9 @@ pub struct EventMeta {
     /// Why, in the words of the person who did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What the sender of the command asked for, if it may ask again with the same command id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputDigest>,
 }
 
 /// An event on its way into the store.

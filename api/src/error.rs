@@ -176,6 +176,14 @@ impl ApiError {
         )
     }
 
+    pub fn key_taken() -> Self {
+        let reason = "this idempotency key was used before, for another request";
+        Self {
+            field: Some("idempotencyKey".to_owned()),
+            ..Self::new(ErrorCode::Conflict, reason)
+        }
+    }
+
     /// Something broke on our side. What exactly goes to the log, not to the client.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed for a reason of ours");
@@ -209,6 +217,7 @@ impl From<AskError> for ApiError {
         match error {
             AskError::Rejected(rejection) => rejection.into(),
             AskError::RevisionMismatch { .. } => Self::new(ErrorCode::RevisionMismatch, message),
+            AskError::OtherInput { .. } => Self::key_taken(),
             AskError::Overloaded { retry_after } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(ErrorCode::Overloaded, message)
@@ -233,10 +242,7 @@ impl From<StoreError> for ApiError {
             StoreError::TooMany { .. } => Self::new(ErrorCode::InvalidInput, error.to_string()),
             StoreError::Closed => Self::new(ErrorCode::Stopping, "tellee is stopping"),
             // The id of an event is made of the command's, and that of the client's key.
-            StoreError::IdTaken { .. } => {
-                let reason = "this idempotency key was used before, for another request";
-                Self::new(ErrorCode::Conflict, reason)
-            }
+            StoreError::IdTaken { .. } => Self::key_taken(),
             StoreError::Newer { .. } | StoreError::Damaged(_) | StoreError::Failed(_) => {
                 Self::internal(&error)
             }

@@ -15,3 +15,4 @@ pub mod presence;
 pub mod rest;
 pub mod tls;
 pub mod web;
+mod websocket;

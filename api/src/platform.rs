@@ -17,7 +17,7 @@ use std::time::Duration;
 use tellee_actors::command::{Accepted, Command, CommandContext};
 use tellee_actors::entity::Directory;
 use tellee_actors::event::Who;
-use tellee_actors::ids::{CommandId, EntityId, OrganisationId, Position, Revision};
+use tellee_actors::ids::{CommandId, EntityId, InputDigest, OrganisationId, Position, Revision};
 use tellee_actors::store::EventStore;
 use tellee_actors::time::SharedClock;
 use tellee_projections::Projections;
@@ -85,6 +85,8 @@ pub struct Request {
     pub command_id: Option<CommandId>,
     pub expected_revision: Option<Revision>,
     pub note: Option<String>,
+    /// What the client asked for: with another input its key is no retry.
+    pub input: Option<InputDigest>,
 }
 
 impl Request {
@@ -113,6 +115,11 @@ impl Request {
         self
     }
 
+    pub const fn asking(mut self, input: InputDigest) -> Self {
+        self.input = Some(input);
+        self
+    }
+
     /// A step of a flow whose command is `command`: the same for a retry of the flow.
     fn step(command: CommandId, name: &str) -> Self {
         Self {
@@ -138,10 +145,18 @@ impl Platform {
             return Ok(None);
         };
         let found = self.events.find_event(command.event_id(0)).await?;
-        let here = found.filter(|event| event.stream == entity.stream());
-        Ok(here.map(|event| Accepted {
-            revision: event.revision,
-            position: event.position,
+        let Some(here) = found.filter(|event| event.stream == entity.stream()) else {
+            return Ok(None);
+        };
+        let before_it = Revision(here.revision.0.saturating_sub(1));
+        let events = self.events.read_stream(&here.stream, before_it, 1).await?;
+        let input = events.first().and_then(|event| event.meta.input);
+        if input.is_some_and(|before| request.input.is_some_and(|now| now != before)) {
+            return Err(ApiError::key_taken());
+        }
+        Ok(Some(Accepted {
+            revision: here.revision,
+            position: here.position,
             unchanged: true,
         }))
     }
@@ -177,6 +192,7 @@ impl Platform {
             organisation: Some(organisation),
             expected_revision: request.expected_revision,
             note: request.note.clone(),
+            input: request.input,
             timeout: COMMAND_TIMEOUT,
         };
         Ok(self.directory.ask(entity, command, context).await?)

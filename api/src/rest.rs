@@ -23,6 +23,7 @@ use axum::routing::{get, patch, post, put};
 
 pub use credential::{Credential, SESSION_COOKIE, cookie_token, credential};
 pub use influx::LineDoor;
+pub(crate) use input::{ended_early, in_body_time, read_declared};
 pub use input::{media_type, read_body, signed_in};
 pub use messages::MessageDoor;
 pub use output::error_response;

@@ -25,6 +25,8 @@ mod organisation;
 mod port;
 #[path = "api/provision.rs"]
 mod provision;
+#[path = "api/ring.rs"]
+mod ring;
 #[path = "api/schema.rs"]
 mod schema;
 #[path = "api/sockets.rs"]

@@ -11,18 +11,28 @@ mod budgets;
 mod certificates;
 #[path = "mqtt/conformance.rs"]
 mod conformance;
+#[path = "mqtt/connecting.rs"]
+mod connecting;
 #[path = "mqtt/delivery.rs"]
 mod delivery;
 #[path = "mqtt/exchanges.rs"]
 mod exchanges;
+#[path = "mqtt/statements/first_packet.rs"]
+mod first_packet;
 #[path = "mqtt/grants.rs"]
 mod grants;
 #[path = "mqtt/hostile.rs"]
 mod hostile;
 #[path = "mqtt/ingest.rs"]
 mod ingest;
+#[path = "mqtt/statements/packets_of_3.rs"]
+mod packets_of_3;
+#[path = "mqtt/statements/packets_of_5.rs"]
+mod packets_of_5;
 #[path = "mqtt/peers.rs"]
 mod peers;
+#[path = "mqtt/publishing.rs"]
+mod publishing;
 #[path = "mqtt/raw.rs"]
 mod raw;
 #[path = "mqtt/regressions.rs"]
@@ -31,6 +41,8 @@ mod regressions;
 mod restart;
 #[path = "mqtt/sessions.rs"]
 mod sessions;
+#[path = "mqtt/shared.rs"]
+mod shared;
 #[path = "mqtt/slow_journal.rs"]
 mod slow_journal;
 #[path = "mqtt/statements.rs"]

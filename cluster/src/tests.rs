@@ -116,6 +116,7 @@ fn context() -> CommandContext {
         organisation: None,
         expected_revision: None,
         note: None,
+        input: None,
         timeout: Duration::from_secs(30),
     }
 }

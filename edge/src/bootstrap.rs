@@ -85,6 +85,38 @@ pub struct DeviceConfig {
     pub connections: Vec<Connection>,
 }
 
+/// What is kept on disk: the answer, and who asked whom. A disk that was copied or moved into another device must not
+/// make that one work under the first one's name.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept<Answer> {
+    /// Missing in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    server: String,
+    external_id: String,
+}
+
+/// The MQTT address of a content, if it is one that the agent reads at all: with connections of its own it need be none.
+fn mqtt_address(content: &str) -> Result<Option<Endpoint>, BootstrapError> {
+    let Ok(content) = serde_json::from_str::<serde_json::Value>(content) else {
+        return Ok(None);
+    };
+    match content.get("mqtt") {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(serde_json::Value::String(address)) => Ok(Some(address.parse()?)),
+        Some(_) => {
+            let reason = "must be text: HOST:PORT or mqtts://HOST:PORT";
+            Err(ConnectionError::field("mqtt", reason).into())
+        }
+    }
+}
+
 impl BootstrapAnswer {
     /// Checks the answer and takes what the agent needs. `local` connections count in place of the content's.
     ///
@@ -109,7 +141,7 @@ impl BootstrapAnswer {
             Some(local) => local.to_vec(),
             None => connections_from_json(&self.content)?,
         };
-        let mqtt = content_address(&self.content)?;
+        let mqtt = mqtt_address(&self.content)?;
         Ok(DeviceConfig {
             thing: self.mainflux_id.clone(),
             key: self.mainflux_key.clone(),
@@ -118,17 +150,6 @@ impl BootstrapAnswer {
             mqtt,
             connections,
         })
-    }
-}
-
-/// The `mqtt` of a content. One that is no text must not pass for none: the agent would then speak without TLS.
-fn content_address(content: &str) -> Result<Option<Endpoint>, EndpointError> {
-    // With connections of its own the agent needs no content, whatever it is.
-    let content: Option<serde_json::Value> = serde_json::from_str(content).ok();
-    match content.as_ref().and_then(|content| content.get("mqtt")) {
-        None | Some(serde_json::Value::Null) => Ok(None),
-        Some(serde_json::Value::String(address)) => address.parse().map(Some),
-        Some(other) => Err(EndpointError(other.to_string())),
     }
 }
 
@@ -231,41 +252,42 @@ fn percent_encode(text: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct BootstrapCache {
     path: PathBuf,
-    external_id: String,
-    server: String,
-}
-
-/// The file: an answer, and who got it from where.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    external_id: String,
-    server: String,
-    answer: BootstrapAnswer,
+    asked: Asked,
 }
 
 impl BootstrapCache {
+    /// Of the device that `credentials` name, in its data folder.
     pub fn in_folder(folder: &Path, credentials: &Credentials) -> Self {
         Self {
             path: folder.join("bootstrap.json"),
-            external_id: credentials.external_id.clone(),
-            server: credentials.server.clone(),
+            asked: Asked {
+                server: credentials.server.clone(),
+                external_id: credentials.external_id.clone(),
+            },
         }
     }
 
-    /// `None` if there is none, it cannot be read, or it was given to another external id or by another server.
+    /// `None` if there is none, it cannot be read, or it is that of another device or server.
     pub fn load(&self) -> Option<BootstrapAnswer> {
         let kept = self.read()?;
-        let is_ours = kept.external_id == self.external_id && kept.server == self.server;
-        is_ours.then_some(kept.answer)
+        if let Some(other) = kept.asked.filter(|asked| *asked != self.asked) {
+            tracing::warn!(
+                external_id = other.external_id,
+                server = other.server,
+                "the kept config is that of another device or server and is not used"
+            );
+            return None;
+        }
+        Some(kept.answer)
     }
 
-    /// The external id that the folder worked for, if that is not this one.
+    /// The external id that the folder worked for, if that is another one.
     pub fn former_external_id(&self) -> Option<String> {
-        let former = self.read()?.external_id;
-        (former != self.external_id).then_some(former)
+        let former = self.read()?.asked?.external_id;
+        (former != self.asked.external_id).then_some(former)
     }
 
-    fn read(&self) -> Option<Kept> {
+    fn read(&self) -> Option<Kept<BootstrapAnswer>> {
         serde_json::from_slice(&fs::read(&self.path).ok()?).ok()
     }
 
@@ -284,9 +306,8 @@ impl BootstrapCache {
             .mode(0o600)
             .open(&temporary)?;
         let kept = Kept {
-            external_id: self.external_id.clone(),
-            server: self.server.clone(),
-            answer: answer.clone(),
+            asked: Some(self.asked.clone()),
+            answer,
         };
         file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
         file.sync_all()?;
@@ -355,50 +376,55 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_no_text_is_a_fault_and_never_the_plain_port() {
-        let told = |content: &str| {
-            let mut answer = answer(vec![channel("a", None)]);
-            answer.content = content.into();
-            answer.to_config(Some(&[])).map(|config| config.mqtt)
-        };
-        for content in [
-            r#"{"mqtt":{"url":"mqtts://plant"}}"#,
-            r#"{"mqtt":["mqtts://plant:8883"]}"#,
-            r#"{"mqtt":1883}"#,
-            r#"{"mqtt":false}"#,
-        ] {
-            let error = told(content).unwrap_err();
-            assert!(matches!(error, BootstrapError::Address(_)), "{error}");
-        }
-        for content in [r#"{"mqtt":null}"#, "{}", "", "[1]", "no JSON"] {
-            assert_eq!(told(content).unwrap(), None, "{content}");
-        }
-    }
-
-    #[test]
     fn the_kept_config_is_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let mut credentials = Credentials {
-            server: "http://plant".into(),
-            external_id: "x".into(),
-            external_key: "y".into(),
+        let credentials = |external_id: &str, server: &str| Credentials {
+            server: server.to_owned(),
+            external_id: external_id.to_owned(),
+            external_key: "k".to_owned(),
         };
-        let cache = BootstrapCache::in_folder(folder.path(), &credentials);
+        let of = |credentials: &Credentials| BootstrapCache::in_folder(folder.path(), credentials);
+        let cache = of(&credentials("pump-7", "http://a"));
         assert_eq!(cache.load(), None);
         let answer = answer(vec![channel("a", None)]);
         cache.store(&answer).unwrap();
         cache.store(&answer).unwrap();
-        assert_eq!(cache.load(), Some(answer));
+        assert_eq!(cache.load().as_ref(), Some(&answer));
         assert_eq!(cache.former_external_id(), None);
-        credentials.external_id = "z".into();
-        let other = BootstrapCache::in_folder(folder.path(), &credentials);
+        let other = of(&credentials("pump-8", "http://a"));
         assert_eq!(other.load(), None);
-        assert_eq!(other.former_external_id().as_deref(), Some("x"));
+        assert_eq!(other.former_external_id().as_deref(), Some("pump-7"));
+        assert_eq!(of(&credentials("pump-7", "http://b")).load(), None);
         let mode = fs::metadata(folder.path().join("bootstrap.json"))
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_config_that_an_earlier_version_kept_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let answer = answer(vec![channel("a", None)]);
+        let text = serde_json::to_vec(&answer).unwrap();
+        fs::write(folder.path().join("bootstrap.json"), text).unwrap();
+        let credentials = Credentials {
+            server: "http://a".to_owned(),
+            external_id: "pump-7".to_owned(),
+            external_key: "k".to_owned(),
+        };
+        let cache = BootstrapCache::in_folder(folder.path(), &credentials);
+        assert_eq!(cache.load(), Some(answer));
+    }
+
+    #[test]
+    fn an_address_that_is_no_text_is_told_and_not_passed_over() {
+        let mut answer = answer(vec![channel("a", None)]);
+        answer.content = r#"{"connections":[],"mqtt":{"url":"mqtts://broker"}}"#.into();
+        let error = answer.to_config(None).unwrap_err().to_string();
+        assert!(error.contains("`mqtt`"), "{error}");
+        answer.content = r#"{"connections":[],"mqtt":null}"#.into();
+        assert_eq!(answer.to_config(None).unwrap().mqtt, None);
     }
 
     #[test]

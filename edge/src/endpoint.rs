@@ -19,7 +19,7 @@ pub struct Endpoint {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no MQTT address: `host:port`, `mqtt://host` or `mqtts://host` is wanted")]
-pub struct EndpointError(pub(crate) String);
+pub struct EndpointError(String);
 
 impl Endpoint {
     /// The standard port beside a server whose base URL is `server`: over TLS if that is.

@@ -158,6 +158,7 @@ impl LiveModel {
             organisation: Some(self.organisation),
             expected_revision: None,
             note: None,
+            input: None,
             timeout: ASK_TIMEOUT,
         };
         Some((alarm.into(), Command::Alarm(command), context))

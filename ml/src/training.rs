@@ -296,6 +296,7 @@ impl Trainer {
             organisation: Some(entry.organisation),
             expected_revision: None,
             note: None,
+            input: None,
             timeout: ASK_TIMEOUT,
         };
         let mut attempts = 0;

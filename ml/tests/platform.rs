@@ -126,6 +126,7 @@ impl Platform {
             organisation: None,
             expected_revision: None,
             note: None,
+            input: None,
             timeout: Duration::from_secs(10),
         };
         let accepted = self

@@ -1,8 +1,9 @@
 //! What questions to a day of 100 series cost: `cargo bench -p tellee-projections --bench telemetry_queries`.
 //!
 //! The set is 220 + 10 sin(t/600 + i) + noise of ±0.1, two decimals, once a second: 8.64 million samples, asked once
-//! with rollups and once without. CPU is that of this thread from `/proc/thread-self/schedstat`, which is kept by the
+//! without rollups, once with them, and once as a running server has them, the newest still in memory. CPU is that of this thread from `/proc/thread-self/schedstat`, which is kept by the
 //! tick of the scheduler, so each question is asked often. `TELLEE_BENCH_SERIES` changes the number of series.
+//! `TELLEE_BENCH_ONLY` asks only questions whose name contains it, a hundred times as often, for a profiler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +70,11 @@ fn must<Answer, Error: std::fmt::Display>(result: Result<Answer, Error>) -> Answ
     result.unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn filled(config: TelemetryConfig, series: u64) -> (tempfile::TempDir, Engine, f64) {
+fn filled(
+    config: TelemetryConfig,
+    series: u64,
+    is_settled: bool,
+) -> (tempfile::TempDir, Engine, f64) {
     let folder = must(tempfile::tempdir());
     let disk = must(RealDisk::open(folder.path()));
     let engine = must(Engine::open(Arc::new(disk), config, Access::Write));
@@ -83,13 +88,21 @@ fn filled(config: TelemetryConfig, series: u64) -> (tempfile::TempDir, Engine, f
             must(engine.flush());
         }
     }
-    must(engine.flush());
-    while must(engine.compact()) {}
+    if is_settled {
+        must(engine.flush());
+        while must(engine.compact()) {}
+    }
     let bytes = engine.figures().block_bytes as f64 / (series as i64 * DAY) as f64;
     (folder, engine, bytes)
 }
 
 fn timed<Answer>(what: &str, rounds: u64, mut ask: impl FnMut() -> Answer) {
+    let only = std::env::var("TELLEE_BENCH_ONLY").ok();
+    let rounds = match only {
+        Some(part) if !what.contains(&part) => return,
+        Some(_) => rounds * 100,
+        None => rounds,
+    };
     std::hint::black_box(ask());
     let before = cpu();
     for _ in 0..rounds {
@@ -122,6 +135,13 @@ fn queries(engine: &Engine, series: u64) {
             .map(|id| ask(*id, every, functions).columns.len());
         columns.sum::<usize>()
     };
+    let ninety_seconds = Duration::from_secs(90);
+    timed("all series, mean per 90 s", 10, || {
+        all(ninety_seconds, &mean)
+    });
+    timed("all series, five functions per 90 s", 5, || {
+        all(ninety_seconds, &five)
+    });
     timed("all series, mean per 1 m", 20, || all(minute, &mean));
     timed("all series, mean per 1 m, written as JSON", 10, || {
         let mut json = Vec::new();
@@ -153,15 +173,17 @@ fn main() {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(100);
-    for (name, rollup_samples) in [
-        ("from samples alone", usize::MAX),
-        ("with rollups", TelemetryConfig::default().rollup_samples),
+    let default = TelemetryConfig::default().rollup_samples;
+    for (name, rollup_samples, is_settled) in [
+        ("from samples alone", usize::MAX, true),
+        ("with rollups", default, true),
+        ("while the newest are in memory", default, false),
     ] {
         let config = TelemetryConfig {
             rollup_samples,
             ..TelemetryConfig::default()
         };
-        let (folder, engine, bytes) = filled(config, series);
+        let (folder, engine, bytes) = filled(config, series, is_settled);
         println!("{name}: {bytes:.3} bytes/sample");
         queries(&engine, series);
         drop(engine);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
-use tellee_actors::domain::channel::RetentionClass;
+use tellee_actors::domain::channel::{RetentionClass, RollupRetention};
 use tellee_actors::domain::user::Role;
 use tellee_actors::ids::{ChannelId, DeviceTypeId, OrganisationId, ThingId, UserId};
 use tokio::sync::watch;
@@ -30,6 +30,7 @@ pub struct ChannelAccess {
     pub channel: ChannelId,
     pub organisation: OrganisationId,
     pub retention: RetentionClass,
+    pub rollup_retention: RollupRetention,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,24 @@ pub struct UserAccess {
     pub disabled: bool,
     /// Tokens of an earlier epoch are void.
     pub session_epoch: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ChannelEntry {
+    organisation: OrganisationId,
+    retention: RetentionClass,
+    rollup_retention: RollupRetention,
+}
+
+impl ChannelEntry {
+    const fn of(self, channel: ChannelId) -> ChannelAccess {
+        ChannelAccess {
+            channel,
+            organisation: self.organisation,
+            retention: self.retention,
+            rollup_retention: self.rollup_retention,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +84,7 @@ pub struct Access {
     keys: Shards<[u8; 32], Arc<[ThingId]>>,
     /// Sorted. Kept apart from the things, since a connection may come before its thing.
     connections: Shards<ThingId, Arc<[ChannelId]>>,
-    channels: Shards<ChannelId, (OrganisationId, RetentionClass)>,
+    channels: Shards<ChannelId, ChannelEntry>,
     users: Shards<UserId, UserAccess>,
     writer: Mutex<Writer>,
     epoch: AtomicU64,
@@ -126,17 +145,11 @@ impl Access {
     }
 
     pub fn channel_organisation(&self, channel: ChannelId) -> Option<OrganisationId> {
-        self.channels
-            .with(&channel, |(organisation, _)| *organisation)
+        self.channels.with(&channel, |entry| entry.organisation)
     }
 
     pub fn channel(&self, channel: ChannelId) -> Option<ChannelAccess> {
-        self.channels
-            .with(&channel, |&(organisation, retention)| ChannelAccess {
-                channel,
-                organisation,
-                retention,
-            })
+        self.channels.with(&channel, |entry| entry.of(channel))
     }
 
     /// The channels that `thing` is connected to, in order of id.
@@ -156,13 +169,7 @@ impl Access {
     pub fn channels(&self) -> Vec<ChannelAccess> {
         let mut all = Vec::new();
         self.channels
-            .for_each(|&channel, &(organisation, retention)| {
-                all.push(ChannelAccess {
-                    channel,
-                    organisation,
-                    retention,
-                });
-            });
+            .for_each(|&channel, entry| all.push(entry.of(channel)));
         all
     }
 

@@ -12,6 +12,7 @@ pub mod disk;
 mod embedded;
 mod engine;
 mod export;
+mod kept;
 mod log;
 mod manifest;
 mod memory;
@@ -24,6 +25,7 @@ mod samples;
 mod state;
 pub mod store;
 mod summary;
+mod sums_cache;
 mod validate;
 
 pub use check::{Report, check, check_disk};
@@ -31,11 +33,12 @@ pub use config::TelemetryConfig;
 pub use damage::{Damage, Hit};
 pub use embedded::EmbeddedTelemetryStore;
 pub use engine::{Access, Engine, StoreFigures};
-pub use export::{Rows, write_csv};
+pub use export::{Rows, write_csv, write_rollups_csv};
 pub use memory::Memory;
 pub use model::{
-    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, Sample,
-    SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value, ValueFilter,
+    AggregateFunction, Aggregates, MessageBatch, MessageQuery, Points, Quality, Record, RolledUp,
+    Sample, SeriesFilter, SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange, Value,
+    ValueFilter,
 };
 pub use samples::{Incoming, SampleBatch, SampleValues};
-pub use store::{Appended, TelemetryError, TelemetryStore};
+pub use store::{Appended, Retained, Retention, TelemetryError, TelemetryStore};

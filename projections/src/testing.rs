@@ -164,6 +164,7 @@ impl World {
                 organisation: Some(organisation),
                 command,
                 note: None,
+                input: None,
             },
             at: self.clock.now(),
         };
@@ -260,6 +261,7 @@ pub(crate) async fn append(
             organisation: None,
             command,
             note: None,
+            input: None,
         },
         at,
     };

@@ -97,6 +97,7 @@ impl Node {
             organisation: Some(self.organisation),
             expected_revision: None,
             note: None,
+            input: None,
             timeout: DEADLINE,
         };
         let accepted = self

@@ -37,6 +37,7 @@ async fn append<A: Aggregate>(
             organisation: None,
             command,
             note: None,
+            input: None,
         },
         at: clock.now(),
     });

@@ -10,11 +10,12 @@ mod oracle;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tellee_actors::time::{SystemClock, Timestamp};
 use tellee_projections::telemetry::{
-    EmbeddedTelemetryStore, Memory, MessageBatch, SeriesFilter, TelemetryConfig, TelemetryError,
-    TelemetryStore, TimeRange, Value, check, write_csv,
+    AggregateFunction, Aggregates, EmbeddedTelemetryStore, Memory, MessageBatch, SeriesFilter,
+    TelemetryConfig, TelemetryError, TelemetryStore, TimeRange, Value, check, write_csv,
 };
 use tokio::task::JoinSet;
 
@@ -268,4 +269,70 @@ async fn files_whose_samples_were_all_dropped_go_away() {
             .starts_with("blocks-")
     });
     assert_eq!(blocks.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_at_hand_is_what_was_read_and_late_samples_are_seen_at_once() {
+    const MINUTE: i64 = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), TelemetryConfig::default());
+    store.append(numbers("p", 0..7_200)).await.unwrap();
+    store.flush().await.unwrap();
+    // In memory, behind all blocks, in the middle of a minute, and more than a head keeps in the pool.
+    store.append(numbers("p", 7_200..7_350)).await.unwrap();
+    let (series, _) = store.series(&SeriesFilter::default(), 0, 1).await.unwrap();
+    let id = series[0].id;
+    let range = TimeRange {
+        from: Timestamp(30_000_000_000),
+        to: Timestamp(7_300_000_000_000),
+    };
+    let ask = async || {
+        let every = Duration::from_secs(MINUTE as u64);
+        let functions = [AggregateFunction::Count, AggregateFunction::Sum];
+        store.aggregate(id, range, every, &functions).await.unwrap()
+    };
+    let expected = |late: &[i64]| {
+        let mut rows: Vec<(i64, f64, f64)> = Vec::new();
+        for second in 30..7_300 {
+            let start = second / MINUTE * MINUTE;
+            let value = if late.contains(&second) {
+                1e6
+            } else {
+                second as f64 / 4.0
+            };
+            match rows.last_mut() {
+                Some((last, count, sum)) if *last == start => {
+                    *count += 1.0;
+                    *sum += value;
+                }
+                _ => rows.push((start, 1.0, value)),
+            }
+        }
+        rows
+    };
+    let rows = |found: &Aggregates| -> Vec<(i64, f64, f64)> {
+        let starts = found.starts.iter().map(|start| start.0 / 1_000_000_000);
+        let columns = found.columns[0].iter().zip(&found.columns[1]);
+        let rows = starts.zip(columns);
+        rows.map(|(start, (count, sum))| (start, *count, *sum))
+            .collect()
+    };
+    let read = ask().await;
+    assert_eq!(rows(&read), expected(&[]));
+    for _ in 0..2 {
+        assert_eq!(ask().await, read);
+    }
+    // Rewritten, one in a block and one in memory: the newest do not stand alone any more.
+    let late = [40, 7_210];
+    for second in late {
+        let rewritten = record("p", second, Value::Number(1e6));
+        store
+            .append(Arc::new(batch(vec![rewritten])))
+            .await
+            .unwrap();
+    }
+    assert_eq!(rows(&ask().await), expected(&late));
+    store.flush().await.unwrap();
+    assert_eq!(rows(&ask().await), expected(&late));
+    assert_eq!(rows(&ask().await), expected(&late));
 }

@@ -1,6 +1,7 @@
 //! Folders that earlier versions of the store wrote open for ever, and answer what they were given.
 //!
-//! `telemetry/format-1` is of the first format, `telemetry/format-2` of the one with rollups. A folder of the present
+//! `telemetry/format-1` is of the first format, `telemetry/format-2` of the one with rollups, `telemetry/format-3` of the
+//! last one whose rollups went with their samples. A folder of the present
 //! format is made by `TELLEE_FIXTURE=FOLDER cargo test --test telemetry_formats -- --ignored`, before a format changes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
@@ -179,6 +180,11 @@ fn a_folder_of_the_first_format_opens_and_goes_on() {
 #[test]
 fn a_folder_of_the_second_format_opens_and_goes_on() {
     opens_and_goes_on("format-2");
+}
+
+#[test]
+fn a_folder_of_the_third_format_opens_and_goes_on() {
+    opens_and_goes_on("format-3");
 }
 
 #[test]

@@ -1,16 +1,22 @@
 //! `tellee backup` and `tellee restore`.
 
+mod target;
+
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use tellee_actors::time::{SharedClock, SystemClock};
 
+use self::target::Target;
 use super::{ConfigArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
-use crate::node::control::{Answer, Ask, ask};
-use crate::node::{Stores, backup as archive, mqtt_config};
+use crate::node::control::ask_backup;
+use crate::node::{Stores, backup as archive, mqtt_config, restore as put_back};
+use crate::output::say;
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
@@ -39,31 +45,34 @@ pub fn backup(args: &BackupArgs) -> Result<(), Failure> {
             config.data_dir.display()
         )));
     }
-    let bytes = runtime()?.block_on(async {
-        let folder = match DataFolder::open(&config.data_dir) {
-            Ok(folder) => folder,
-            // A server holds it: it writes the file itself.
-            Err(_) => {
-                return match ask(&config.data_dir, &Ask::Backup { to: to.clone() }).await? {
-                    Answer::Done { bytes } => Ok(bytes),
-                    Answer::Failed { reason } => Err(Failure::Other(reason)),
-                };
-            }
-        };
-        let clock: SharedClock = Arc::new(SystemClock::default());
-        let stores = Stores::open(&folder, &clock, mqtt_config(&config).state_limits()).await?;
-        let bytes = archive::write(&stores, folder.path(), &to).await?;
-        stores.close().await?;
-        Ok(bytes)
-    })?;
-    println!("{} ({bytes} bytes)", to.display());
-    Ok(())
+    let mut target = Target::create(&to)?;
+    match DataFolder::open_unheld(&config.data_dir)? {
+        None => ask_backup(&config.data_dir, target.file())?,
+        Some(folder) => runtime()?.block_on(async {
+            let clock: SharedClock = Arc::new(SystemClock::default());
+            let stores = Stores::open(&folder, &clock, mqtt_config(&config).state_limits()).await?;
+            let staged = archive::stage(&stores, folder.path()).await?;
+            staged.pack(target.file()).map_err(|error: io::Error| {
+                Failure::other("the backup cannot be written", &error)
+            })?;
+            drop(staged);
+            stores.close().await
+        })?,
+    }
+    let bytes = target.commit()?;
+    say(format_args!("{} ({bytes} bytes)", to.display()))
 }
 
 pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     let config = args.common.load()?;
-    let folder = DataFolder::open(&config.data_dir)?;
-    archive::restore(&args.file, folder.path())?;
-    println!("restored into {}", folder.path().display());
-    Ok(())
+    // Before the data folder is made for it.
+    let file = File::open(&args.file).map_err(|error| {
+        Failure::Other(format!(
+            "backup `{}` cannot be read: {error}",
+            args.file.display()
+        ))
+    })?;
+    let folder = DataFolder::open_for_restore(&config.data_dir)?;
+    put_back::restore(file, &args.file, folder.path())?;
+    say(format_args!("restored into {}", folder.path().display()))
 }

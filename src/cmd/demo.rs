@@ -18,6 +18,7 @@ use self::process::Process;
 use super::runtime;
 use crate::config::Span;
 use crate::failure::Failure;
+use crate::output::{remark, say};
 
 /// Healthy data before a model is trained.
 const HEALTHY: Duration = Duration::from_secs(50);
@@ -139,7 +140,7 @@ async fn play(args: &DemoArgs, processes: &mut Vec<Process>) -> Result<(), Failu
     )
     .await?;
     processes.push(agent);
-    announce(args, &http, &account, &folder);
+    announce(args, &http, &account, &folder)?;
 
     let training = train_when_healthy(&client, &plant);
     tokio::select! {
@@ -149,35 +150,50 @@ async fn play(args: &DemoArgs, processes: &mut Vec<Process>) -> Result<(), Failu
     Err(process::first_end(processes).await)
 }
 
-fn announce(args: &DemoArgs, http: &str, account: &plant::Account, folder: &Path) {
-    println!();
-    println!("  Tellee runs:   http://{http}/ui/");
-    println!("  sign in with   {}   {}", account.email, account.password);
-    println!();
+fn announce(
+    args: &DemoArgs,
+    http: &str,
+    account: &plant::Account,
+    folder: &Path,
+) -> Result<(), Failure> {
+    say("")?;
+    say(format_args!("  Tellee runs:   http://{http}/ui/"))?;
+    say(format_args!(
+        "  sign in with   {}   {}",
+        account.email, account.password
+    ))?;
+    say("")?;
     if args.csv.is_none() {
-        println!("  0 s            a healthy pump, P-101");
-        println!(
+        say(format_args!("  0 s            a healthy pump, P-101"))?;
+        say(format_args!(
             "  ~{} s          a model is trained on what it has seen",
             HEALTHY.as_secs()
-        );
-        println!(
+        ))?;
+        say(format_args!(
             "  {} s           the drive-end bearing begins to wear: watch the score, then the alarm",
             args.fault_after.duration().as_secs()
-        );
-        println!();
+        ))?;
+        say("")?;
     }
-    println!("  logs           {}/*.log", folder.display());
-    println!("  Ctrl-C         ends all three processes");
-    println!();
+    say(format_args!("  logs           {}/*.log", folder.display()))?;
+    say(format_args!("  Ctrl-C         ends all three processes"))?;
+    say("")
 }
 
 /// Waits for enough healthy samples, then has a model trained on them. Problems are told, not fatal.
 async fn train_when_healthy(client: &Client, plant: &plant::Plant) {
     tokio::time::sleep(HEALTHY).await;
-    match plant::train(client, plant, HEALTHY).await {
-        Ok(plant::Trained::Version(version)) => println!("  model version {version} is live"),
-        Ok(plant::Trained::AlreadyThere) => println!("  the model of an earlier run is live"),
-        Err(failure) => println!("  no model: {failure}"),
+    let told = match plant::train(client, plant, HEALTHY).await {
+        Ok(plant::Trained::Version(version)) => {
+            say(format_args!("  model version {version} is live"))
+        }
+        Ok(plant::Trained::AlreadyThere) => {
+            say(format_args!("  the model of an earlier run is live"))
+        }
+        Err(failure) => say(format_args!("  no model: {failure}")),
+    };
+    if let Err(failure) = told {
+        remark(failure);
     }
 }
 

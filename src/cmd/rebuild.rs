@@ -11,6 +11,7 @@ use super::{ConfigArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
 use crate::node::{open_events, open_telemetry};
+use crate::output::{remark, say};
 
 const BAR_WIDTH: u64 = 40;
 
@@ -34,17 +35,16 @@ pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::events(&error))?;
         if on_terminal {
-            eprintln!();
+            remark("");
         }
         database
             .close()
             .await
             .map_err(|error| Failure::events(&error))?;
-        println!(
+        say(format_args!(
             "{} events read up to position {}, {} skipped",
             rebuilt.events, rebuilt.position, rebuilt.skipped
-        );
-        Ok(())
+        ))
     })
 }
 
@@ -53,10 +53,10 @@ fn draw(percent: u64, on_terminal: bool) {
     if on_terminal {
         let filled = usize::try_from(percent * BAR_WIDTH / 100).unwrap_or(0);
         let width = usize::try_from(BAR_WIDTH).unwrap_or(0);
-        eprint!("\r[{:<width$}] {percent:>3} %", "#".repeat(filled));
-        let _ = std::io::stderr().flush();
+        let bar = "#".repeat(filled);
+        let _ = write!(std::io::stderr(), "\r[{bar:<width$}] {percent:>3} %");
     } else if percent.is_multiple_of(10) {
-        eprintln!("{percent} %");
+        remark(format_args!("{percent} %"));
     }
 }
 
@@ -82,7 +82,6 @@ pub fn migrate(args: &ConfigArgs) -> Result<(), Failure> {
             .close()
             .await
             .map_err(|error| Failure::events(&error))?;
-        println!("the data folder is in the format of this version");
-        Ok(())
+        say("the data folder is in the format of this version")
     })
 }

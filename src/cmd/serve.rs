@@ -7,6 +7,7 @@ use super::{ServeArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
 use crate::node::{Listeners, Node, SecureListener, VERSION, init_logging, node_name};
+use crate::output::say;
 
 /// The one line on stdout.
 #[derive(Serialize)]
@@ -49,7 +50,9 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             started = Node::start(&config, folder, listeners) => started?,
             () = stop.asked() => return Ok(()),
         };
-        println!("{ready}");
+        if let Err(failure) = say(&ready) {
+            tracing::warn!(%failure, "the ready line is lost");
+        }
         tracing::info!("tellee answers");
         stop.asked().await;
         tracing::info!("tellee stops");

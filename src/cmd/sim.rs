@@ -13,6 +13,7 @@ use super::runtime;
 use crate::config::Span;
 use crate::failure::Failure;
 use crate::node::init_logging;
+use crate::output::say;
 
 /// Plays a centrifugal pump, or a recording, as a Modbus TCP server.
 #[derive(Debug, Args)]
@@ -76,8 +77,7 @@ pub fn run(args: SimArgs) -> Result<(), Failure> {
             Duration::from_millis(1_000),
         );
         let content = content.map_err(|error| Failure::Usage(error.to_string()))?;
-        println!("{content}");
-        return Ok(());
+        return say(content);
     }
     runtime()?.block_on(async {
         let stop = watch::Sender::new(false);

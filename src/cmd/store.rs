@@ -1,5 +1,6 @@
 //! `tellee store`: look into the telemetry files.
 
+mod noting;
 mod parquet;
 
 use std::io::{BufWriter, Write};
@@ -13,14 +14,17 @@ use tellee_actors::store::{
 use tellee_actors::time::{SharedClock, SystemClock, Timestamp};
 use tellee_api::mqtt::journal;
 use tellee_projections::telemetry::{
-    Damage, Hit, Report, Rows, SeriesFilter, SeriesKey, TimeRange, check, write_csv,
+    Damage, EmbeddedTelemetryStore, Hit, Report, SeriesFilter, SeriesKey, TelemetryError,
+    TimeRange, check, write_csv,
 };
 
+use self::noting::Noting;
 use self::parquet::{ExportError, write_parquet};
 use super::{ConfigArgs, runtime};
 use crate::failure::Failure;
 use crate::folder::DataFolder;
 use crate::node::open_telemetry;
+use crate::output::{remark, say};
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
@@ -55,6 +59,9 @@ pub struct ExportArgs {
     /// To this time, exclusive: seconds since 1970.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     to: Option<f64>,
+    /// Instead of samples, the minutes and hours that outlived theirs. As CSV.
+    #[arg(long)]
+    rollups: bool,
     /// How to write them; without it as the name of the file ends, else CSV.
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -75,7 +82,7 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
     let folder = DataFolder::open_existing(&config.data_dir)?;
     let events_are_whole = check_events(&folder.events())?;
     let report = check(&folder.telemetry()).map_err(|error| Failure::telemetry(&error))?;
-    println!(
+    say(format_args!(
         "{} series, {} samples, {} blocks and {} rollups in {} files ({} bytes), log {} bytes",
         report.series,
         report.samples,
@@ -84,18 +91,18 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
         report.block_files,
         report.block_bytes,
         report.log_bytes
-    );
-    print_damages(&report);
+    ))?;
+    print_damages(&report)?;
     let mqtt = journal::check(&folder.mqtt()).map_err(|error| Failure::journal(&error))?;
-    println!(
+    say(format_args!(
         "MQTT: {} sessions, {} messages that wait, {} retained ({} bytes)",
         mqtt.sessions, mqtt.messages, mqtt.retained, mqtt.bytes
-    );
+    ))?;
     for damage in &mqtt.damages {
-        println!(
+        say(format_args!(
             "damaged: `mqtt/{}` at byte {}: {}",
             damage.file, damage.offset, damage.reason
-        );
+        ))?;
     }
     if events_are_whole && report.is_whole() && mqtt.is_whole() {
         return Ok(());
@@ -108,7 +115,7 @@ fn run_check(args: &ConfigArgs) -> Result<(), Failure> {
 /// Whether `events.db` is whole, or not there yet.
 fn check_events(path: &Path) -> Result<bool, Failure> {
     if !path.is_file() {
-        println!("events: none");
+        say("events: none")?;
         return Ok(true);
     }
     let checked = runtime()?.block_on(async {
@@ -121,26 +128,26 @@ fn check_events(path: &Path) -> Result<bool, Failure> {
     });
     match checked {
         Ok(head) => {
-            println!("events: up to position {head}");
+            say(format_args!("events: up to position {head}"))?;
             Ok(true)
         }
         Err(StoreError::Damaged(reason)) => {
-            println!("damaged: `events.db`: {reason}");
-            println!(
+            say(format_args!("damaged: `events.db`: {reason}"))?;
+            say(format_args!(
                 "  restore a backup with `tellee restore`; a server may not start on this one"
-            );
+            ))?;
             Ok(false)
         }
         Err(error) => Err(Failure::events(&error)),
     }
 }
 
-fn print_damages(report: &Report) {
+fn print_damages(report: &Report) -> Result<(), Failure> {
     for (damage, hit) in report.damages.iter().zip(&report.hits) {
-        println!(
+        say(format_args!(
             "damaged: `{}` at byte {}: {}",
             damage.file, damage.offset, damage.reason
-        );
+        ))?;
         if let Some(Hit::Block {
             series,
             samples,
@@ -148,21 +155,33 @@ fn print_damages(report: &Report) {
             last,
         }) = hit
         {
-            println!(
+            say(format_args!(
                 "  unreadable: {samples} samples of {} from {} to {} s",
                 name_of(series),
                 seconds_of(*first),
                 seconds_of(*last)
-            );
+            ))?;
         }
         if let Some(Hit::Rollup { series }) = hit {
-            println!("  a rollup of {}", name_of(series));
+            say(format_args!("  a rollup of {}", name_of(series)))?;
         }
-        println!("  {}", advice(damage, hit.as_ref()));
+        if let Some(Hit::KeptRollup { series, first, end }) = hit {
+            say(format_args!(
+                "  unreadable: the kept rollup of {} from {} to {} s",
+                name_of(series),
+                seconds_of(*first),
+                seconds_of(*end)
+            ))?;
+        }
+        say(format_args!("  {}", advice(damage, hit.as_ref())))?;
     }
     if report.unlisted_damages > 0 {
-        println!("and {} more damaged places", report.unlisted_damages);
+        say(format_args!(
+            "and {} more damaged places",
+            report.unlisted_damages
+        ))?;
     }
+    Ok(())
 }
 
 fn name_of(series: &SeriesKey) -> String {
@@ -187,6 +206,9 @@ fn advice(damage: &Damage, hit: Option<&Hit>) -> &'static str {
     match hit {
         Some(Hit::Rollup { .. }) => {
             "nothing is lost: answers come from the samples, and the rollup is made anew when files are merged"
+        }
+        Some(Hit::KeptRollup { .. }) => {
+            "its samples are gone: take the data folder from a backup if this time is needed"
         }
         Some(Hit::Block { .. }) => {
             "send these samples again, or take them from a backup; they fill the gap whatever their age"
@@ -231,30 +253,39 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         let clock: SharedClock = Arc::new(SystemClock::default());
         let folder = DataFolder::open_existing(&config.data_dir)?;
         let store = open_telemetry(&folder.telemetry(), &clock).await?;
-        let rows = store
-            .export(&filter, range)
-            .map_err(|error| Failure::telemetry(&error))?;
         let format = args
             .format
             .unwrap_or_else(|| format_of(args.output.as_deref()));
+        if args.rollups && format != Format::Csv {
+            let reason = "--rollups are written as CSV only".to_owned();
+            return Err(Failure::Usage(reason));
+        }
+        let asked = Asked {
+            store: &store,
+            filter: &filter,
+            range,
+            rollups: args.rollups,
+            format,
+        };
         let failed = |error: std::io::Error| Failure::other("the export cannot be written", &error);
         let written = match &args.output {
             Some(path) => {
                 let file = std::fs::File::create(path).map_err(failed)?;
                 let mut writer = BufWriter::new(file);
-                let written = write(rows, format, &mut writer)?;
+                let written = asked.write(&mut writer)?;
                 writer.flush().map_err(failed)?;
                 written
             }
-            None => write(rows, format, std::io::stdout())?,
+            None => asked.write(std::io::stdout())?,
         };
-        eprintln!("{written} samples");
+        let what = if args.rollups { "rows" } else { "samples" };
+        remark(format_args!("{written} {what}"));
         let damages = store.damages();
         for damage in &damages {
-            eprintln!(
+            remark(format_args!(
                 "damaged: `{}` at byte {}: {}",
                 damage.file, damage.offset, damage.reason
-            );
+            ));
         }
         if damages.is_empty() {
             return Ok(());
@@ -273,13 +304,40 @@ fn format_of(path: Option<&Path>) -> Format {
     }
 }
 
-fn write(rows: Rows, format: Format, to: impl Write + Send) -> Result<u64, Failure> {
-    match format {
-        Format::Csv => write_csv(rows, to).map_err(|error| Failure::telemetry(&error)),
-        Format::Parquet => write_parquet(rows, to).map_err(|error| match error {
-            ExportError::Store(error) => Failure::telemetry(&error),
-            other => Failure::Other(other.to_string()),
-        }),
+/// What is to be exported, and how.
+struct Asked<'a> {
+    store: &'a EmbeddedTelemetryStore,
+    filter: &'a SeriesFilter,
+    range: TimeRange,
+    rollups: bool,
+    format: Format,
+}
+
+impl Asked<'_> {
+    fn write(&self, to: impl Write + Send) -> Result<u64, Failure> {
+        let mut to = Noting::new(to);
+        let written = self.rows(&mut to);
+        match to.error() {
+            // A full disk or a closed pipe at this end says nothing of the store.
+            Some(error) => Err(Failure::other("the export cannot be written", error)),
+            None => written,
+        }
+    }
+
+    fn rows(&self, to: impl Write + Send) -> Result<u64, Failure> {
+        let failed = |error: TelemetryError| Failure::telemetry(&error);
+        if self.rollups {
+            let written = self.store.export_rollups(self.filter, self.range, to);
+            return written.map_err(failed);
+        }
+        let rows = self.store.export(self.filter, self.range).map_err(failed)?;
+        match self.format {
+            Format::Csv => write_csv(rows, to).map_err(failed),
+            Format::Parquet => write_parquet(rows, to).map_err(|error| match error {
+                ExportError::Store(error) => failed(error),
+                other => Failure::Other(other.to_string()),
+            }),
+        }
     }
 }
 

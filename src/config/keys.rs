@@ -33,6 +33,10 @@ pub const KEYS: &[Key] = &[
         "Origins, besides our own, whose pages may open the GraphQL WebSocket.",
     ),
     key(
+        "http.io_uring",
+        "`auto`: connections on which devices publish are served by `io_uring`, where the system lets us. `off`: never.",
+    ),
+    key(
         "http.tls.listen",
         "Address of HTTP over TLS, as in `0.0.0.0:8443`; any address is allowed. Empty: none. Port 0 takes a free one.",
     ),
@@ -115,6 +119,10 @@ pub const KEYS: &[Key] = &[
     key(
         "stores.eventstore.url",
         "Connection string of EventStoreDB, as in `esdb://10.0.0.6:2113?tls=true`.",
+    ),
+    key(
+        "retention.rollups",
+        "How long rollups are kept in channels that say nothing of it: `as_samples`, `days_30`, `year_1`, `years_5`, `forever`.",
     ),
     key(
         "ingest.node_budget",

@@ -1,5 +1,6 @@
 //! Lays file, environment and flags over the defaults, and refuses keys that are not known.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,7 @@ fn hint(nearest: &Option<&'static str>) -> String {
 }
 
 const PREFIX: &str = "TELLEE_";
+const EDGE: &str = "EDGE_";
 
 /// The effective configuration.
 pub fn load(
@@ -55,29 +57,51 @@ pub fn load(
         };
         set(&mut tree, &key, &text, &name)?;
     }
-    if let Some(folder) = &flags.data_dir {
-        set(
-            &mut tree,
-            "data_dir",
-            &folder.to_string_lossy(),
-            "--data-dir",
-        )?;
-    }
     if let Some(address) = &flags.http {
         set(&mut tree, "http.listen", &address.to_string(), "--http")?;
     }
     if let Some(address) = &flags.mqtt {
         set(&mut tree, "mqtt.listen", &address.to_string(), "--mqtt")?;
     }
-    let config = typed(&tree)?;
+    let mut config = typed(&tree)?;
+    if let Some(folder) = &flags.data_dir {
+        // Not by way of the tree: a path need not be UTF-8.
+        config.data_dir.clone_from(folder);
+    }
     config.validate()?;
     Ok(config)
 }
 
+/// Those of the variables that name a key. Others are not ours and need not be UTF-8.
+pub fn variables(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut ours = Vec::new();
+    for (name, value) in environment {
+        let Ok(name) = name.into_string() else {
+            continue;
+        };
+        let Some(key) = key_of_variable(&name) else {
+            continue;
+        };
+        let Ok(value) = value.into_string() else {
+            return Err(ConfigError::Invalid {
+                key,
+                reason: format!("is not UTF-8 in `{name}`"),
+            });
+        };
+        ours.push((name, value));
+    }
+    Ok(ours)
+}
+
 /// `TELLEE_IDENTITY__SELF_REGISTRATION` is `identity.self_registration`. Names without `__` belong to other uses,
-/// but for `TELLEE_DATA_DIR`.
+/// but for `TELLEE_DATA_DIR`; those of the edge agent are its own.
 fn key_of_variable(name: &str) -> Option<String> {
     let rest = name.strip_prefix(PREFIX)?;
+    if rest.starts_with(EDGE) {
+        return None;
+    }
     if rest == "DATA_DIR" {
         return Some("data_dir".to_owned());
     }
@@ -182,18 +206,10 @@ fn read_as(like: &Value, text: &str) -> Result<Value, String> {
     }
 }
 
-/// The tree as a [`Config`]; an error names the key.
+/// The tree as a [`Config`]; an error names the first key that is wrong.
 fn typed(tree: &Table) -> Result<Config, ConfigError> {
-    match Config::deserialize_tree(tree) {
-        Ok(config) => Ok(config),
-        Err(error) => {
-            let key = culprit(tree).unwrap_or_else(|| "(config)".to_owned());
-            Err(ConfigError::Invalid {
-                key,
-                reason: format!("is wrong: {}", error.message().trim_end()),
-            })
-        }
-    }
+    Config::deserialize_tree(tree)
+        .map_err(|error| first_wrong(tree).unwrap_or_else(|| wrong("(config)".to_owned(), &error)))
 }
 
 impl Config {
@@ -202,15 +218,21 @@ impl Config {
     }
 }
 
-/// The key whose value the configuration does not take: the one that, put back to its default, mends the tree.
-fn culprit(tree: &Table) -> Option<String> {
+fn wrong(key: String, error: &toml::de::Error) -> ConfigError {
+    ConfigError::Invalid {
+        key,
+        reason: format!("is wrong: {}", error.message().trim_end()),
+    }
+}
+
+/// The first key whose value alone, among defaults, the configuration does not take.
+fn first_wrong(tree: &Table) -> Option<ConfigError> {
     let defaults = defaults().ok()?;
     for key in super::keys::KEYS {
-        let mut trial = tree.clone();
-        let value = find(&defaults, key.path)?.clone();
-        *find_mut(&mut trial, key.path)? = value;
-        if Config::deserialize_tree(&trial).is_ok() {
-            return Some(key.path.to_owned());
+        let mut trial = defaults.clone();
+        find(tree, key.path)?.clone_into(find_mut(&mut trial, key.path)?);
+        if let Err(error) = Config::deserialize_tree(&trial) {
+            return Some(wrong(key.path.to_owned(), &error));
         }
     }
     None
@@ -251,10 +273,10 @@ mod tests {
         )
     }
 
-    fn variables<'text>(
-        pairs: &'text [(&'text str, &'text str)],
+    fn pairs<'text>(
+        given: &'text [(&'text str, &'text str)],
     ) -> impl Iterator<Item = (String, String)> + 'text {
-        pairs
+        given
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
     }
@@ -277,7 +299,7 @@ mod tests {
             http: Some("127.0.0.1:9".parse().unwrap()),
             ..Flags::default()
         };
-        let environment = variables(&[
+        let environment = pairs(&[
             ("TELLEE_HTTP__LISTEN", "127.0.0.1:5"),
             ("TELLEE_MQTT__LISTEN", "127.0.0.1:6"),
         ]);
@@ -298,7 +320,7 @@ mod tests {
             error.contains("did you mean `identity.self_registration`?"),
             "{error}"
         );
-        let error = load(&Flags::default(), variables(&[("TELLEE_HTTP__LISTN", "x")]))
+        let error = load(&Flags::default(), pairs(&[("TELLEE_HTTP__LISTN", "x")]))
             .unwrap_err()
             .to_string();
         assert!(error.contains("did you mean `http.listen`?"), "{error}");
@@ -314,6 +336,12 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("`http.max_connections`"), "{error}");
+        // Each of several is looked at on its own.
+        let error =
+            with_file("[http]\nmax_connections = -1\n[identity]\ntoken_lifetime = \"soon\"")
+                .unwrap_err()
+                .to_string();
+        assert!(error.contains("`http.max_connections`"), "{error}");
         let error = with_file("http = 3").unwrap_err().to_string();
         assert!(error.contains("`http` is a section"), "{error}");
     }
@@ -325,9 +353,36 @@ mod tests {
     }
 
     #[test]
+    fn ports_that_nobody_could_use_are_refused() {
+        for section in ["http", "mqtt"] {
+            let error = with_file(&format!("[{section}]\nmax_connections = 0"))
+                .unwrap_err()
+                .to_string();
+            let key = format!("`{section}.max_connections`");
+            assert!(error.contains(&key), "{error}");
+        }
+    }
+
+    #[test]
+    fn variables_that_are_not_utf_8_matter_only_where_they_name_a_key() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let latin = || OsString::from_vec(vec![0xff]);
+        let others = [
+            ("X".into(), latin()),
+            (latin(), "x".into()),
+            ("TELLEE_CACHE".into(), latin()),
+        ];
+        assert_eq!(variables(others).unwrap(), []);
+        let ours = [("TELLEE_HTTP__LISTEN".into(), latin())];
+        let error = variables(ours).unwrap_err().to_string();
+        assert!(error.contains("`http.listen` is not UTF-8"), "{error}");
+    }
+
+    #[test]
     fn other_variables_of_tellee_are_left_alone() {
-        let environment = variables(&[
+        let environment = pairs(&[
             ("TELLEE_ADMIN_EMAIL", "a@b.c"),
+            ("TELLEE_EDGE_UPLINK__WINDOW", "5"),
             ("TELLEE_CACHE", "/x"),
             ("PATH", "/bin"),
         ]);

@@ -1,5 +1,6 @@
 //! A new server has no user. The first one comes from the environment, or by a one-time code.
 
+use std::env::VarError;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub async fn pending_setup(
         .user_count()
         .await
         .map_err(|error| Failure::events(&error))?;
-    if users > 0 || from_environment().is_some() {
+    if users > 0 || from_environment()?.is_some() {
         return Ok(None);
     }
     let code = SetupCode::open(data_dir).map_err(|error| {
@@ -37,9 +38,6 @@ pub async fn pending_setup(
 
 /// Makes the administrator that the environment names, if there is no user yet.
 pub async fn make(platform: &Arc<Platform>) -> Result<(), Failure> {
-    let Some((email, password)) = from_environment() else {
-        return Ok(());
-    };
     let registry = platform.projections.registry();
     let users = registry
         .user_count()
@@ -48,6 +46,9 @@ pub async fn make(platform: &Arc<Platform>) -> Result<(), Failure> {
     if users > 0 {
         return Ok(());
     }
+    let Some((email, password)) = from_environment()? else {
+        return Ok(());
+    };
     platform
         .create_first_user(&email, &password, None)
         .await
@@ -60,7 +61,17 @@ pub async fn make(platform: &Arc<Platform>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn from_environment() -> Option<(String, String)> {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    Some((set(EMAIL)?, set(PASSWORD)?))
+fn from_environment() -> Result<Option<(String, String)>, Failure> {
+    let set = |name: &str| match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::Usage(format!("`{name}` is not UTF-8"))),
+    };
+    match (set(EMAIL)?, set(PASSWORD)?) {
+        (Some(email), Some(password)) => Ok(Some((email, password))),
+        (None, None) => Ok(None),
+        _ => Err(Failure::Usage(format!(
+            "there is no user yet, and `{EMAIL}` and `{PASSWORD}` make one only together: set both or none"
+        ))),
+    }
 }

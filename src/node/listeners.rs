@@ -52,17 +52,35 @@ impl Listeners {
     }
 }
 
+/// Reads the certificates of all ports that speak TLS, as the start does.
+pub fn check_certificates(config: &Config) -> Result<(), Failure> {
+    open_tls("http.tls", &config.http.tls, HTTP_PROTOCOLS)?;
+    open_tls("mqtt.tls", &config.mqtt.tls, MQTT_PROTOCOLS)?;
+    Ok(())
+}
+
+fn open_tls(
+    section: &str,
+    config: &Tls,
+    protocols: &'static [&'static [u8]],
+) -> Result<Option<(SocketAddr, Arc<TlsServer>)>, Failure> {
+    let Some((address, files)) = config.files() else {
+        return Ok(None);
+    };
+    let tls = TlsServer::open(files, protocols)
+        .map_err(|error| Failure::Usage(format!("`{section}`: {error}")))?;
+    Ok(Some((address, tls)))
+}
+
 async fn bind_tls(
     what: &str,
     section: &str,
     config: &Tls,
     protocols: &'static [&'static [u8]],
 ) -> Result<Option<SecureListener>, Failure> {
-    let Some((address, files)) = config.files() else {
+    let Some((address, tls)) = open_tls(section, config, protocols)? else {
         return Ok(None);
     };
-    let tls = TlsServer::open(files, protocols)
-        .map_err(|error| Failure::Usage(format!("`{section}`: {error}")))?;
     let key = format!("`{section}.listen`");
     let (listener, address) = bind(&format!("{what} over TLS"), &key, address).await?;
     Ok(Some(SecureListener {

@@ -10,5 +10,7 @@ pub fn init_logging() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // It would tell of a stderr that cannot be written on stderr, by a panic in the thread that logs.
+        .log_internal_errors(false)
         .try_init();
 }

@@ -188,6 +188,7 @@ impl ModelHost for Host {
                         organisation: Some(training.model.organisation),
                         expected_revision: None,
                         note: Some("asked for with the training".to_owned()),
+                        input: None,
                         timeout: PROMOTE_TIMEOUT,
                     };
                     if let Err(error) = directory.ask(model.into(), promote, context).await {

@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use tellee_api::tls::TlsServer;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::failure::Failure;
 
-/// Follows the files of each port. Without one SIGHUP keeps its usual effect.
+/// Hears SIGHUP, which from now on does not end the process.
+pub fn listen() -> Result<Signal, Failure> {
+    signal(SignalKind::hangup()).map_err(|error| Failure::other("SIGHUP cannot be heard", &error))
+}
+
+/// Follows the files of each port.
 pub fn follow(
     ports: Vec<Arc<TlsServer>>,
+    mut hangups: Signal,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
-    if ports.is_empty() {
-        return Ok(());
-    }
-    let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| Failure::other("SIGHUP cannot be heard", &error))?;
+) {
     for port in &ports {
         tasks.spawn(Arc::clone(port).follow(stop.clone()));
     }
@@ -28,12 +29,14 @@ pub fn follow(
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                heard = hangup.recv() => if heard.is_none() { return },
+                heard = hangups.recv() => if heard.is_none() { return },
+            }
+            if ports.is_empty() {
+                tracing::info!("SIGHUP changes nothing: no port speaks TLS");
             }
             for port in &ports {
                 port.look_again();
             }
         }
     });
-    Ok(())
 }

@@ -143,8 +143,29 @@ impl Options {
 
     /// Starts it and waits until it answers.
     pub fn start(self) -> Server {
-        let mut child = self
-            .command()
+        let command = self.command();
+        self.start_as(command)
+    }
+
+    /// As [`Self::start`], after a line of shell that sets limits.
+    pub fn start_within(self, limits: &str) -> Server {
+        let plain = self.command();
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", &format!("{limits} && exec \"$@\""), "bash"])
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.start_as(command)
+    }
+
+    fn start_as(self, mut command: Command) -> Server {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,11 +4,15 @@
 
 mod bad_input;
 mod bootstrap;
+mod broken_output;
 mod client;
+mod command_line;
+mod data_folder;
 mod faults;
 mod harness;
 mod influx;
 mod line;
+mod metrics;
 mod models;
 mod mqtt_client;
 mod mqtt_sessions;

@@ -52,7 +52,7 @@ function points(one, from, to, most) {
   return result;
 }
 
-const channelView = () => ({ id: "channel-1", name: "telemetry", metadata: {}, retention: "YEAR_1", revision: 2, createdAt: iso(START - 9e8), updatedAt: iso(START - 5e7), thingCount: () => things.length, things: ({ first }) => things.slice(0, first).map(thingView) });
+const channelView = () => ({ id: "channel-1", name: "telemetry", metadata: {}, retention: "YEAR_1", rollupRetention: "AS_CONFIGURED", revision: 2, createdAt: iso(START - 9e8), updatedAt: iso(START - 5e7), thingCount: () => things.length, things: ({ first }) => things.slice(0, first).map(thingView) });
 const edgeView = (n, more = {}) => ({ id: `edge-${n}`, externalId: `00:1e:c0:8a:44:0${n}`, name: `edge-0${n}`, content: configs[17], state: "ACTIVE", revision: 18, thing: () => thingView(things[0]), channels: () => [channelView()], bootstraps: 4, lastBootstrap: iso(START - 1_500_000), fetchedRevision: 18, upToDate: true, online: true, lastSeen: () => iso(Date.now() - 400), ...more });
 const thingView = (thing) => thing && ({
   ...thing, metadata: { title: thing.title, area: thing.area }, createdAt: iso(START - 9e8), updatedAt: iso(START - 1e7), deviceType: null, channels: () => [channelView()],

@@ -23,12 +23,38 @@ pub enum RetentionClass {
     Forever,
 }
 
+/// How long the rollups of a channel are kept, which is never less than its samples are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollupRetention {
+    /// As the server is set.
+    #[default]
+    AsConfigured,
+    AsSamples,
+    #[serde(rename = "days_30")]
+    Days30,
+    #[serde(rename = "year_1")]
+    Year1,
+    #[serde(rename = "years_5")]
+    Years5,
+    Forever,
+}
+
+impl RollupRetention {
+    /// Whether it is what a channel has that names none.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Details {
     pub name: String,
     pub metadata: Map<String, Value>,
     #[serde(default)]
     pub retention: RetentionClass,
+    #[serde(default, skip_serializing_if = "RollupRetention::is_default")]
+    pub rollup_retention: RollupRetention,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +77,8 @@ pub enum Command {
         name: Option<String>,
         metadata: Option<Map<String, Value>>,
         retention: Option<RetentionClass>,
+        #[serde(default)]
+        rollup_retention: Option<RollupRetention>,
     },
     /// The caller has checked that the things belong to the channel's organisation. Those connected already stay so.
     Connect {
@@ -153,11 +181,13 @@ impl Aggregate for Channel {
                 name,
                 metadata,
                 retention,
+                rollup_retention,
             } => {
                 let mut details = state.details.clone();
                 details.name = name.unwrap_or(details.name);
                 details.metadata = metadata.unwrap_or(details.metadata);
                 details.retention = retention.unwrap_or(details.retention);
+                details.rollup_retention = rollup_retention.unwrap_or(details.rollup_retention);
                 details.validate()?;
                 if details == state.details {
                     return Ok(Vec::new());
@@ -343,9 +373,11 @@ mod tests {
             name: None,
             metadata: None,
             retention: Some(RetentionClass::Days7),
+            rollup_retention: Some(RollupRetention::Years5),
         };
         let expected = Details {
             retention: RetentionClass::Days7,
+            rollup_retention: RollupRetention::Years5,
             ..details("control")
         };
         let updated = Event::Updated { details: expected };
@@ -361,8 +393,24 @@ mod tests {
                 name: long,
                 metadata: None,
                 retention: None,
+                rollup_retention: None,
             })
             .then_invalid("name");
+    }
+
+    #[test]
+    fn details_without_an_age_for_rollups_read_and_write_as_they_did_before_there_was_one() {
+        let before = json!({ "name": "control", "metadata": {}, "retention": "year1" });
+        let read: Details = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!(read, details("control"));
+        assert_eq!(serde_json::to_value(read).unwrap(), before);
+        let set = Details {
+            rollup_retention: RollupRetention::Years5,
+            ..details("control")
+        };
+        let written = serde_json::to_value(&set).unwrap();
+        assert_eq!(written["rollup_retention"], "years_5");
+        assert_eq!(serde_json::from_value::<Details>(written).unwrap(), set);
     }
 
     #[test]
@@ -412,6 +460,7 @@ mod tests {
                     name,
                     metadata: line.and_then(|line| json!({ "line": line }).as_object().cloned()),
                     retention,
+                    rollup_retention: retention.map(|_| RollupRetention::AsSamples),
                 }),
             6 => things().prop_map(|things| Command::Connect { things }),
             6 => things().prop_map(|things| Command::Disconnect { things }),

@@ -118,6 +118,7 @@ mod tests {
                 organisation: None,
                 expected_revision: None,
                 note: None,
+                input: None,
                 timeout: Duration::from_secs(20),
             };
             let (ask, answer) =
@@ -199,6 +200,7 @@ mod tests {
                 organisation: None,
                 command: CommandId::generate(),
                 note: None,
+                input: None,
             },
             at: Timestamp(1),
         };

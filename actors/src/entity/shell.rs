@@ -20,7 +20,7 @@ use super::{Aggregate, DecideContext};
 use crate::command::{Accepted, AskError, Command, CommandContext};
 use crate::domain::Rejection;
 use crate::event::{EventMeta, NewEvent};
-use crate::ids::{CommandId, EntityId, Revision};
+use crate::ids::{EntityId, InputDigest, Revision};
 use crate::store::{Appended, EventStore, ExpectedRevision, Snapshot, StoreError};
 use crate::time::Timestamp;
 
@@ -111,6 +111,17 @@ pub struct Shell<A: Aggregate> {
     _slot: Option<OwnedSemaphorePermit>,
 }
 
+/// Refuses a command whose id was taken before with another input. Where one of them says nothing of its input, the id
+/// alone counts.
+fn require_same(context: &CommandContext, before: Option<InputDigest>) -> Result<(), AskError> {
+    match (context.input, before) {
+        (Some(now), Some(before)) if now != before => Err(AskError::OtherInput {
+            command: context.command_id,
+        }),
+        _ => Ok(()),
+    }
+}
+
 impl<A: Aggregate> Shell<A> {
     fn new(arguments: EntityArguments) -> Self {
         let entity = arguments.gauges.entity;
@@ -132,7 +143,7 @@ impl<A: Aggregate> Shell<A> {
         if ask.reply.is_closed() {
             return;
         }
-        let command_id = ask.context.command_id;
+        let (command_id, input) = (ask.context.command_id, ask.context.input);
         let taken =
             tokio::time::timeout_at(ask.deadline, self.take(&ask.command, &ask.context)).await;
         let outcome = match taken.unwrap_or(Err(AskError::TimedOut)) {
@@ -144,8 +155,12 @@ impl<A: Aggregate> Shell<A> {
             self.replay = None;
         }
         match &outcome {
-            Ok(accepted) => self.recent.remember(command_id, *accepted),
-            Err(AskError::Rejected(_) | AskError::RevisionMismatch { .. }) => {
+            Ok(accepted) => self.recent.remember(command_id, input, *accepted),
+            Err(
+                AskError::Rejected(_)
+                | AskError::RevisionMismatch { .. }
+                | AskError::OtherInput { .. },
+            ) => {
                 self.gauges.rejected.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => tracing::warn!(entity = %self.entity, %error, "a command was not taken"),
@@ -168,7 +183,8 @@ impl<A: Aggregate> Shell<A> {
         command: &Command,
         context: &CommandContext,
     ) -> Result<Accepted, AskError> {
-        if let Some(before) = self.recent.get(context.command_id) {
+        if let Some((input, before)) = self.recent.get(context.command_id) {
+            require_same(context, input)?;
             return Ok(Accepted {
                 unchanged: true,
                 ..before
@@ -185,7 +201,7 @@ impl<A: Aggregate> Shell<A> {
                 }
                 Err(no @ (AskError::Rejected(_) | AskError::RevisionMismatch { .. })) => {
                     // Perhaps no only because this very command was taken before.
-                    return self.recall(context.command_id).await?.ok_or(no);
+                    return self.recall(context).await?.ok_or(no);
                 }
                 Err(error) => return Err(error),
             };
@@ -193,15 +209,18 @@ impl<A: Aggregate> Shell<A> {
                 return self.unchanged();
             }
             match self.append(&events, context, at).await {
+                // Its events are there already, or those of another command with its id.
+                Ok(appended) if appended.duplicate => {
+                    let before = self.recall(context).await?;
+                    let after = self.settle(&events, appended).await?;
+                    return Ok(before.unwrap_or(after));
+                }
                 Ok(appended) => return self.settle(&events, appended).await,
                 Err(StoreError::WrongRevision { .. }) => {
                     self.catch_up().await?;
                 }
                 Err(error @ StoreError::IdTaken { .. }) => {
-                    return self
-                        .recall(context.command_id)
-                        .await?
-                        .ok_or(AskError::Store(error));
+                    return self.recall(context).await?.ok_or(AskError::Store(error));
                 }
                 Err(error) => return Err(AskError::Store(error)),
             }
@@ -294,6 +313,7 @@ impl<A: Aggregate> Shell<A> {
             organisation: context.organisation,
             command: context.command_id,
             note: context.note.clone(),
+            input: context.input,
         };
         let new_event = |(index, event): (usize, &A::Event)| -> Result<NewEvent, StoreError> {
             Ok(NewEvent {
@@ -367,8 +387,9 @@ impl<A: Aggregate> Shell<A> {
         })
     }
 
-    /// The answer to `command` if its events are in the stream already.
-    async fn recall(&self, command: CommandId) -> Result<Option<Accepted>, StoreError> {
+    /// The answer to a command whose events are in the stream already.
+    async fn recall(&self, context: &CommandContext) -> Result<Option<Accepted>, AskError> {
+        let command = context.command_id;
         let store = &*self.deps.store;
         let Some(first) = store.find_event(command.event_id(0)).await? else {
             return Ok(None);
@@ -377,7 +398,7 @@ impl<A: Aggregate> Shell<A> {
             return Ok(None);
         }
         let mut accepted = Accepted {
-            revision: first.revision,
+            revision: Revision(first.revision.0.saturating_sub(1)),
             position: first.position,
             unchanged: true,
         };
@@ -392,6 +413,7 @@ impl<A: Aggregate> Shell<A> {
             let Some(last) = more else {
                 return Ok(Some(accepted));
             };
+            require_same(context, last.meta.input)?;
             accepted.revision = last.revision;
             accepted.position = last.position;
         }

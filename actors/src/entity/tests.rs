@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::testing::{Fault, FaultyStore, Notes, NotesState, note};
 use super::*;
 use crate::event::{RecordedEvent, Who};
-use crate::ids::{CommandId, Position};
+use crate::ids::{CommandId, InputDigest, Position};
 use crate::store::{EventStore, Snapshot, StoreError};
 use crate::time::ManualClock;
 
@@ -74,6 +74,7 @@ fn context() -> CommandContext {
         organisation: None,
         expected_revision: None,
         note: Some("because".to_owned()),
+        input: None,
         timeout: Duration::from_secs(20),
     }
 }
@@ -268,6 +269,37 @@ async fn a_repeated_command_is_recognised_although_it_would_cause_other_events_n
         }
     );
     assert_eq!(world.notes().await, ["short"]);
+}
+
+#[tokio::test]
+async fn a_command_id_that_comes_again_with_another_input_is_refused() {
+    let asking = |input: Option<u64>| CommandContext {
+        input: input.map(InputDigest),
+        ..context()
+    };
+    for (text, notes) in [("short", &["short"][..]), ("two", &["one", "two"])] {
+        let world = World::new();
+        let first = asking(Some(1));
+        let taker = world.spawn();
+        let taken = ask(&taker, note(text), first.clone()).await.unwrap();
+        // By the actor that took it, and by one that must find out from the store, whatever it would decide now.
+        for entity in [taker, world.spawn(), world.spawn()] {
+            let other = CommandContext {
+                input: Some(InputDigest(2)),
+                ..first.clone()
+            };
+            let refused = ask(&entity, note("other"), other).await.unwrap_err();
+            assert!(matches!(refused, AskError::OtherInput { .. }), "{refused}");
+            let same = ask(&entity, note(text), first.clone()).await.unwrap();
+            assert_eq!(same.revision, taken.revision);
+            let silent = CommandContext {
+                input: None,
+                ..first.clone()
+            };
+            assert!(ask(&entity, note(text), silent).await.unwrap().unchanged);
+        }
+        assert_eq!(world.notes().await, notes);
+    }
 }
 
 #[tokio::test]

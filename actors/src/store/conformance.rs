@@ -66,6 +66,7 @@ pub fn event(data: Value) -> NewEvent {
             organisation: None,
             command: CommandId::generate(),
             note: None,
+            input: None,
         },
         at: Timestamp(1),
     }

@@ -12,6 +12,7 @@ use tellee_projections::telemetry::{
 };
 use tokio::sync::OnceCell;
 
+use super::column::Column;
 use crate::error::ApiError;
 
 /// Series of one question. More are asked for one part after the other, so that work for a caller who has left ends.
@@ -41,6 +42,8 @@ pub struct AggregateBatches {
     store: Arc<dyn TelemetryStore>,
     /// Those that still take series.
     open: Mutex<HashMap<Window, Arc<Batch>>>,
+    /// The starts that were written last.
+    starts: Mutex<Option<(Vec<Timestamp>, Column<f64>)>>,
 }
 
 impl AggregateBatches {
@@ -48,7 +51,21 @@ impl AggregateBatches {
         Self {
             store,
             open: Mutex::default(),
+            starts: Mutex::default(),
         }
+    }
+
+    /// `starts` as a column. Series of the same window mostly have the same: those are written once.
+    pub fn column_of(&self, starts: Vec<Timestamp>) -> Column<f64> {
+        let mut written = self.starts.lock();
+        if let Some((same, column)) = &*written
+            && *same == starts
+        {
+            return column.clone();
+        }
+        let column = Column::of_times(&starts);
+        *written = Some((starts, column.clone()));
+        column
     }
 
     /// The aggregates of `series`, asked for together with those of all others that are asked for at the same time.

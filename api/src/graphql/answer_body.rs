@@ -4,9 +4,7 @@
 //! through here.
 
 use async_graphql::{Response, Value};
-
-/// Bytes of a scalar, of a name, of the brackets of a list or an object: a guess that spares most growing.
-const SMALL: usize = 24;
+use bytes::Bytes;
 
 /// Whether nothing was executed: the query did not parse, is not valid, or is too much.
 pub fn is_refused(response: &Response) -> bool {
@@ -15,22 +13,30 @@ pub fn is_refused(response: &Response) -> bool {
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
+/// A column of at least so many bytes is not copied into the answer, but a piece of it.
+const LEAST_PIECE: usize = 4096;
+
 /// The answer in the shape of the GraphQL specification, section 7.1: data if anything was executed, extensions if any,
 /// errors if any.
 pub fn written(response: &Response) -> serde_json::Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(length(&response.data) + 64);
+    let pieces = pieces(response)?;
+    Ok(pieces.concat())
+}
+
+/// As [`written`], in pieces that follow each other: long columns lie in memory once.
+pub fn pieces(response: &Response) -> serde_json::Result<Vec<Bytes>> {
+    let mut out = Pieces::default();
     if is_refused(response) {
-        out.extend_from_slice(b"{\"errors\":");
-        serde_json::to_writer(&mut out, &response.errors)?;
-        out.push(b'}');
-        return Ok(out);
+        out.text.extend_from_slice(b"{\"errors\":");
+        serde_json::to_writer(&mut out.text, &response.errors)?;
+        out.text.push(b'}');
+        return Ok(out.finish());
     }
-    out.extend_from_slice(b"{\"data\":");
-    put(&mut out, &response.data)?;
+    out.text.extend_from_slice(b"{\"data\":");
+    out.put(&response.data)?;
     if !response.extensions.is_empty() {
-        out.extend_from_slice(b",\"extensions\":");
-        put_entries(
-            &mut out,
+        out.text.extend_from_slice(b",\"extensions\":");
+        out.put_entries(
             response
                 .extensions
                 .iter()
@@ -38,68 +44,71 @@ pub fn written(response: &Response) -> serde_json::Result<Vec<u8>> {
         )?;
     }
     if !response.errors.is_empty() {
-        out.extend_from_slice(b",\"errors\":");
-        serde_json::to_writer(&mut out, &response.errors)?;
+        out.text.extend_from_slice(b",\"errors\":");
+        serde_json::to_writer(&mut out.text, &response.errors)?;
     }
-    out.push(b'}');
-    Ok(out)
+    out.text.push(b'}');
+    Ok(out.finish())
 }
 
-/// About how many bytes `value` takes.
-fn length(value: &Value) -> usize {
-    match value {
-        Value::Binary(json) => json.len(),
-        Value::String(text) => text.len() + 2,
-        Value::List(items) => items.iter().map(|item| length(item) + 1).sum::<usize>() + 2,
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| name.len() + 4 + length(value))
-            .sum::<usize>(),
-        Value::Null | Value::Number(_) | Value::Boolean(_) | Value::Enum(_) => SMALL,
-    }
+#[derive(Default)]
+struct Pieces {
+    whole: Vec<Bytes>,
+    /// What comes behind those.
+    text: Vec<u8>,
 }
 
-fn put(out: &mut Vec<u8>, value: &Value) -> serde_json::Result<()> {
-    match value {
-        Value::Binary(json) => out.extend_from_slice(json),
-        Value::List(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                put(out, item)?;
+impl Pieces {
+    fn finish(mut self) -> Vec<Bytes> {
+        self.whole.push(self.text.into());
+        self.whole
+    }
+
+    fn put(&mut self, value: &Value) -> serde_json::Result<()> {
+        match value {
+            Value::Binary(json) if json.len() >= LEAST_PIECE => {
+                self.whole.push(std::mem::take(&mut self.text).into());
+                self.whole.push(json.clone());
             }
-            out.push(b']');
+            Value::Binary(json) => self.text.extend_from_slice(json),
+            Value::List(items) => {
+                self.text.push(b'[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        self.text.push(b',');
+                    }
+                    self.put(item)?;
+                }
+                self.text.push(b']');
+            }
+            Value::Object(fields) => {
+                self.put_entries(fields.iter().map(|(name, value)| (name.as_str(), value)))?;
+            }
+            Value::Null
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Boolean(_)
+            | Value::Enum(_) => serde_json::to_writer(&mut self.text, value)?,
         }
-        Value::Object(fields) => {
-            put_entries(
-                out,
-                fields.iter().map(|(name, value)| (name.as_str(), value)),
-            )?;
-        }
-        Value::Null | Value::Number(_) | Value::String(_) | Value::Boolean(_) | Value::Enum(_) => {
-            serde_json::to_writer(&mut *out, value)?
-        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn put_entries<'a>(
-    out: &mut Vec<u8>,
-    entries: impl Iterator<Item = (&'a str, &'a Value)>,
-) -> serde_json::Result<()> {
-    out.push(b'{');
-    for (index, (name, value)) in entries.enumerate() {
-        if index > 0 {
-            out.push(b',');
+    fn put_entries<'a>(
+        &mut self,
+        entries: impl Iterator<Item = (&'a str, &'a Value)>,
+    ) -> serde_json::Result<()> {
+        self.text.push(b'{');
+        for (index, (name, value)) in entries.enumerate() {
+            if index > 0 {
+                self.text.push(b',');
+            }
+            serde_json::to_writer(&mut self.text, name)?;
+            self.text.push(b':');
+            self.put(value)?;
         }
-        serde_json::to_writer(&mut *out, name)?;
-        out.push(b':');
-        put(out, value)?;
+        self.text.push(b'}');
+        Ok(())
     }
-    out.push(b'}');
-    Ok(())
 }
 
 #[cfg(test)]
@@ -176,5 +185,23 @@ mod tests {
             written(&Response::new(data)).unwrap(),
             br#"{"data":{"v":[1.5,null]}}"#
         );
+    }
+
+    #[test]
+    fn a_long_column_is_a_piece_of_its_own_that_is_not_copied() {
+        let json = Bytes::from(format!("[{}0]", "1,".repeat(LEAST_PIECE)));
+        let data = Value::List(vec![
+            Value::Binary(json.clone()),
+            Value::Binary("[2]".into()),
+            Value::Binary(json.clone()),
+        ]);
+        let response = Response::new(data);
+        let pieces = pieces(&response).unwrap();
+        let same = |piece: &Bytes| piece.as_ptr() == json.as_ptr();
+        assert_eq!(pieces.iter().filter(|piece| same(piece)).count(), 2);
+        let text = String::from_utf8(json.to_vec()).unwrap();
+        let expected = format!("{{\"data\":[{text},[2],{text}]}}");
+        assert_eq!(String::from_utf8(pieces.concat()).unwrap(), expected);
+        assert_eq!(written(&response).unwrap(), expected.as_bytes());
     }
 }

@@ -6,7 +6,7 @@ use tellee_actors::ids::ChannelId;
 use tellee_projections::registry::{ChannelRow, Connected, Listing, Page, ThingFilter, ThingRow};
 
 use super::context::{caller, platform, rows};
-use super::enums::Retention;
+use super::enums::{Retention, RollupRetention};
 use super::page;
 use super::scalars::{DateTime, Long};
 use super::thing::Thing;
@@ -19,6 +19,7 @@ pub struct Channel {
     pub name: String,
     pub metadata: Json<Map<String, Value>>,
     pub retention: Retention,
+    pub rollup_retention: RollupRetention,
     pub revision: Long,
     pub created_at: DateTime,
     pub updated_at: DateTime,
@@ -33,6 +34,7 @@ impl From<ChannelRow> for Channel {
             name: row.name,
             metadata: Json(row.metadata),
             retention: row.retention.into(),
+            rollup_retention: row.rollup_retention.into(),
             revision: Long(row.stamps.revision.0),
             created_at: DateTime(row.stamps.created_at),
             updated_at: DateTime(row.stamps.updated_at),

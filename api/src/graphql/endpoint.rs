@@ -1,18 +1,20 @@
 //! `/graphql`: `POST`, and a WebSocket with sub-protocol `graphql-transport-ws`.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use async_graphql::Response;
 use axum::Extension;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::get;
+use futures_util::stream;
 
-use super::answer_body::{is_refused, written};
+use super::answer_body::{is_refused, pieces};
 use super::execute::{Executor, refused};
 use super::schema::schema;
 use super::socket::{Seats, SocketLimits, serve};
@@ -99,10 +101,17 @@ impl Form {
 }
 
 fn answered(status: StatusCode, form: Form, response: &Response) -> HttpResponse {
-    match written(response) {
-        Ok(body) => {
-            let content_type = [(header::CONTENT_TYPE, form.media_type())];
+    let content_type = [(header::CONTENT_TYPE, form.media_type())];
+    match pieces(response) {
+        Ok(pieces) if pieces.len() == 1 => {
+            let body = Body::from(pieces.into_iter().next().unwrap_or_default());
             (status, content_type, body).into_response()
+        }
+        Ok(pieces) => {
+            let length: usize = pieces.iter().map(Bytes::len).sum();
+            let content_length = [(header::CONTENT_LENGTH, length)];
+            let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
+            (status, content_type, content_length, body).into_response()
         }
         Err(error) => error_response(&ApiError::internal(&error)),
     }

@@ -5,7 +5,7 @@ use tellee_actors::domain::alarm::{Cause, Letter};
 use tellee_actors::domain::alarm_rule::{
     AlarmClass as DomainClass, LimitKind as DomainLimitKind, Priority as DomainPriority,
 };
-use tellee_actors::domain::channel::RetentionClass;
+use tellee_actors::domain::channel::{RetentionClass, RollupRetention as StoredRollupRetention};
 use tellee_actors::domain::edge_device::BootstrapState as DomainBootstrapState;
 use tellee_actors::domain::user::Role as DomainRole;
 use tellee_actors::ids::EntityKind as DomainEntityKind;
@@ -124,6 +124,48 @@ impl From<Retention> for RetentionClass {
             Retention::Year1 => Self::Year1,
             Retention::Years5 => Self::Years5,
             Retention::Forever => Self::Forever,
+        }
+    }
+}
+
+/// How long what samples come to by the minute and by the hour is kept; never for less time than the samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum RollupRetention {
+    /// As the server is set: `retention.rollups`.
+    AsConfigured,
+    /// They go with their samples.
+    AsSamples,
+    #[graphql(name = "DAYS_30")]
+    Days30,
+    #[graphql(name = "YEAR_1")]
+    Year1,
+    #[graphql(name = "YEARS_5")]
+    Years5,
+    Forever,
+}
+
+impl From<StoredRollupRetention> for RollupRetention {
+    fn from(kept: StoredRollupRetention) -> Self {
+        match kept {
+            StoredRollupRetention::AsConfigured => Self::AsConfigured,
+            StoredRollupRetention::AsSamples => Self::AsSamples,
+            StoredRollupRetention::Days30 => Self::Days30,
+            StoredRollupRetention::Year1 => Self::Year1,
+            StoredRollupRetention::Years5 => Self::Years5,
+            StoredRollupRetention::Forever => Self::Forever,
+        }
+    }
+}
+
+impl From<RollupRetention> for StoredRollupRetention {
+    fn from(kept: RollupRetention) -> Self {
+        match kept {
+            RollupRetention::AsConfigured => Self::AsConfigured,
+            RollupRetention::AsSamples => Self::AsSamples,
+            RollupRetention::Days30 => Self::Days30,
+            RollupRetention::Year1 => Self::Year1,
+            RollupRetention::Years5 => Self::Years5,
+            RollupRetention::Forever => Self::Forever,
         }
     }
 }

@@ -3,16 +3,18 @@
 mod alarms;
 mod channels;
 mod edge_devices;
+mod input_digest;
 mod models;
 mod rules;
 mod things;
 mod users;
 
-use async_graphql::{ID, InputObject, MergedObject, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MergedObject, SimpleObject};
 use tellee_actors::ids::Revision;
 
+use self::input_digest::input_digest;
+use super::context::caller;
 use super::scalars::Long;
-use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::platform::Request;
 
@@ -49,7 +51,7 @@ pub struct RevisionPayload {
 
 /// A request with the client's key, the revision that it saw and its note.
 fn request(
-    caller: &Caller,
+    ctx: &Context<'_>,
     idempotency_key: &str,
     expected_revision: Option<Long>,
     note: Option<String>,
@@ -58,15 +60,16 @@ fn request(
         return Err(ApiError::invalid("note", "is longer than 4096 bytes"));
     }
     let expected = expected_revision.map(|revision| Revision(revision.0));
-    Ok(Request::keyed(caller, idempotency_key)?
+    Ok(Request::keyed(caller(ctx)?, idempotency_key)?
+        .asking(input_digest(ctx)?)
         .expecting(expected)
         .with_note(note))
 }
 
 impl RemoveInput {
-    fn request(&self, caller: &Caller) -> Result<Request, ApiError> {
+    fn request(&self, ctx: &Context<'_>) -> Result<Request, ApiError> {
         request(
-            caller,
+            ctx,
             &self.idempotency_key,
             self.expected_revision,
             self.note.clone(),

@@ -126,6 +126,17 @@ impl From<StorePoints> for Points {
 pub struct Aggregates {
     pub t: Column<f64>,
     pub columns: Vec<AggregateColumn>,
+    /// Where the samples are gone and rollups are left.
+    pub rolled_up: Option<RolledUp>,
+}
+
+/// Rows before this time come from rollups that outlived their samples. Their intervals are `everyMs` long:
+/// what was asked for, brought up to whole minutes, or to whole hours with `DEVIATION`. A minute or hour that overlaps
+/// the range counts as a whole.
+#[derive(SimpleObject)]
+pub struct RolledUp {
+    pub before: DateTime,
+    pub every_ms: Long,
 }
 
 #[derive(SimpleObject)]
@@ -233,7 +244,8 @@ impl Series {
                 .map(|function| (*function).into())
                 .collect(),
         };
-        let found = aggregates(ctx)?.aggregate(self.series, window).await?;
+        let batches = aggregates(ctx)?;
+        let found = batches.aggregate(self.series, window).await?;
         let columns = functions
             .into_iter()
             .zip(&found.columns)
@@ -242,8 +254,12 @@ impl Series {
                 v: Column::of_numbers(numbers),
             });
         Ok(Aggregates {
-            t: Column::of_times(&found.starts),
             columns: columns.collect(),
+            rolled_up: found.rolled_up.map(|rolled_up| RolledUp {
+                before: DateTime(rolled_up.before),
+                every_ms: Long(u64::try_from(rolled_up.step.as_millis()).unwrap_or(u64::MAX)),
+            }),
+            t: batches.column_of(found.starts),
         })
     }
 }

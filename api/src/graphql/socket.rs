@@ -11,7 +11,7 @@ use futures_util::stream::{AbortHandle, Abortable, BoxStream, SelectAll};
 use futures_util::{StreamExt as _, stream};
 use hashbrown::HashMap;
 use serde_json::Value;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::protocol::{Close, OperationId, Protocol, Step};
@@ -20,6 +20,7 @@ pub use self::seats::Seats;
 use super::execute::Executor;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorCode};
+use crate::websocket::{FAREWELL, close_for};
 
 /// Bounds of sockets.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,8 @@ enum End {
     /// The peer has gone, or reads no more.
     Gone,
     Close(Close),
+    /// What the peer sent cannot be read.
+    Unreadable(CloseFrame),
 }
 
 impl From<Close> for End {
@@ -95,17 +98,26 @@ pub async fn serve(
     } else {
         End::Close(Close::OtherProtocol)
     };
-    if let End::Close(close) = end {
-        let frame = CloseFrame {
-            code: close.code(),
-            reason: close.reason().into(),
-        };
-        // A peer that is gone already misses only this.
-        let _ = timeout(
-            Duration::from_secs(1),
-            socket.send(Message::Close(Some(frame))),
-        )
-        .await;
+    drop(session);
+    let (frame, may_still_send) = match end {
+        End::Gone => return,
+        End::Close(close) => {
+            let frame = CloseFrame {
+                code: close.code(),
+                reason: close.reason().into(),
+            };
+            (frame, false)
+        }
+        End::Unreadable(frame) => (frame, true),
+    };
+    // A peer that is gone already misses only this.
+    let _ = timeout(
+        Duration::from_secs(1),
+        socket.send(Message::Close(Some(frame))),
+    )
+    .await;
+    if may_still_send {
+        sleep(FAREWELL).await;
     }
 }
 
@@ -152,7 +164,10 @@ impl Session {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Binary(_))) => return Err(Close::BadMessage.into()),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+            Some(Err(error)) => {
+                return Err(close_for(&error).map_or(End::Gone, End::Unreadable));
+            }
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
         };
         match self.protocol.receive(text.as_str())? {
             Step::Nothing => Ok(()),

@@ -4,16 +4,38 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-pub struct Socket {
-    pub stream: TcpStream,
+/// What a connection holds as long as it is open.
+pub struct Guards {
     pub _place: OwnedSemaphorePermit,
     /// A stop waits for it.
     pub _open: TaskTrackerToken,
+}
+
+pub struct Socket {
+    pub stream: TcpStream,
+    pub guards: Guards,
+    /// Was read from the stream before; comes first.
+    unread: Bytes,
+}
+
+impl Socket {
+    pub const fn new(stream: TcpStream, guards: Guards) -> Self {
+        Self::with_unread(stream, guards, Bytes::new())
+    }
+
+    pub const fn with_unread(stream: TcpStream, guards: Guards, unread: Bytes) -> Self {
+        Self {
+            stream,
+            guards,
+            unread,
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -22,7 +44,13 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        }
+        let bytes = self.unread.len().min(into.remaining());
+        into.put_slice(&self.unread[..bytes]);
+        self.unread.advance(bytes);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -12,6 +12,10 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use sha2::{Digest as _, Sha256};
 use tellee_actors::domain::secret::{KeyHash, SealedKey};
 
+/// File of the key that seals. Without it nothing that was sealed opens any more.
+pub const MASTER_KEY: &str = "master.key";
+/// File of the key that signs tokens. Without it everybody has to sign in again.
+pub const TOKEN_KEY: &str = "token.key";
 const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 24;
 
@@ -47,8 +51,8 @@ impl Vault {
         };
         fs::create_dir_all(folder).map_err(unusable)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(unusable)?;
-        let master = load_or_make(&folder.join("master.key"))?;
-        let token_key = load_or_make(&folder.join("token.key"))?;
+        let master = load_or_make(&folder.join(MASTER_KEY))?;
+        let token_key = load_or_make(&folder.join(TOKEN_KEY))?;
         Ok(Self {
             cipher: XChaCha20Poly1305::new(&master.into()),
             token_key,

@@ -85,6 +85,18 @@ pub const TELEMETRY: &[Figure<EmbeddedTelemetryStore>] = &[
         |store| store.figures().block_bytes,
     ),
     Figure(
+        "telemetry_kept_rollup_bytes",
+        "Of the bytes of block files, those of rollups that outlived their samples",
+        Level,
+        |store| store.figures().kept_rollup_bytes,
+    ),
+    Figure(
+        "telemetry_late_dropped",
+        "Samples dropped by retention that came for minutes that had been summed up",
+        Up,
+        |store| store.figures().late_dropped,
+    ),
+    Figure(
         "telemetry_queued_bytes",
         "Bytes of batches that wait for the disk",
         Level,

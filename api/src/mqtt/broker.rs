@@ -3,11 +3,13 @@
 mod attach;
 mod deliver;
 mod grants;
+mod groups;
 mod reading;
 mod resumption;
 mod upkeep;
 mod wills;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,11 +21,13 @@ use tellee_actors::ids::{ChannelId, ThingId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::codec::{FilterOptions, Reason, RetainHandling, Subscribe, Unsubscribe};
+use super::codec::{
+    FilterOptions, MessageProperties, Publish, QoS, Reason, RetainHandling, Subscribe, Unsubscribe,
+};
 use super::config::MqttConfig;
 use super::fanout::{Fanout, Subscription, TreeFanout};
 use super::gate::Gate;
-use super::journal::{Entry, Journal, Position};
+use super::journal::{Entry, Journal, Orphan, Position, Reservation};
 use super::metrics::Metrics;
 use super::registry::{End, Registry, SessionHandle};
 use super::seat::Seats;
@@ -54,6 +58,8 @@ pub struct Broker {
     fanout: Box<dyn Fanout<End>>,
     journal: Arc<Journal>,
     queue_budget: Arc<QueueBudget>,
+    /// Messages that sessions have left to their share groups and that the journal does not know of.
+    orphans: Mutex<VecDeque<Orphan>>,
     /// Who reads messages from disk at the same time.
     loads: Semaphore,
     next_session: AtomicU64,
@@ -63,6 +69,25 @@ pub struct Broker {
     metrics: Metrics,
     upkept: AtomicBool,
     shutdown: CancellationToken,
+}
+
+/// Room in the journal for a message of a client.
+pub(super) enum ClientRoom {
+    /// It needs none.
+    Free,
+    Reserved(Reservation),
+    /// There is none for so many bytes.
+    Wait(u64),
+}
+
+/// What a message takes in the journal, about.
+pub(super) fn journal_bytes(
+    topic: &str,
+    payload: &[u8],
+    properties: Option<&MessageProperties>,
+) -> u64 {
+    let properties = properties.map_or(0, MessageProperties::weight);
+    (topic.len() + payload.len() + properties + ENTRY_BYTES) as u64
 }
 
 /// A client whose key was right.
@@ -95,6 +120,7 @@ impl Broker {
             fanout: Box::new(TreeFanout::default()),
             journal,
             queue_budget: Arc::new(QueueBudget::new(config.node_queue_bytes)),
+            orphans: Mutex::default(),
             loads: Semaphore::new(LOADS_AT_ONCE),
             next_session: AtomicU64::new(next_session),
             gate: Gate::new(config.max_connections, config.max_connections_per_address),
@@ -168,6 +194,26 @@ impl Broker {
 
     pub(super) const fn ingest(&self) -> &Arc<Ingest> {
         &self.ingest
+    }
+
+    /// Keeps room in the journal for a message of a client, before it is stored.
+    pub(super) fn room_for(&self, publish: &Publish) -> ClientRoom {
+        // At QoS 0 nobody has to get it later.
+        if publish.qos == QoS::AtMostOnce && !publish.retain {
+            return ClientRoom::Free;
+        }
+        let bytes = journal_bytes(
+            &publish.topic,
+            &publish.payload,
+            publish.properties.as_deref(),
+        );
+        if let Some(reservation) = self.journal.room().try_reserve(bytes) {
+            return ClientRoom::Reserved(reservation);
+        }
+        if !publish.retain && !self.fanout.reaches(&publish.topic) {
+            return ClientRoom::Free;
+        }
+        ClientRoom::Wait(bytes)
     }
 
     /// The thing that signs in: user name is its id, password its key. Or a user. A certificate stands for the key; what
@@ -308,6 +354,9 @@ impl Broker {
             let mut state = handle.state.lock();
             let held = state.session.unsubscribe(text);
             self.fanout.unsubscribe(filter, handle.id);
+            if filter.share.is_some() {
+                self.orphan(state.session.leave_group(text));
+            }
             if held.is_some() && handle.journaled {
                 position = self.journal.append(vec![Entry::Unsubscribed {
                     session: handle.id,
@@ -322,6 +371,7 @@ impl Broker {
             }
         };
         let reasons = unsubscribe.filters.iter().map(&mut one).collect();
+        self.hand_over();
         (reasons, position)
     }
 }

@@ -59,6 +59,8 @@ pub struct MqttConfig {
     pub will_grace_seconds: u64,
     /// How long a message waits while the store is overloaded before its sender is told.
     pub overload_patience_seconds: u64,
+    /// How long a packet of more than 8 KiB may take, beside one second for each 8 KiB of the largest.
+    pub packet_patience_seconds: u64,
 }
 
 impl Default for MqttConfig {
@@ -89,6 +91,7 @@ impl Default for MqttConfig {
             node_memory_bytes: 8 * 1024 * 1024,
             will_grace_seconds: 10,
             overload_patience_seconds: 30,
+            packet_patience_seconds: 30,
         }
     }
 }

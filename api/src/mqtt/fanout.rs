@@ -1,5 +1,8 @@
 //! Who gets a message: subscriptions of this node in a tree of topic levels.
 
+mod group;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
@@ -7,13 +10,22 @@ use parking_lot::RwLock;
 
 use super::codec::QoS;
 use super::topic::Filter;
+use group::Group;
 
 /// One end that messages go to.
 pub trait Subscriber: Clone + Send + Sync {
     fn id(&self) -> u64;
 
-    /// Members of a share group that are there go before those that are not.
-    fn is_online(&self) -> bool;
+    fn readiness(&self) -> Readiness;
+}
+
+/// How soon a message would get to a subscriber. Members of a share group who are ready go before those who are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readiness {
+    Ready,
+    /// It is there and takes no more for now.
+    Busy,
+    Away,
 }
 
 /// What a subscription asks for.
@@ -30,8 +42,8 @@ pub struct Subscription {
 pub struct Match<S> {
     pub subscriber: S,
     pub subscription: Subscription,
-    /// By a share group, whose other members do not get the message.
-    pub shared: bool,
+    /// By this share group, whose other members do not get the message: its filter as subscribed.
+    pub group: Option<Arc<str>>,
 }
 
 /// Finds the subscribers of a topic. Replaceable: it knows nothing of sessions or the wire.
@@ -44,6 +56,9 @@ pub trait Fanout<S: Subscriber>: Send + Sync {
     /// Appends a match for each subscription that `topic` matches, and one for each share group. Subscribers with
     /// several matching subscriptions appear several times.
     fn matches(&self, topic: &str, into: &mut Vec<Match<S>>);
+
+    /// Up to `most` members of a share group, those before the others to which a message is to go rather.
+    fn members(&self, filter: Filter<'_>, most: usize) -> Vec<Match<S>>;
 
     /// Whether any subscription may match `topic` or a topic below it.
     fn reaches(&self, topic: &str) -> bool;
@@ -67,12 +82,6 @@ struct Node<S> {
 struct Leaf<S> {
     plain: Vec<Match<S>>,
     groups: Vec<Group<S>>,
-}
-
-struct Group<S> {
-    name: Box<str>,
-    members: Vec<Match<S>>,
-    turn: AtomicUsize,
 }
 
 impl<S> Default for Leaf<S> {
@@ -126,7 +135,9 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
             Match {
                 subscriber,
                 subscription,
-                shared: filter.share.is_some(),
+                group: filter
+                    .share
+                    .map(|name| group::filter_text(name, filter.filter)),
             },
         ) {
             self.subscriptions.fetch_add(1, Ordering::Relaxed);
@@ -156,6 +167,17 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
         root.collect(&levels, into);
     }
 
+    fn members(&self, filter: Filter<'_>, most: usize) -> Vec<Match<S>> {
+        let Some(name) = filter.share else {
+            return Vec::new();
+        };
+        let root = self.root.read();
+        let group = root
+            .leaf(filter.filter)
+            .and_then(|leaf| leaf.groups.iter().find(|group| &*group.name == name));
+        group.map_or_else(Vec::new, |group| group.in_order(most))
+    }
+
     fn reaches(&self, topic: &str) -> bool {
         if self.subscriptions.load(Ordering::Relaxed) == 0 {
             return false;
@@ -166,6 +188,19 @@ impl<S: Subscriber> Fanout<S> for TreeFanout<S> {
 }
 
 impl<S: Subscriber> Node<S> {
+    /// Where subscriptions of a filter end.
+    fn leaf(&self, filter: &str) -> Option<&Leaf<S>> {
+        let mut node = self;
+        for level in filter.split('/') {
+            node = match level {
+                "#" => return Some(&node.below),
+                "+" => node.any.as_deref()?,
+                level => node.children.get(level)?,
+            };
+        }
+        Some(&node.here)
+    }
+
     /// Branches are cut off with their last subscription, so one that is there leads to some.
     fn reaches(&self, levels: &[&str]) -> bool {
         let Some((level, rest)) = levels.split_first() else {
@@ -259,11 +294,7 @@ impl<S: Subscriber> Leaf<S> {
             .position(|group| &*group.name == name)
             .unwrap_or(self.groups.len());
         if index == self.groups.len() {
-            self.groups.push(Group {
-                name: name.into(),
-                members: Vec::new(),
-                turn: AtomicUsize::new(0),
-            });
+            self.groups.push(Group::new(name));
         }
         &mut self.groups[index]
     }
@@ -303,153 +334,5 @@ fn take_out<S: Subscriber>(entries: &mut Vec<Match<S>>, subscriber: u64) -> bool
     true
 }
 
-impl<S: Subscriber> Group<S> {
-    /// The next member that is there, in turn; else the next in turn.
-    fn pick(&self) -> Option<&Match<S>> {
-        let count = self.members.len();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let in_turn = (0..count).map(|step| &self.members[turn.wrapping_add(step) % count]);
-        in_turn
-            .clone()
-            .find(|member| member.subscriber.is_online())
-            .or_else(|| in_turn.clone().next())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::topic::{self, parse_filter};
-    use super::*;
-
-    #[derive(Debug, Clone)]
-    struct End(u64, bool);
-
-    impl Subscriber for End {
-        fn id(&self) -> u64 {
-            self.0
-        }
-
-        fn is_online(&self) -> bool {
-            self.1
-        }
-    }
-
-    const SUBSCRIPTION: Subscription = Subscription {
-        qos: QoS::AtMostOnce,
-        no_local: false,
-        retain_as_published: false,
-        identifier: None,
-    };
-
-    fn ends(tree: &TreeFanout<End>, topic: &str) -> Vec<u64> {
-        let mut found = Vec::new();
-        tree.matches(topic, &mut found);
-        let mut ids: Vec<u64> = found.iter().map(|found| found.subscriber.0).collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    fn subscribe(tree: &TreeFanout<End>, filter: &str, id: u64) {
-        tree.subscribe(parse_filter(filter).unwrap(), End(id, true), SUBSCRIPTION);
-    }
-
-    #[test]
-    fn topics_of_any_script_find_their_subscribers() {
-        let tree = TreeFanout::default();
-        subscribe(&tree, "насос/+/вибрация", 1);
-        subscribe(&tree, "насос/#", 2);
-        assert_eq!(ends(&tree, "насос/1/вибрация"), [1, 2]);
-        assert_eq!(ends(&tree, "ñ"), [0; 0]);
-    }
-
-    #[test]
-    fn a_tree_reaches_a_channel_if_any_filter_may_match_in_it() {
-        let filters = [
-            ("channels/a/messages/#", true),
-            ("channels/a/messages", true),
-            ("channels/a/messages/x/y", true),
-            ("channels/+/messages/x", true),
-            ("channels/#", true),
-            ("#", true),
-            ("$share/g/channels/a/messages/+", true),
-            ("channels/b/messages/#", false),
-            ("channels/a", false),
-            ("other/a/messages", false),
-        ];
-        for (filter, reaches) in filters {
-            let tree = TreeFanout::default();
-            assert!(!tree.reaches("channels/a/messages"));
-            subscribe(&tree, filter, 1);
-            assert_eq!(tree.reaches("channels/a/messages"), reaches, "{filter}");
-            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
-            assert!(!tree.reaches("channels/a/messages"), "{filter}");
-        }
-    }
-
-    #[test]
-    fn one_group_name_on_two_filters_is_two_groups() {
-        let tree = TreeFanout::default();
-        subscribe(&tree, "$share/g/a", 1);
-        subscribe(&tree, "$share/g/b", 1);
-        for _ in 0..10 {
-            assert_eq!(ends(&tree, "a"), [1]);
-            assert_eq!(ends(&tree, "b"), [1]);
-        }
-    }
-
-    #[test]
-    fn a_group_takes_turns_among_those_who_are_there() {
-        let tree = TreeFanout::default();
-        subscribe(&tree, "$share/g/a", 1);
-        subscribe(&tree, "$share/g/a", 2);
-        tree.subscribe(
-            parse_filter("$share/g/a").unwrap(),
-            End(3, false),
-            SUBSCRIPTION,
-        );
-        let mut counts = [0; 4];
-        for _ in 0..12 {
-            counts[usize::try_from(ends(&tree, "a")[0]).unwrap()] += 1;
-        }
-        assert_eq!(counts[3], 0);
-        assert!(counts[1] >= 4 && counts[2] >= 4, "{counts:?}");
-    }
-
-    #[test]
-    fn the_tree_is_empty_again_after_all_have_gone() {
-        let tree = TreeFanout::default();
-        let filters = ["a/b/c", "a/+/#", "#", "$share/g/a/b", "+"];
-        for filter in filters {
-            subscribe(&tree, filter, 1);
-            subscribe(&tree, filter, 1);
-        }
-        assert_eq!(tree.subscriptions.load(Ordering::Relaxed), filters.len());
-        for filter in filters {
-            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
-            tree.unsubscribe(parse_filter(filter).unwrap(), 1);
-        }
-        assert!(tree.root.read().is_empty());
-        assert_eq!(tree.subscriptions.load(Ordering::Relaxed), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn the_tree_agrees_with_the_plain_reading_of_the_rules(
-            filters in prop::collection::vec("(\\$?[ab+]?)(/[ab+]?){0,3}(/#)?", 1..12),
-            topic in "(\\$?[ab]?)(/[ab]?){0,3}",
-        ) {
-            let tree = TreeFanout::default();
-            let mut wanted = Vec::new();
-            for (id, filter) in (0..).zip(&filters) {
-                let Ok(parsed) = parse_filter(filter) else { continue };
-                tree.subscribe(parsed, End(id, true), SUBSCRIPTION);
-                if topic::matches(filter, &topic) {
-                    wanted.push(id);
-                }
-            }
-            prop_assert_eq!(ends(&tree, &topic), wanted);
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ mod files;
 mod frame;
 mod piece;
 mod record;
+mod remains;
 mod room;
 mod spill;
 mod state;
@@ -35,21 +36,26 @@ use tokio::sync::watch;
 pub use check::{Report, check};
 pub use entry::{Assigned, Entry, Owner, Sending, SessionId, Source};
 pub use record::SessionRecord;
+pub use remains::{Orphan, Remains, RemainsId};
 pub use spill::PieceError;
-pub use state::{Ahead, LagLimits, NextPiece, PendingWill, Positions, State, StateLimits, Wanted};
+pub use state::{
+    Ahead, LagLimits, Left, NextPiece, PendingWill, Positions, State, StateLimits, Wanted,
+};
 
 use self::channel::Logged;
 use self::commit::Committer;
 use self::files::{Access, Files, SnapshotJob, recover};
 use self::room::Budget;
+pub(super) use self::room::Reservation;
 use self::spill::{Pieces, messages_name};
 use self::state::Needs;
 
 /// The number of an entry, counted from the first one that was ever written. Rises.
 pub type Position = u64;
 
-/// Bytes of entries that wait for the disk. Beyond it the server stops reading from those who cause them.
-const ROOM: usize = 32 << 20;
+/// Bytes of entries that wait for the disk. Beyond it the server stops reading from those who cause them, and takes no
+/// message that has to be kept.
+pub const ROOM_BYTES: u64 = 32 << 20;
 
 /// Pieces that one look at sessions far behind reads at most.
 const PIECES_AT_ONCE: usize = 64;
@@ -145,7 +151,7 @@ impl Shared {
         Self {
             queue: Mutex::new(queue),
             filled: Condvar::new(),
-            room: Budget::new(ROOM as u64),
+            room: Budget::new(ROOM_BYTES),
             state: RwLock::new(state),
             durable: watch::Sender::new(position),
             refused_retained: AtomicU64::new(0),
@@ -312,6 +318,11 @@ impl Journal {
         let _ = durable.wait_for(|durable| *durable >= position).await;
     }
 
+    /// Bytes on their way to the disk, or kept for messages that are still to be appended.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.shared.room.used()
+    }
+
     /// Whether those who cause entries may go on.
     pub fn has_room(&self) -> bool {
         self.shared.room.has_room()
@@ -380,6 +391,15 @@ impl Journal {
         }
         self.append_lazily(entries);
         lag.behind
+    }
+
+    /// Whether a message that was logged before may be logged again, for another session.
+    pub fn has_log_room(&self, channel: ChannelId, limits: LagLimits) -> bool {
+        let limits = self
+            .pieces
+            .as_ref()
+            .map_or_else(|| limits.in_memory(), |_| limits);
+        self.read(|state| state.has_log_room(channel, limits.channel_bytes, limits.node_bytes))
     }
 
     /// Retained messages for which there was no room.

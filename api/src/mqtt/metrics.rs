@@ -55,6 +55,10 @@ pub struct Metrics {
     pub dropped_behind: Count,
     /// Messages that waited for a session on disk and are damaged there.
     pub dropped_damaged: Count,
+    /// Messages that a member left to its share group and that no other member had room for.
+    pub dropped_unclaimed: Count,
+    /// Messages that a member left to its share group and that went to another.
+    pub handed_over: Count,
     /// Sessions that ended because their queue was full at QoS 1 or 2.
     pub sessions_overrun: Count,
     pub sessions_taken_over: Count,

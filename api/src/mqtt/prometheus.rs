@@ -105,6 +105,7 @@ impl Collector for Counters {
             ),
             ("behind", metrics.dropped_behind.get()),
             ("damaged", metrics.dropped_damaged.get()),
+            ("unclaimed", metrics.dropped_unclaimed.get()),
         ];
         family(
             &mut encoder,
@@ -112,6 +113,13 @@ impl Collector for Counters {
             "Messages that were dropped",
             "reason",
             &dropped,
+        )?;
+        family(
+            &mut encoder,
+            "mqtt_shared",
+            "Messages of share groups whose member ended before it acknowledged them",
+            "state",
+            &[("handed_over", metrics.handed_over.get())],
         )?;
         let refused = [
             ("connection", metrics.connections_refused.get()),

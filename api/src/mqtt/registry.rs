@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::codec::Reason;
-use super::fanout::Subscriber;
+use super::fanout::{Readiness, Subscriber};
 use super::journal::Positions;
 use super::session::Session;
 use crate::caller::Caller;
@@ -28,6 +28,8 @@ pub struct SessionHandle {
     pub state: Mutex<SessionState>,
     /// Whether there is a connection. Beside the state, so that the fan-out can ask without its lock.
     pub online: AtomicBool,
+    /// The connection takes no more for now. In the same way.
+    pub busy: AtomicBool,
     /// Something waits for the connection: a message or the order to end.
     pub wake: Notify,
 }
@@ -85,8 +87,14 @@ impl Subscriber for End {
         self.0.id
     }
 
-    fn is_online(&self) -> bool {
-        self.0.online.load(Ordering::Relaxed)
+    fn readiness(&self) -> Readiness {
+        if !self.0.online.load(Ordering::Relaxed) {
+            Readiness::Away
+        } else if self.0.busy.load(Ordering::Relaxed) {
+            Readiness::Busy
+        } else {
+            Readiness::Ready
+        }
     }
 }
 

@@ -18,18 +18,18 @@ use hashbrown::HashMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::broker::{Broker, Ending, WillFate};
+use super::broker::{Broker, ClientRoom, Ending, WillFate};
 use super::codec::{
     DecodeError, Disconnect, Outgoing, Publish, QoS, Reason, Version, decode, encode, take_frame,
 };
 use super::connection::{Connection, Step};
 use super::handshake::{Established, handshake, renewed_expiry};
-use super::journal::{Entry, Position};
+use super::journal::{Entry, Position, Reservation};
 use super::outbox::Outbox;
 use super::seat::Seat;
 use super::session::Take;
-use super::settle::{Taking, settle};
-use super::share::Share;
+use super::settle::{Settled, Taking, settle};
+use super::share::{FREE_BYTES, Share};
 use super::wire::{OUTPUT_HIGH_WATER, Turn, Wire};
 use crate::tls::CertifiedThing;
 
@@ -39,6 +39,8 @@ use deliver::Delivered;
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 /// What a message in flight costs beside its payload: its future, its batch and the names in it, as measured.
 const MESSAGE_OVERHEAD_BYTES: usize = 1_536;
+/// A client that is slower cannot send the largest packets.
+const SLOWEST_BYTES_A_SECOND: u32 = 8 * 1024;
 
 /// Serves one client over `stream` until it leaves or has to. For TCP, TLS and WebSocket alike.
 pub async fn serve_stream<S>(broker: Arc<Broker>, stream: S)
@@ -104,7 +106,19 @@ struct Link {
     /// Since when the node has had no room for what this client sends.
     starved_since: Option<Instant>,
     last_heard: Instant,
+    /// When a large packet began that is not whole yet.
+    packet_began: Option<Instant>,
     outbox: Outbox,
+    /// A message for which the journal has no room yet. Nothing that comes after it is taken, so that no message waits
+    /// for the room of one behind it.
+    stalled: Option<Stalled>,
+}
+
+struct Stalled {
+    publish: Publish,
+    bytes: u64,
+    /// It need not wait any more.
+    room: Option<Reservation>,
 }
 
 impl Link {
@@ -126,7 +140,9 @@ impl Link {
             share,
             starved_since: None,
             last_heard: Instant::now(),
+            packet_began: None,
             outbox: Outbox::default(),
+            stalled: None,
         }
     }
 
@@ -192,6 +208,24 @@ impl Link {
         }
     }
 
+    /// Stores a message of the client.
+    fn settle(
+        &self,
+        publish: Publish,
+        room: Option<Reservation>,
+    ) -> impl Future<Output = Settled> + use<> {
+        let taking = self.take(&publish);
+        settle(
+            Arc::clone(&self.broker),
+            self.established.client.publisher,
+            self.established.attached.handle.id,
+            self.version(),
+            publish,
+            taking,
+            room,
+        )
+    }
+
     /// Runs the connection to its end. All that was taken is settled when it returns.
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> End {
         let broker = Arc::clone(&self.broker);
@@ -210,6 +244,9 @@ impl Link {
                 let durable = broker.journal().durable();
                 self.outbox.release(durable, &mut wire.output);
             }
+            if let Some(stalled) = self.stalled.take_if(|stalled| stalled.room.is_some()) {
+                taken.push_back(self.settle(stalled.publish, stalled.room));
+            }
             while self.may_take(taken.len(), window, &wire.output)
                 && self.may_hold_one_more(taken.is_empty(), wire.input.len())
             {
@@ -218,21 +255,25 @@ impl Link {
                     Ok(None) => break,
                     Err(error) => break 'connection self.protocol_error(error),
                 };
+                self.packet_began = None;
                 let step = decode(frame, self.version())
                     .and_then(|packet| self.connection.receive(packet));
                 match step {
                     Ok(Step::Publish(publish)) => {
                         self.bytes_in_flight += weight(&publish);
-                        let taking = self.take(&publish);
-                        let publisher = self.established.client.publisher;
-                        taken.push_back(settle(
-                            Arc::clone(&broker),
-                            publisher,
-                            handle.id,
-                            self.version(),
-                            publish,
-                            taking,
-                        ));
+                        match broker.room_for(&publish) {
+                            ClientRoom::Free => taken.push_back(self.settle(publish, None)),
+                            ClientRoom::Reserved(room) => {
+                                taken.push_back(self.settle(publish, Some(room)));
+                            }
+                            ClientRoom::Wait(bytes) => {
+                                self.stalled = Some(Stalled {
+                                    publish,
+                                    bytes,
+                                    room: None,
+                                });
+                            }
+                        }
                     }
                     Ok(Step::Disconnect(disconnect)) => break 'connection End::Left(disconnect),
                     Ok(step) => {
@@ -256,7 +297,10 @@ impl Link {
                 self.starved_since = None;
             }
             let may_read = has_room && self.may_take(taken.len(), window, &wire.output);
+            self.follow_packet(may_read && wire.input.len() > FREE_BYTES);
+            let packet_deadline = self.packet_deadline();
             let awaited = self.awaited();
+            let stalled = self.stalled.as_ref().map(|stalled| stalled.bytes);
             tokio::select! {
                 biased;
                 () = woken.as_mut() => {
@@ -264,6 +308,11 @@ impl Link {
                     look = true;
                 }
                 () = broker.journal().reached(awaited.unwrap_or(0)), if awaited.is_some() => look = true,
+                room = broker.journal().room().reserve(stalled.unwrap_or(0)), if stalled.is_some() => {
+                    if let Some(stalled) = &mut self.stalled {
+                        stalled.room = Some(room);
+                    }
+                }
                 Some(settled) = taken.next(), if !taken.is_empty() => {
                     // One commit settles many messages: their acknowledgements go out together.
                     let mut next = Some(settled);
@@ -283,6 +332,9 @@ impl Link {
                     if !in_time {
                         break End::Ordered(Reason::QUOTA_EXCEEDED);
                     }
+                }
+                () = at(packet_deadline), if packet_deadline.is_some() => {
+                    break End::Ordered(Reason::QUOTA_EXCEEDED);
                 }
                 () = &mut idle => {
                     if !may_read && wire.output.len() < OUTPUT_HIGH_WATER {
@@ -318,6 +370,7 @@ impl Link {
 
     fn may_take(&self, taken: usize, window: usize, output: &BytesMut) -> bool {
         taken < window
+            && self.stalled.is_none()
             && self.bytes_in_flight < self.broker.config().connection_bytes_in_flight
             && output.len() + self.outbox.bytes() < OUTPUT_HIGH_WATER
             && self.broker.journal().has_room()
@@ -347,6 +400,20 @@ impl Link {
         tokio::time::timeout_at(since + patience, room)
             .await
             .is_ok()
+    }
+
+    /// Notes since when a packet `is_incomplete` that the node keeps room for.
+    fn follow_packet(&mut self, is_incomplete: bool) {
+        let began = is_incomplete.then_some(self.last_heard);
+        self.packet_began = began.map(|now| self.packet_began.unwrap_or(now));
+    }
+
+    /// When such a packet has to be whole, however slow its link: whoever never ends it keeps its room from the others.
+    fn packet_deadline(&self) -> Option<Instant> {
+        let config = self.broker.config();
+        let transfer = u64::from(config.max_packet_bytes / SLOWEST_BYTES_A_SECOND);
+        let patience = Duration::from_secs(config.packet_patience_seconds + transfer);
+        self.packet_began.map(|began| began + patience)
     }
 
     fn idle_deadline(&self) -> Instant {
@@ -395,5 +462,13 @@ impl Link {
             had_will,
             session_expiry,
         }
+    }
+}
+
+/// Never, if there is no deadline. A timer is set only when this is polled.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

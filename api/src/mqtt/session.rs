@@ -4,6 +4,7 @@
 //! the journal a little ahead of the sending ([`Session::read_ahead`]) instead of waiting here.
 
 mod budget;
+mod leaving;
 mod taking;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use super::journal::{Ahead, SessionRecord, Source, Wanted};
 use super::message::Message;
 
 pub use budget::QueueBudget;
+pub use leaving::Released;
 pub use taking::{Take, Taken};
 
 use taking::Takings;
@@ -52,6 +54,10 @@ pub struct Delivery {
     pub retain: bool,
     /// Identifiers of the subscriptions that it comes by.
     pub subscription_ids: Vec<u32>,
+    /// Share groups that it was given to the session for, by their filters as subscribed.
+    pub groups: Vec<Arc<str>>,
+    /// No subscription of the session's own asked for it.
+    pub group_only: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,9 +213,9 @@ impl Session {
         }
     }
 
-    /// Takes messages that were read from the journal.
-    pub fn read_ahead(&mut self, messages: impl IntoIterator<Item = Ahead>) {
-        self.ahead.extend(messages);
+    /// Whether another message would have to wait for acknowledgements of the client.
+    pub fn is_busy(&self) -> bool {
+        !self.may_send(self.window())
     }
 
     /// Whether another message may be sent that the client has to acknowledge.
@@ -250,46 +256,6 @@ impl Session {
         held.chain(queued).chain(ahead).chain(inflight)
     }
 
-    /// Ends what the client may no longer have: subscriptions for which `may_use` says no, whose filters are returned,
-    /// and all that waits from their channels and was not sent yet.
-    pub fn withdraw(&mut self, may_use: impl Fn(ChannelId) -> bool) -> Vec<String> {
-        let withdrawn: Vec<String> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, held)| held.channel.is_some_and(|channel| !may_use(channel)))
-            .map(|(filter, _)| filter.clone())
-            .collect();
-        for filter in &withdrawn {
-            self.subscriptions.remove(filter);
-        }
-        let mut freed = 0;
-        self.queue.retain(|delivery| {
-            let keep = may_use(delivery.message.channel);
-            if !keep {
-                freed += delivery.message.weight();
-            }
-            keep
-        });
-        self.queued_bytes -= freed;
-        self.budget.give_back(freed);
-        self.ahead
-            .retain(|ahead| may_use(ahead.delivery.message.channel));
-        let sent = self.sent;
-        let (mut index, mut freed) = (0, 0);
-        self.inflight.retain(|inflight| {
-            index += 1;
-            let keep = index <= sent
-                || inflight.awaiting == Awaiting::Complete
-                || may_use(inflight.delivery.message.channel);
-            if !keep {
-                freed += inflight.delivery.message.weight();
-            }
-            keep
-        });
-        self.inflight_bytes -= freed;
-        withdrawn
-    }
-
     /// Takes a message for the client.
     pub fn offer(&mut self, delivery: Delivery) -> Offered {
         let refused = if delivery.qos == QoS::AtMostOnce {
@@ -300,12 +266,20 @@ impl Session {
         let weight = delivery.message.weight();
         let full = self.queue.len() >= self.limits.queue_messages
             || self.queued_bytes.saturating_add(weight) > self.limits.queue_bytes;
-        if full || !self.budget.take(weight) {
+        if full || !self.hold(self.queued_bytes + weight) {
             return refused;
         }
-        self.queued_bytes += weight;
         self.queue.push_back(delivery);
         Offered::Queued
+    }
+
+    /// Has so many bytes wait from now on. False: the node has no room for them, and all is as before.
+    fn hold(&mut self, queued_bytes: usize) -> bool {
+        let fits = self.budget.refit(self.queued_bytes, queued_bytes);
+        if fits {
+            self.queued_bytes = queued_bytes;
+        }
+        fits
     }
 
     /// Whether a retained message of this weight still fits.
@@ -345,9 +319,7 @@ impl Session {
             return None;
         }
         let delivery = self.queue.pop_front()?;
-        let weight = delivery.message.weight();
-        self.queued_bytes -= weight;
-        self.budget.give_back(weight);
+        self.hold(self.queued_bytes - delivery.message.weight());
         Some(self.send(delivery, None, now))
     }
 
@@ -467,7 +439,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.budget.give_back(self.queued_bytes);
+        self.hold(0);
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::broker::{Broker, Incoming};
 use super::codec::{Publish, Reason, Version};
-use super::journal::Position;
+use super::journal::{Position, Reservation};
 use crate::ingest::{IngestError, Publisher};
 
 /// What is known of a message before it is stored.
@@ -31,6 +31,8 @@ pub enum Taking {
 pub struct Settled {
     pub publish: Publish,
     pub outcome: Outcome,
+    /// Room in the journal, until the message is in it.
+    pub room: Option<Reservation>,
 }
 
 pub enum Outcome {
@@ -58,12 +60,14 @@ pub async fn settle(
     version: Version,
     publish: Publish,
     taking: Taking,
+    room: Option<Reservation>,
 ) -> Settled {
     let received_at = match taking {
         Taking::Duplicate => {
             return Settled {
                 publish,
                 outcome: Outcome::Duplicate,
+                room,
             };
         }
         Taking::Plain => None,
@@ -76,7 +80,11 @@ pub async fn settle(
         }
     };
     let outcome = store(&broker, publisher, origin, version, &publish, received_at).await;
-    Settled { publish, outcome }
+    Settled {
+        publish,
+        outcome,
+        room,
+    }
 }
 
 async fn store(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Bytes that each connection may hold without asking. Small messages never touch the node's budget.
-const FREE_BYTES: usize = 8 * 1024;
+pub const FREE_BYTES: usize = 8 * 1024;
 
 /// Shares grow by steps, so that a busy client does not ask for each message.
 const STEP_BYTES: usize = 16 * 1024;

@@ -35,6 +35,10 @@ fn channel(topic: &str) -> Option<(ChannelId, &str)> {
     let topic = topic.strip_prefix('/').unwrap_or(topic);
     let rest = topic.strip_prefix("channels/")?;
     let (id, rest) = (rest.get(..36)?, rest.get(36..)?);
+    // Topics are told apart by their letters: an id has one form.
+    if id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
     let rest = rest.strip_prefix("/messages")?;
     let rest = match rest.strip_prefix('/') {
         Some(rest) => rest,
@@ -147,6 +151,8 @@ mod tests {
         assert_eq!(target(&format!("channels/{ID}/messagesx")), None);
         assert_eq!(target(&format!("channels/{ID}")), None);
         assert_eq!(target("channels/1/messages"), None);
+        let upper = ID.to_uppercase();
+        assert_eq!(target(&format!("channels/{upper}/messages")), None);
         assert_eq!(target(&format!("$SYS/channels/{ID}/messages")), None);
         assert_eq!(
             target(&format!("channels/{ID}/messages/{}", "a/".repeat(40))),

@@ -90,6 +90,7 @@ impl Platform {
             ));
         }
         self.require_channels(caller, &new.channels)?;
+        self.require_free(&new, request).await?;
         let command_id = request.id();
         let made;
         let thing = match new.thing {
@@ -106,6 +107,7 @@ impl Platform {
                 };
                 let step = Request {
                     command_id: Some(command_id.step("thing")),
+                    input: request.input,
                     ..Request::default()
                 };
                 let thing = NewThing {
@@ -142,6 +144,24 @@ impl Platform {
         }
     }
 
+    /// Refuses an external id that is taken, before anything is made that would have to be undone. Whether it still is
+    /// free is decided under the claim.
+    async fn require_free(&self, new: &NewEdgeDevice, request: &Request) -> Result<(), ApiError> {
+        let known = self
+            .projections
+            .registry()
+            .edge_device_by_external_id(&new.external_id)
+            .await?;
+        let Some(known) = known.filter(|known| new.thing.map(|thing| thing.0) != Some(known.id.0))
+        else {
+            return Ok(());
+        };
+        match self.done_before(known.id.into(), request).await? {
+            Some(_) => Ok(()),
+            None => Err(external_id_taken()),
+        }
+    }
+
     async fn register_thing(
         &self,
         caller: &Caller,
@@ -158,10 +178,7 @@ impl Platform {
             .edge_device_by_external_id(&new.external_id)
             .await?;
         if known.is_some_and(|known| known.id != device) {
-            return Err(ApiError::new(
-                ErrorCode::AlreadyExists,
-                "an edge device with this external id exists already",
-            ));
+            return Err(external_id_taken());
         }
         let config = BootstrapConfig {
             name: new.name,
@@ -489,4 +506,11 @@ impl Platform {
         let keys = self.reveal_thing_keys(caller, &[thing]).await?;
         Ok(keys.into_iter().next().unwrap_or_default())
     }
+}
+
+fn external_id_taken() -> ApiError {
+    ApiError::new(
+        ErrorCode::AlreadyExists,
+        "an edge device with this external id exists already",
+    )
 }

@@ -199,6 +199,7 @@ impl Platform {
         };
         let step = Request {
             command_id: Some(command_id),
+            input: request.input,
             ..Request::default()
         };
         let accepted = self
@@ -315,6 +316,15 @@ impl Platform {
         let row = row.ok_or_else(ApiError::unauthenticated)?;
         let name = format!("email {}", row.email);
         self.throttle.check(&name, Allowance::ACCOUNT)?;
+        // A retry shows the old password, which is none any more.
+        if let Some(before) = self.done_before(caller.user.into(), request).await?
+            && self
+                .passwords
+                .verify(new, Some(row.password.clone()))
+                .await?
+        {
+            return Ok(before);
+        }
         if !self.passwords.verify(old, Some(row.password)).await? {
             self.throttle.failed(&name);
             return Err(ApiError::new(

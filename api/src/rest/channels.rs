@@ -6,7 +6,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tellee_actors::domain::channel::{self, Details, RetentionClass};
+use tellee_actors::domain::channel::{self, Details, RetentionClass, RollupRetention};
 use tellee_actors::ids::ChannelId;
 use tellee_projections::registry::{ChannelFilter, ChannelRow, Connected, Page, ThingFilter};
 
@@ -34,6 +34,8 @@ pub struct ChannelBody {
     metadata: Option<Map<String, Value>>,
     #[serde(default)]
     retention: Option<String>,
+    #[serde(default)]
+    rollup_retention: Option<String>,
 }
 
 impl ChannelBody {
@@ -49,10 +51,15 @@ impl ChannelBody {
             Some(word) => retention::class_of(&word, &format!("{field}retention"))?,
             None => RetentionClass::default(),
         };
+        let rollup_retention = match self.rollup_retention {
+            Some(word) => retention::rollups_of(&word, &format!("{field}rollup_retention"))?,
+            None => RollupRetention::default(),
+        };
         let details = Details {
             name: self.name,
             metadata: self.metadata.unwrap_or_default(),
             retention,
+            rollup_retention,
         };
         Ok((id, details))
     }
@@ -68,6 +75,8 @@ pub struct ChannelView {
     /// Left out for the class of channels that name none, so that such a channel looks as Mainflux shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     retention: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollup_retention: Option<&'static str>,
 }
 
 impl From<ChannelRow> for ChannelView {
@@ -77,6 +86,7 @@ impl From<ChannelRow> for ChannelView {
             name: row.name,
             metadata: row.metadata,
             retention: retention::word_of(row.retention),
+            rollup_retention: retention::rollup_word_of(row.rollup_retention),
         }
     }
 }
@@ -131,6 +141,7 @@ pub async fn create_bulk(
             name: details.name,
             metadata: details.metadata,
             retention: retention::word_of(details.retention),
+            rollup_retention: retention::rollup_word_of(details.rollup_retention),
         })
         .collect();
     Ok((
@@ -197,6 +208,8 @@ pub struct UpdateBody {
     /// Stays as it is where none is given: clients of Mainflux know nothing of it.
     #[serde(default)]
     retention: Option<String>,
+    #[serde(default)]
+    rollup_retention: Option<String>,
 }
 
 pub async fn update(
@@ -209,10 +222,15 @@ pub async fn update(
         .retention
         .map(|word| retention::class_of(&word, "retention"))
         .transpose()?;
+    let rollup_retention = body
+        .rollup_retention
+        .map(|word| retention::rollups_of(&word, "rollup_retention"))
+        .transpose()?;
     let command = channel::Command::Update {
         name: Some(body.name),
         metadata: Some(body.metadata.unwrap_or_default()),
         retention,
+        rollup_retention,
     };
     rest.platform
         .update_channel(

@@ -81,7 +81,7 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
                 "the body is larger than this server takes",
             )
         } else {
-            ApiError::invalid("body", "ended early or is malformed")
+            ended_early()
         }
     })
 }
@@ -92,18 +92,23 @@ pub(super) fn is_plain_body(headers: &HeaderMap) -> bool {
 }
 
 /// The bytes of a body whose declared length is within the limit; they must come within 30 s.
-pub(super) async fn read_declared(body: Incoming) -> Result<Bytes, ApiError> {
+pub(crate) async fn read_declared(body: Incoming) -> Result<Bytes, ApiError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
     in_body_time(body.collect())
         .await?
         .map(Collected::to_bytes)
-        .map_err(|_| ApiError::invalid("body", "ended early or is malformed"))
+        .map_err(|_| ended_early())
+}
+
+/// A body that is not all that was declared.
+pub(crate) fn ended_early() -> ApiError {
+    ApiError::invalid("body", "ended early or is malformed")
 }
 
 /// What `read` comes to, if it does within 30 s.
-async fn in_body_time<T>(read: impl Future<Output = T>) -> Result<T, ApiError> {
+pub(crate) async fn in_body_time<T>(read: impl Future<Output = T>) -> Result<T, ApiError> {
     tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| {
         let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
         ApiError::new(ErrorCode::BodyTooSlow, reason)

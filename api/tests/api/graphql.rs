@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::node::Node;
+use super::node::{Node, PASSWORD};
 
 const INTROSPECTION: &str = "query { __schema { types { name kind fields(includeDeprecated: true) { name args { name \
     type { ...T } } type { ...T } } inputFields { name type { ...T } } possibleTypes { ...T } } } } \
@@ -186,6 +186,51 @@ async fn a_retry_with_the_same_key_has_no_second_effect() {
     );
     let total = node.admin.data("{ things { total } }", json!({})).await;
     assert_eq!(total["things"]["total"], 2);
+}
+
+#[tokio::test]
+async fn a_key_that_comes_again_with_another_input_is_refused_and_nothing_is_dropped_in_silence() {
+    let node = Node::start().await;
+    let (pump, _) = node.admin.thing("pump").await;
+    let rename = "mutation($id: ID!, $name: String!) { updateThing(input: { idempotencyKey: \"r\", id: $id, name: $name }) { revision } }";
+    let named = |name: &str| json!({ "id": pump, "name": name });
+    let first = node.admin.data(rename, named("feed pump")).await;
+    assert_eq!(first, node.admin.data(rename, named("feed pump")).await);
+    let other = node.admin.graphql(rename, named("drain pump")).await;
+    assert_eq!(other.code(), "conflict");
+    let thing = node
+        .admin
+        .data(
+            "query($id: ID!) { thing(id: $id) { name } }",
+            json!({ "id": pump }),
+        )
+        .await;
+    assert_eq!(thing["thing"]["name"], "feed pump");
+    let remove =
+        "mutation($id: ID!) { removeThing(input: { idempotencyKey: \"r\", id: $id }) { id } }";
+    let removed = node.admin.graphql(remove, json!({ "id": pump })).await;
+    assert_eq!(
+        removed.code(),
+        "conflict",
+        "the same key for another mutation"
+    );
+}
+
+#[tokio::test]
+async fn a_retried_change_of_the_password_is_answered_as_the_first() {
+    let node = Node::start().await;
+    let change = "mutation($old: String!, $new: String!) { changePassword(input: { idempotencyKey: \"p\", oldPassword: $old, \
+        newPassword: $new }) { revision } }";
+    let asked = |new: &str| json!({ "old": PASSWORD, "new": new });
+    let first = node.admin.data(change, asked("another long one")).await;
+    // The change has ended the session, so whoever retries has signed in again.
+    let sign_in = json!({ "email": "admin@plant.example", "password": "another long one" });
+    let token = node.anonymous().post("/tokens", &sign_in).await.json()["token"].clone();
+    let mut again = node.anonymous();
+    again.token = token.as_str().unwrap().to_owned();
+    assert_eq!(first, again.data(change, asked("another long one")).await);
+    let other = again.graphql(change, asked("a third long one")).await;
+    assert_eq!(other.code(), "forbidden");
 }
 
 #[tokio::test]

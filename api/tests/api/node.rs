@@ -17,7 +17,7 @@ use tellee_actors::store::{DatabaseConfig, EmbeddedEventStore, EventStore};
 use tellee_actors::time::{Clock as _, ManualClock, SharedClock, SystemClock};
 use tellee_api::error::ApiError;
 use tellee_api::graphql::{self, SocketLimits};
-use tellee_api::http::{self, Doors, HttpLimits};
+use tellee_api::http::{self, Doors, HttpLimits, Rings};
 use tellee_api::identity::{Passwords, Throttle, Tokens, Vault};
 use tellee_api::ingest::{AccessView, Ingest, IngestLimits};
 use tellee_api::metrics::{Metrics, observe};
@@ -68,6 +68,8 @@ pub struct Settings {
     pub reveal_thing_keys: bool,
     pub limits: HttpLimits,
     pub sockets: SocketLimits,
+    /// Publishes are served by `io_uring`.
+    pub rings: bool,
 }
 
 impl Default for Settings {
@@ -83,6 +85,7 @@ impl Default for Settings {
                 recheck: Duration::from_millis(50),
                 ..SocketLimits::default()
             },
+            rings: false,
         }
     }
 }
@@ -207,11 +210,14 @@ impl Node {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
+        // Where there is no `io_uring`, what a test says must hold without.
+        let rings = settings.rings.then(Rings::start).and_then(Result::ok);
         let served = tokio::spawn(http::serve(
             listener,
             None,
             doors,
             settings.limits,
+            rings,
             stop.clone(),
         ));
         let admin = Session::sign_in(address, "admin@plant.example").await;
@@ -291,6 +297,7 @@ impl Node {
                     organisation: Some(organisation),
                     expected_revision: None,
                     note: None,
+                    input: None,
                     timeout: PATIENCE,
                 };
                 let accepted = self
@@ -357,6 +364,7 @@ impl Node {
             organisation: Some(organisation),
             expected_revision: None,
             note: None,
+            input: None,
             timeout: PATIENCE,
         };
         let id = AlarmId::of(rule, thing, channel, "", "vibration");

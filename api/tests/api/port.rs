@@ -165,8 +165,8 @@ async fn metrics_show_every_house_and_no_path_of_a_client() {
     assert_eq!(forwarded.send(request).await.status, 401);
 }
 
-/// What is written on one connection, and all that comes back until it is closed.
-async fn exchange(address: SocketAddr, request: &[u8], piece: usize) -> String {
+/// What is written on one connection, in pieces, and all that comes back until it is closed.
+pub async fn exchange(address: SocketAddr, request: &[u8], piece: usize) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket.set_nodelay(true).unwrap();
     for piece in request.chunks(piece) {
@@ -182,13 +182,69 @@ async fn exchange(address: SocketAddr, request: &[u8], piece: usize) -> String {
 }
 
 /// An answer with the lines of its head in one order: theirs says nothing.
-fn in_order(answer: &str) -> String {
+pub fn in_order(answer: &str) -> String {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let (status, fields) = head.split_once("\r\n").unwrap();
     let mut fields: Vec<&str> = fields.split("\r\n").collect();
     fields.sort_unstable();
     format!("{status}\n{}\n\n{body}", fields.join("\n"))
 }
+
+const SENML: &str = "authorization: Thing KEY\r\ncontent-type: application/senml+json\r\n";
+
+/// Publishes of all kinds: path, header fields, body, and the status that they are answered with.
+pub const PUBLISHES: [(&str, &str, &str, &str); 15] = [
+    ("/write?db=CHANNEL&u=THING&p=KEY", "", "m f=1 1\n", "204"),
+    ("/write?db=CHANNEL&u=THING&p=KEY", "", "", "204"),
+    ("/write?db=CHANNEL&u=THING&p=KEY", "", "m f= 1\n", "400"),
+    ("/write?db=CHANNEL&u=THING&p=wrong", "", "m f=1 1\n", "401"),
+    ("/write?db=nowhere&u=THING&p=KEY", "", "m f=1 1\n", "403"),
+    ("/write?u=THING&p=KEY", "", "m f=1 1\n", "400"),
+    (
+        "/write?db=CHANNEL&u=THING&p=KEY&precision=d",
+        "",
+        "m f=1 1\n",
+        "400",
+    ),
+    (
+        "/write?db=CHANNEL&u=THING&p=KEY",
+        "content-encoding: br\r\n",
+        "m f=1 1\n",
+        "415",
+    ),
+    (
+        "/api/v2/write?bucket=CHANNEL",
+        "authorization: Token KEY\r\n",
+        "m f=1 1\n",
+        "204",
+    ),
+    (
+        "/api/v2/write?bucket=CHANNEL",
+        "authorization: Token KEY\r\n",
+        "m f\n",
+        "400",
+    ),
+    ("/api/v2/write?bucket=CHANNEL", "", "m f=1 1\n", "401"),
+    (
+        "/channels/CHANNEL/messages",
+        SENML,
+        "[{\"n\":\"a\",\"t\":1,\"v\":1}]",
+        "202",
+    ),
+    ("/channels/CHANNEL/messages", SENML, "[{\"n\":\"a\"", "400"),
+    (
+        "/channels/nowhere/messages",
+        SENML,
+        "[{\"n\":\"a\",\"t\":1,\"v\":1}]",
+        "403",
+    ),
+    (
+        "/channels/CHANNEL/messages",
+        "authorization: Thing KEY\r\n",
+        "[]",
+        "415",
+    ),
+];
 
 /// The same request twice: with a declared length it comes by the shorter way, in chunks by the routes.
 #[tokio::test]
@@ -197,60 +253,7 @@ async fn the_shorter_ways_answer_as_the_routes() {
     let (thing, key) = node.admin.thing("pump").await;
     let channel = node.admin.channel("data").await;
     node.admin.connect(&channel, &thing).await;
-    let senml = "authorization: Thing KEY\r\ncontent-type: application/senml+json\r\n";
-    let cases = [
-        ("/write?db=CHANNEL&u=THING&p=KEY", "", "m f=1 1\n", "204"),
-        ("/write?db=CHANNEL&u=THING&p=KEY", "", "", "204"),
-        ("/write?db=CHANNEL&u=THING&p=KEY", "", "m f= 1\n", "400"),
-        ("/write?db=CHANNEL&u=THING&p=wrong", "", "m f=1 1\n", "401"),
-        ("/write?db=nowhere&u=THING&p=KEY", "", "m f=1 1\n", "403"),
-        ("/write?u=THING&p=KEY", "", "m f=1 1\n", "400"),
-        (
-            "/write?db=CHANNEL&u=THING&p=KEY&precision=d",
-            "",
-            "m f=1 1\n",
-            "400",
-        ),
-        (
-            "/write?db=CHANNEL&u=THING&p=KEY",
-            "content-encoding: br\r\n",
-            "m f=1 1\n",
-            "415",
-        ),
-        (
-            "/api/v2/write?bucket=CHANNEL",
-            "authorization: Token KEY\r\n",
-            "m f=1 1\n",
-            "204",
-        ),
-        (
-            "/api/v2/write?bucket=CHANNEL",
-            "authorization: Token KEY\r\n",
-            "m f\n",
-            "400",
-        ),
-        ("/api/v2/write?bucket=CHANNEL", "", "m f=1 1\n", "401"),
-        (
-            "/channels/CHANNEL/messages",
-            senml,
-            "[{\"n\":\"a\",\"t\":1,\"v\":1}]",
-            "202",
-        ),
-        ("/channels/CHANNEL/messages", senml, "[{\"n\":\"a\"", "400"),
-        (
-            "/channels/nowhere/messages",
-            senml,
-            "[{\"n\":\"a\",\"t\":1,\"v\":1}]",
-            "403",
-        ),
-        (
-            "/channels/CHANNEL/messages",
-            "authorization: Thing KEY\r\n",
-            "[]",
-            "415",
-        ),
-    ];
-    for (path, headers, body, status) in cases {
+    for (path, headers, body, status) in PUBLISHES {
         let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}");
         let head = head
             .replace("CHANNEL", &channel)
@@ -285,7 +288,17 @@ async fn the_shorter_ways_answer_as_the_routes() {
 
 #[tokio::test]
 async fn requests_of_all_ways_are_answered_in_order_on_one_connection() {
-    let node = Node::start().await;
+    for rings in [false, true] {
+        let node = Node::with(Settings {
+            rings,
+            ..Settings::default()
+        })
+        .await;
+        answers_come_in_order(&node).await;
+    }
+}
+
+async fn answers_come_in_order(node: &Node) {
     let (thing, key) = node.admin.thing("pump").await;
     let channel = node.admin.channel("data").await;
     node.admin.connect(&channel, &thing).await;

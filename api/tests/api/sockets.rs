@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::client::{Frame, Socket};
@@ -250,4 +251,34 @@ async fn get_without_an_upgrade_is_told_what_to_do() {
         (answer.status, answer.code()),
         (400, "invalid_input".to_owned())
     );
+}
+
+#[tokio::test]
+async fn frames_that_cannot_be_taken_end_the_socket_with_the_code_that_says_why() {
+    let node = Node::start().await;
+    // Their key is 0: payloads follow as they are.
+    let head = |first: u8, length: u64| {
+        let length = length.to_be_bytes();
+        [&[first, 0x80 | 127], &length[..], &[0; 4]].concat()
+    };
+    let most = 64 * 1024;
+    let half = vec![b' '; 32_769];
+    let halves = [head(1, 32_769), half.clone(), head(0x80, 32_769), half].concat();
+    let cases = [
+        (head(0x81, most + 1), 1009),
+        (halves, 1009),
+        (head(0x83, 0), 1002),
+        ([head(0x81, 1), vec![0xFF]].concat(), 1007),
+    ];
+    for (sent, wanted) in cases {
+        let mut socket = node.admin.socket().await;
+        socket.subscribe("1", CHANGES, json!({})).await;
+        socket.data().await;
+        socket.0.get_mut().write_all(&sent).await.unwrap();
+        let Frame::Closed(code, reason) = socket.next().await else {
+            panic!("{wanted}: no close frame")
+        };
+        assert_eq!(code, wanted, "{reason}");
+        assert!(code != 1009 || reason.contains("65536"), "{reason}");
+    }
 }

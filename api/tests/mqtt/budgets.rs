@@ -137,6 +137,71 @@ async fn clients_that_wait_for_each_other_with_half_a_packet_are_ended_and_told(
 }
 
 #[tokio::test]
+async fn a_large_packet_that_its_client_does_not_end_is_given_up() {
+    let server = Server::with(MqttConfig {
+        max_packet_bytes: 20 * 1024,
+        packet_patience_seconds: 0,
+        ..MqttConfig::default()
+    })
+    .await;
+    let topic = server.topic("");
+    let never = Options {
+        keep_alive: 0,
+        ..Options::new(Level::V5, "never")
+    };
+    let mut never = Raw::join(&server, &server.thing, &never).await;
+    let mut whole = Raw::simple(&server, Level::V3, "whole").await;
+    let packet = never.publish_packet(&topic, 1, 1, 0, &vec![b'x'; 16_000]);
+    never.send(&packet[..12_000]).await;
+    // In time, though in parts, and again and again.
+    for id in 1..=3 {
+        let packet = whole.publish_packet(&topic, 1, id, 0, b"[]");
+        let large = whole.publish_packet(&topic, 0, 0, 0, &vec![b'x'; 10_000]);
+        whole.send(&[&packet, &large[..9_000]].concat()).await;
+        whole.next().await;
+        whole.send(&large[9_000..]).await;
+    }
+    never.expect_end(0x97).await;
+    assert_eq!(whole.publish_acknowledged(&topic, b"[]").await, 0);
+}
+
+#[tokio::test]
+async fn subscribers_that_do_not_read_leave_room_for_those_who_do() {
+    let server = Server::with(MqttConfig {
+        node_queue_bytes: 256 * 1024,
+        ..MqttConfig::default()
+    })
+    .await;
+    let mut deaf = Vec::new();
+    for number in 0..4 {
+        let mut raw = Raw::simple(&server, Level::V5, &format!("deaf{number}")).await;
+        assert_eq!(raw.subscribe(&server.topic("#"), 0).await, 0);
+        deaf.push(raw);
+    }
+    let mut publisher = Raw::simple(&server, Level::V3, "publisher").await;
+    let large = vec![b'x'; 60_000];
+    while server.broker.metrics().dropped_queue_full.get() == 0 {
+        let answer = publisher
+            .publish_acknowledged(&server.topic(""), &large)
+            .await;
+        assert_eq!(answer, 0);
+    }
+    let mut reader = Raw::simple(&server, Level::V3, "reader").await;
+    assert_eq!(reader.subscribe(&server.topic("#"), 1).await, 1);
+    for _ in 0..50 {
+        assert_eq!(
+            publisher
+                .publish_acknowledged(&server.topic(""), b"[]")
+                .await,
+            0
+        );
+        let (_, id, _) = reader.next().await.publish(Level::V3);
+        reader.acknowledge(0x40, id).await;
+    }
+    drop(deaf);
+}
+
+#[tokio::test]
 async fn a_subscriber_that_does_not_read_slows_neither_publisher_nor_other_subscribers() {
     let server = Server::with(MqttConfig {
         session_queue_bytes: MIB,

@@ -147,6 +147,21 @@ async fn only_a_retained_empty_message_removes_the_retained_one() {
 }
 
 #[tokio::test]
+async fn retained_messages_of_channels_that_are_gone_are_forgotten() {
+    let server = Server::start().await;
+    let mut raw = Raw::simple(&server, Level::V5, "c").await;
+    raw.retain(&server.topic("x"), PACK).await;
+    raw.retain(&server.topic("y"), PACK).await;
+    assert_eq!(server.broker.retained_channels(), [server.channel]);
+    assert_eq!(server.broker.forget_retained(|_| false), 0);
+    let gone = |channel| channel == server.channel;
+    assert_eq!(server.broker.forget_retained(gone), 2);
+    assert_eq!(server.broker.retained_messages(), 0);
+    raw.subscribe(&server.topic("#"), 0).await;
+    raw.expect_nothing().await;
+}
+
+#[tokio::test]
 async fn shared_subscriptions_give_each_message_to_one() {
     let server = Server::start().await;
     let mut publisher = Raw::simple(&server, Level::V3, "p").await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tellee_api::ingest::{ContentType, IngestError};
 use tellee_api::mqtt::MqttConfig;
+use tellee_api::mqtt::journal::ROOM_BYTES;
 use tellee_projections::telemetry::disk::{Faults, SimulatedDisk};
 
 use super::raw::{Level, Options, Raw};
@@ -121,4 +122,52 @@ async fn a_publisher_of_another_protocol_is_told_when_what_it_sent_does_not_beco
     publish(&server, b"safe").await.unwrap();
     let journal = server.broker.journal();
     assert_eq!(journal.read(|state| state.logged_messages()), 2);
+}
+
+#[tokio::test]
+async fn many_publishers_at_once_never_bring_more_than_the_journal_has_room_for() {
+    let disk = SimulatedDisk::new(4);
+    let config = MqttConfig {
+        node_bytes_in_flight: 1 << 30,
+        ..MqttConfig::default()
+    };
+    let server = Server::journaled_on(config, &disk).await;
+    let mut away = Raw::join(&server, &server.thing, &Options::lasting(Level::V3, "away")).await;
+    assert_eq!(away.subscribe(&server.topic("#"), 1).await, 1);
+    away.leave().await;
+    until(|| server.broker.metrics().connected.get() == 0).await;
+    // All are on their way to the store before the first of them is in the journal.
+    server.store.shut();
+    fail(&disk, true);
+    let mut publishers = Vec::new();
+    for number in 0..50 {
+        let mut raw = Raw::simple(&server, Level::V3, &format!("p{number}")).await;
+        let packet = raw.publish_packet(&server.topic("a"), 1, 9, 0, &vec![7; 900_000]);
+        publishers.push(tokio::spawn(async move {
+            raw.send(&packet).await;
+            raw
+        }));
+    }
+    let journal = server.broker.journal();
+    // One more would be too much.
+    until(|| server.store.waiting() == 37).await;
+    let mut sent = Vec::new();
+    for publisher in publishers {
+        sent.push(in_time(publisher).await.unwrap());
+    }
+    assert!(journal.waiting_bytes() <= ROOM_BYTES);
+    server.store.open();
+    until(|| server.store.batches().len() == 37 && server.store.waiting() == 0).await;
+    assert!(journal.waiting_bytes() <= ROOM_BYTES);
+    assert_eq!(server.store.batches().len(), 37, "stored without room");
+    // Who needs no room is not held up.
+    let mut other = Raw::simple(&server, Level::V3, "other").await;
+    other.publish(&server.topic("a"), 0, 0, b"x").await;
+    other.expect_nothing().await;
+    fail(&disk, false);
+    for mut raw in sent {
+        assert_eq!(raw.next().await.first, 0x40);
+    }
+    assert_eq!(journal.read(|state| state.logged_messages()), 50);
+    until(|| journal.waiting_bytes() == 0).await;
 }

@@ -331,6 +331,20 @@ impl Server {
         .await
     }
 
+    /// Starts again from what `disk` holds if the power goes now. What is left of the server before is stopped.
+    pub async fn after_power_cut(self, disk: &SimulatedDisk) -> Self {
+        let disk = Arc::new(disk.after_power_cut());
+        self.broker.stop();
+        let config = self.broker.config().clone();
+        let journal = Journal::open_on(disk, config.state_limits()).unwrap();
+        let kept = Arc::<StoreDouble>::clone(&self.store);
+        let (access, channel) = (self.access, self.channel);
+        Self::open(
+            config, kept, self.store, access, journal, channel, self.thing,
+        )
+        .await
+    }
+
     /// As [`Self::with`], with a journal in `folder`.
     pub async fn journaled(config: MqttConfig, folder: &Path) -> Self {
         let journal = Journal::open(folder, config.state_limits()).unwrap();

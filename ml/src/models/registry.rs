@@ -178,6 +178,7 @@ mod tests {
                 organisation: None,
                 command,
                 note: None,
+                input: None,
             },
             at: Timestamp(1),
         };

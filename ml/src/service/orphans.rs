@@ -45,6 +45,7 @@ async fn end(directory: &dyn Directory, orphan: &StandingAlarm) -> bool {
         organisation: Some(orphan.organisation),
         expected_revision: None,
         note: Some(NOT_LIVE.to_owned()),
+        input: None,
         timeout: ASK_TIMEOUT,
     };
     let command = Command::Alarm(alarm::Command::Return {

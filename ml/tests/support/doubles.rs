@@ -251,7 +251,6 @@ impl TelemetryStore for MemoryStore {
                 unit: String::new(),
                 protocol: String::new(),
                 latest: None,
-                first_time: None,
             })
             .collect();
         let count = found.len();

@@ -7,8 +7,16 @@ use tellee_actors::domain::{channel, thing, user};
 use tellee_actors::ids::{ChannelId, OrganisationId, ThingId, UserId};
 
 use super::shards::Edit;
-use super::{Access, RetentionClass, ThingEntry, UserAccess, Writer};
+use super::{Access, ChannelEntry, ThingEntry, UserAccess, Writer};
 use crate::follower::{DecodedEvent, DomainEvent};
+
+const fn entry_of(organisation: OrganisationId, details: &channel::Details) -> ChannelEntry {
+    ChannelEntry {
+        organisation,
+        retention: details.retention,
+        rollup_retention: details.rollup_retention,
+    }
+}
 
 impl Access {
     /// Takes in `events`, which no earlier call had, and announces a new epoch if they changed anything.
@@ -38,7 +46,7 @@ pub(super) struct Changes<'a> {
     things: Edit<'a, ThingId, ThingEntry>,
     keys: Edit<'a, [u8; 32], Arc<[ThingId]>>,
     connections: Edit<'a, ThingId, Arc<[ChannelId]>>,
-    channels: Edit<'a, ChannelId, (OrganisationId, RetentionClass)>,
+    channels: Edit<'a, ChannelId, ChannelEntry>,
     users: Edit<'a, UserId, UserAccess>,
     writer: &'a mut Writer,
 }
@@ -172,13 +180,13 @@ impl<'a> Changes<'a> {
                 organisation,
                 details,
             } => {
-                self.put_channel(channel, *organisation, details.retention);
+                self.put_channel(channel, entry_of(*organisation, details));
             }
-            channel::Event::Updated { details } => self.keep_for(channel, details.retention),
+            channel::Event::Updated { details } => self.change(channel, details),
             channel::Event::RolledBack {
                 details, things, ..
             } => {
-                self.keep_for(channel, details.retention);
+                self.change(channel, details);
                 let before = self
                     .writer
                     .members
@@ -204,21 +212,17 @@ impl<'a> Changes<'a> {
         }
     }
 
-    pub(super) fn put_channel(
-        &mut self,
-        channel: ChannelId,
-        organisation: OrganisationId,
-        retention: RetentionClass,
-    ) {
-        self.channels.insert(channel, (organisation, retention));
+    pub(super) fn put_channel(&mut self, channel: ChannelId, entry: ChannelEntry) {
+        self.channels.insert(channel, entry);
     }
 
-    fn keep_for(&mut self, channel: ChannelId, retention: RetentionClass) {
-        let Some((organisation, before)) = self.channels.get(&channel) else {
+    fn change(&mut self, channel: ChannelId, details: &channel::Details) {
+        let Some(before) = self.channels.get(&channel) else {
             return;
         };
-        if before != retention {
-            self.put_channel(channel, organisation, retention);
+        let entry = entry_of(before.organisation, details);
+        if before != entry {
+            self.put_channel(channel, entry);
         }
     }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Error};
 use tellee_actors::domain::secret::SealedKey;
 use tellee_actors::ids::UserId;
 
-use super::{Access, UserAccess};
+use super::{Access, ChannelEntry, UserAccess};
 use crate::follower::sql::{get_count, get_id, get_optional_id, get_word};
 
 impl Access {
@@ -34,15 +34,17 @@ impl super::apply::Changes<'_> {
             );
         }
 
-        let mut statement =
-            connection.prepare("SELECT id, organisation, retention FROM registry_channels")?;
+        let mut statement = connection.prepare(
+            "SELECT id, organisation, retention, rollup_retention FROM registry_channels",
+        )?;
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
-            self.put_channel(
-                get_id(row, "id")?,
-                get_id(row, "organisation")?,
-                get_word(row, "retention")?,
-            );
+            let entry = ChannelEntry {
+                organisation: get_id(row, "organisation")?,
+                retention: get_word(row, "retention")?,
+                rollup_retention: get_word(row, "rollup_retention")?,
+            };
+            self.put_channel(get_id(row, "id")?, entry);
         }
 
         let mut statement =

@@ -1,4 +1,5 @@
 use serde_json::json;
+use tellee_actors::domain::channel::RollupRetention;
 use tellee_actors::domain::{channel, thing, user};
 use tellee_actors::ids::Revision;
 
@@ -93,7 +94,8 @@ async fn a_thing_may_use_the_channels_that_it_is_connected_to_and_no_others() {
         .await;
     assert!(!access.may_use(thing, data));
     let details = channel::Details {
-        retention: RetentionClass::Forever,
+        retention: RetentionClass::Days30,
+        rollup_retention: RollupRetention::Forever,
         ..channel::Details::default()
     };
     let rolled_back = channel::Event::RolledBack {
@@ -103,10 +105,9 @@ async fn a_thing_may_use_the_channels_that_it_is_connected_to_and_no_others() {
     };
     world.happen(data, DomainEvent::Channel(rolled_back)).await;
     assert!(access.may_use(thing, data));
-    assert_eq!(
-        access.channel(data).unwrap().retention,
-        RetentionClass::Forever
-    );
+    let kept = access.channel(data).unwrap();
+    assert_eq!(kept.retention, RetentionClass::Days30);
+    assert_eq!(kept.rollup_retention, RollupRetention::Forever);
     world
         .happen(data, DomainEvent::Channel(channel::Event::Removed {}))
         .await;

@@ -29,6 +29,7 @@ async fn append_raw(
             organisation: None,
             command,
             note: None,
+            input: None,
         },
         at: NEW_YEAR,
     };

@@ -214,7 +214,7 @@ impl Tables<'_> {
                 details,
             } => {
                 self.execute(
-                    "INSERT OR REPLACE INTO registry_channels VALUES (?1, ?2, '', '', '{}', '', 0, ?3, ?3, 0)",
+                    "INSERT OR REPLACE INTO registry_channels VALUES (?1, ?2, '', '', '{}', '', '', 0, ?3, ?3, 0)",
                     params![id, organisation.0.as_bytes(), self.event.at.0],
                 )?;
                 self.channel_details(details)?;
@@ -245,13 +245,14 @@ impl Tables<'_> {
 
     fn channel_details(&self, details: &channel::Details) -> Result<(), Error> {
         self.execute(
-            "UPDATE registry_channels SET name = ?2, name_key = ?3, metadata = ?4, retention = ?5 WHERE id = ?1",
+            "UPDATE registry_channels SET name = ?2, name_key = ?3, metadata = ?4, retention = ?5, rollup_retention = ?6 WHERE id = ?1",
             params![
                 self.id().as_bytes(),
                 details.name,
                 fold_name(&details.name),
                 to_json(&details.metadata)?,
                 to_word(&details.retention)?,
+                to_word(&details.rollup_retention)?,
             ],
         )?;
         self.index_metadata(&details.metadata)

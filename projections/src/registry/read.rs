@@ -68,6 +68,7 @@ pub(super) fn channel(row: &Row<'_>) -> Result<ChannelRow, Error> {
         name: row.get("name")?,
         metadata: get_json(row, "metadata")?,
         retention: get_word(row, "retention")?,
+        rollup_retention: get_word(row, "rollup_retention")?,
         stamps: stamps(row)?,
     })
 }

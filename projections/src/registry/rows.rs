@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use tellee_actors::domain::alarm_rule::Definition as AlarmRuleDefinition;
-use tellee_actors::domain::channel::RetentionClass;
+use tellee_actors::domain::channel::{RetentionClass, RollupRetention};
 use tellee_actors::domain::edge_device::{BootstrapConfig, BootstrapState};
 use tellee_actors::domain::model;
 use tellee_actors::domain::secret::{KeyHash, PasswordHash, SealedKey};
@@ -66,6 +66,7 @@ pub struct ChannelRow {
     pub name: String,
     pub metadata: Map<String, Value>,
     pub retention: RetentionClass,
+    pub rollup_retention: RollupRetention,
     pub stamps: Stamps,
 }
 

@@ -1,6 +1,6 @@
 //! The tables of the registry. A change here raises [`VERSION`]; the tables are then made anew from the events.
 
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 pub(super) const TABLES: &[&str] = &[
     "registry_organisations",
@@ -45,7 +45,7 @@ CREATE INDEX registry_things_device_type ON registry_things (device_type, id) WH
 
 CREATE TABLE registry_channels (
     id BLOB PRIMARY KEY, organisation BLOB NOT NULL, name_key TEXT NOT NULL, name TEXT NOT NULL,
-    metadata TEXT NOT NULL, retention TEXT NOT NULL,
+    metadata TEXT NOT NULL, retention TEXT NOT NULL, rollup_retention TEXT NOT NULL,
     revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registry_channels_organisation ON registry_channels (organisation, id);

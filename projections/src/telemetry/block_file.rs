@@ -11,7 +11,7 @@ mod write;
 use std::io;
 use std::sync::Arc;
 
-use super::blocks::{BlockEntry, BlockSet, Contents, Frames, Opened};
+use super::blocks::{BlockEntry, BlockSet, Contents, Frames, Opened, RollupEntry};
 use super::codec::CodecError;
 use super::codec::bytes::Reader;
 use super::codec::{block, compression, rollup};
@@ -24,8 +24,8 @@ use super::summary::Summary;
 pub use write::BlockFileWriter;
 
 const MAGIC: &[u8; 8] = b"telleblk";
-/// 1 had no rollups, 2 statistics of every block.
-const FORMAT: u32 = 3;
+/// 1 had no rollups, 2 statistics of every block, 3 no packed columns.
+const FORMAT: u32 = 4;
 const HEADER: usize = 8 + 4 + 8 + 8 + 4;
 const START: u64 = 2 * HEADER as u64;
 const FRAME_HEADER: usize = 8;
@@ -111,7 +111,7 @@ pub fn open(
             length.saturating_sub(TRAILER as u64),
             format!("the index is damaged: {error}"),
         );
-        (frames.rebuild_index(), Vec::new())
+        frames.rebuild_index()
     });
     Ok(BlockSet::opened(
         entry,
@@ -121,6 +121,20 @@ pub fn open(
         Contents { blocks, rollups },
         Arc::clone(damages),
     ))
+}
+
+/// What the index said of the chunk `bytes` of a rollup.
+fn rollup_entry(bytes: &[u8], offset: u64) -> Option<RollupEntry> {
+    let (series, level) = rollup::decode_heading(bytes).ok()?;
+    let rows = rollup::decode(bytes, series, level, rollup::Detail::Sums).ok()?;
+    Some(RollupEntry {
+        series,
+        level,
+        offset,
+        length: bytes.len() as u32,
+        first: rows.first()?.start,
+        last: rows.last()?.start,
+    })
 }
 
 impl FrameFile {
@@ -187,15 +201,18 @@ impl FrameFile {
     }
 
     /// Walks the frames from the start. Stops where a damaged frame does not even lead to the next one.
-    fn rebuild_index(&self) -> Vec<BlockEntry> {
+    ///
+    /// Rollups of a file with blocks rest: one of them may be missing. Where there are no blocks, rollups are all there
+    /// is.
+    fn rebuild_index(&self) -> index::Index {
         let mut entries = Vec::new();
+        let mut rollups = Vec::new();
         let mut offset = START;
         while let Some(length) = self.length_at(offset) {
             let whole = self.check(offset, length);
-            let is_rollup = whole
-                .as_ref()
-                .is_some_and(|bytes| bytes.first() == Some(&rollup::FORMAT));
+            let is_rollup = whole.as_ref().is_some_and(|bytes| rollup::is_rollup(bytes));
             if is_rollup {
+                rollups.extend(whole.and_then(|bytes| rollup_entry(&bytes, offset)));
                 offset += FRAME_HEADER as u64 + u64::from(length);
                 continue;
             }
@@ -222,7 +239,10 @@ impl FrameFile {
             }
             offset += FRAME_HEADER as u64 + u64::from(length);
         }
-        entries
+        if !entries.is_empty() {
+            rollups.clear();
+        }
+        (entries, rollups)
     }
 
     fn length_at(&self, offset: u64) -> Option<u32> {

@@ -27,6 +27,8 @@ pub struct TelemetryConfig {
     pub rollup_samples: usize,
     /// A rollup is kept where its rows stand for so many samples each, on average.
     pub rollup_density: usize,
+    /// Bytes of rollups that stay decoded in memory once they were asked for.
+    pub rollup_cache_bytes: usize,
     /// Block files are not compacted beyond this size.
     pub max_block_file_bytes: u64,
     /// Series that the store takes; the next one is refused.
@@ -49,6 +51,7 @@ impl Default for TelemetryConfig {
             summed_samples: 64,
             rollup_samples: 512,
             rollup_density: 8,
+            rollup_cache_bytes: 4 << 20,
             max_block_file_bytes: 512 << 20,
             max_series: 1_000_000,
             concurrent_queries: 8,

@@ -29,6 +29,13 @@ pub enum Hit {
     },
     /// Nothing is lost: answers come from the samples, and the next merge makes the rollup anew.
     Rollup { series: SeriesKey },
+    /// Minutes or hours that outlived their samples: nothing else tells of them.
+    KeptRollup {
+        series: SeriesKey,
+        /// The start of the first row, and the end of the last.
+        first: Timestamp,
+        end: Timestamp,
+    },
 }
 
 /// The list keeps the first of them and counts the rest.

@@ -26,7 +26,7 @@ use super::model::{
     SeriesId, SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
 use super::samples::SampleBatch;
-use super::store::{Appended, TelemetryError, TelemetryStore};
+use super::store::{Appended, Retained, Retention, TelemetryError, TelemetryStore};
 use super::validate;
 
 /// Clones of it are the same store. The last one to go stops the threads; what is in memory then is in the log.
@@ -136,11 +136,32 @@ impl EmbeddedTelemetryStore {
         super::export::Rows::new(Arc::clone(&self.engine), filter, range)
     }
 
+    /// Writes the rollups that outlived their samples, as CSV. Answers the number of rows.
+    pub fn export_rollups(
+        &self,
+        filter: &SeriesFilter,
+        range: TimeRange,
+        to: impl std::io::Write,
+    ) -> Result<u64, TelemetryError> {
+        self.open_or_closed()?;
+        super::export::write_rollups_csv(&self.engine, filter, range, to)
+    }
+
     /// Writes a copy of the store as of now into `folder`, which must be empty or missing, while appends go on.
     /// Opening that folder gives the copy; block files are shared by hard links where the file system can.
     pub async fn backup_to(&self, folder: &Path) -> Result<(), TelemetryError> {
         let folder = folder.to_owned();
         self.query(move |engine| engine.backup_to(&folder)).await
+    }
+
+    /// Channels that have series, in no order, also those whose samples are gone.
+    pub async fn channels(&self) -> Result<Vec<ChannelId>, TelemetryError> {
+        self.query(|engine| Ok(engine.channels())).await
+    }
+
+    /// The latest receipt among the newest samples of all series.
+    pub async fn newest_receipt(&self) -> Result<Option<Timestamp>, TelemetryError> {
+        self.query(|engine| Ok(engine.newest_receipt())).await
     }
 
     fn open_or_closed(&self) -> Result<(), TelemetryError> {
@@ -240,13 +261,20 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         offset: usize,
         limit: usize,
     ) -> Result<(Vec<SeriesInfo>, usize), TelemetryError> {
+        if self.engine.looks_at_few(filter) {
+            // From memory, like the newest samples: not worth another thread.
+            self.open_or_closed()?;
+            return self.engine.series(filter, offset, limit);
+        }
         let filter = filter.clone();
         self.query(move |engine| engine.series(&filter, offset, limit))
             .await
     }
 
     async fn series_by_id(&self, id: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError> {
-        self.query(move |engine| engine.series_by_id(id)).await
+        // From memory, as above.
+        self.open_or_closed()?;
+        Ok(self.engine.series_by_id(id))
     }
 
     async fn range(
@@ -282,9 +310,8 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         every: Duration,
         functions: &[AggregateFunction],
     ) -> Result<Aggregates, TelemetryError> {
-        let functions = functions.to_vec();
-        self.query(move |engine| engine.aggregate(id, range, every, &functions))
-            .await
+        let mut all = self.aggregate_all(&[id], range, every, functions).await?;
+        all.pop().unwrap_or(Err(TelemetryError::Closed))
     }
 
     async fn aggregate_all(
@@ -294,6 +321,10 @@ impl TelemetryStore for EmbeddedTelemetryStore {
         every: Duration,
         functions: &[AggregateFunction],
     ) -> Result<Vec<Result<Aggregates, TelemetryError>>, TelemetryError> {
+        self.open_or_closed()?;
+        if let Some(answers) = self.engine.aggregates_at_hand(ids, range, every, functions) {
+            return Ok(answers);
+        }
         let (ids, functions) = (ids.to_vec(), functions.to_vec());
         self.query(move |engine| {
             let of = |id: SeriesId| engine.aggregate(id, range, every, &functions);
@@ -319,6 +350,12 @@ impl TelemetryStore for EmbeddedTelemetryStore {
             self.bell.ring();
         }
         Ok(dropped)
+    }
+
+    async fn retain_all(&self, all: Vec<Retention>) -> Result<Retained, TelemetryError> {
+        let retained = self.query(move |engine| engine.retain_all(&all)).await?;
+        self.bell.ring();
+        Ok(retained)
     }
 
     async fn close(&self) -> Result<(), TelemetryError> {

@@ -9,6 +9,7 @@ mod compact;
 mod flush;
 mod read;
 mod recover;
+mod retain;
 mod rewrite;
 
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use tellee_actors::time::Timestamp;
 
-use super::blocks::Blocks;
+use super::blocks::{BlockSet, Blocks};
 use super::config::TelemetryConfig;
 use super::damage::{Damage, DamageLog};
 use super::log::{Log, Remover};
 use super::manifest::Manifest;
 use super::state::State;
+use super::sums_cache::SumsCache;
 
 pub use recover::Access;
 
@@ -52,10 +54,13 @@ pub struct Engine {
     commits: Mutex<Commits>,
     remove_segments: Remover,
     state: RwLock<State>,
+    sums_cache: SumsCache,
     /// Bytes of log that a restart would replay.
     log_bytes: AtomicU64,
     /// When [`Self::wants_flush`] first saw the samples that are in memory now; [`NOTHING`] if there are none.
     in_memory_since: AtomicI64,
+    /// Samples of minutes that had been summed up already, dropped by retention.
+    late_dropped: AtomicU64,
     /// Blocks were dropped as a whole: some sets may hold nothing any more.
     sets_may_be_empty: AtomicBool,
 }
@@ -71,6 +76,10 @@ pub struct StoreFigures {
     pub log_bytes: u64,
     pub block_files: usize,
     pub block_bytes: u64,
+    /// Of those files, what holds rollups that outlived their samples.
+    pub kept_rollup_bytes: u64,
+    /// Samples that came for minutes whose samples were gone, dropped since the store was opened.
+    pub late_dropped: u64,
 }
 
 impl Engine {
@@ -110,13 +119,16 @@ impl Engine {
     }
 
     pub fn figures(&self) -> StoreFigures {
+        let bytes = |sets: &[Arc<BlockSet>]| sets.iter().map(|set| set.length).sum::<u64>();
         let state = self.state.read();
         StoreFigures {
             series: state.series_count(),
             memory_bytes: state.active_bytes,
             log_bytes: self.log_bytes.load(Ordering::Relaxed),
-            block_files: state.sets.len(),
-            block_bytes: state.sets.iter().map(|set| set.length).sum(),
+            block_files: state.sets.len() + state.kept.sets.len(),
+            block_bytes: bytes(&state.sets) + bytes(&state.kept.sets),
+            kept_rollup_bytes: bytes(&state.kept.sets),
+            late_dropped: self.late_dropped.load(Ordering::Relaxed),
         }
     }
 

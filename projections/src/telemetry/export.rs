@@ -1,5 +1,7 @@
 //! All samples as rows, for people and programs that want their data elsewhere.
 
+mod rollups;
+
 use std::io::Write;
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use super::engine::Engine;
 use super::merge::{Cluster, Loaded, clusters};
 use super::model::{SeriesFilter, SeriesId, SeriesKey, StoredMessage, TimeRange, Value};
 use super::store::TelemetryError;
+
+pub use rollups::write_rollups_csv;
 
 /// Samples series by series, in the order of their keys, each series in order of (time, seq).
 pub struct Rows {

@@ -14,8 +14,9 @@ use super::store::TelemetryError;
 pub const NAME: &str = "manifest";
 const DRAFT: &str = "manifest.tmp";
 const MAGIC: &[u8; 8] = b"tellemfs";
-/// In a store of format 1, the catalog has no entries of kind 4.
-pub const FORMAT: u32 = 2;
+/// In a store of format 1, the catalog has no entries of kind 4; before format 3, no rollup outlived its samples, and
+/// no file had packed columns.
+pub const FORMAT: u32 = 3;
 
 /// Samples of `channel` before `before` are gone from all sets of an order up to `order`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,25 @@ pub struct Tombstone {
     pub channel: ChannelId,
     pub before: i64,
     pub order: u64,
+}
+
+/// Adds `added` to `all`, and takes out what it stands for as well.
+pub fn add_tombstone(all: &mut Vec<Tombstone>, added: Tombstone) {
+    let dominates = |left: &Tombstone, right: &Tombstone| {
+        left.channel == right.channel && left.before >= right.before && left.order >= right.order
+    };
+    if all.iter().any(|kept| dominates(kept, &added)) {
+        return;
+    }
+    all.retain(|kept| !dominates(&added, kept));
+    all.push(added);
+}
+
+/// Rows of kept rollups of `channel` that start before `before` are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Floor {
+    pub channel: ChannelId,
+    pub before: i64,
 }
 
 /// A set of blocks.
@@ -52,9 +72,36 @@ pub struct Manifest {
     pub catalog: CatalogEntry,
     pub sets: Vec<SetEntry>,
     pub tombstones: Vec<Tombstone>,
+    /// Sets of rollups that outlive their samples. They hold no blocks.
+    pub kept: Vec<SetEntry>,
+    pub floors: Vec<Floor>,
+}
+
+fn put_sets(sets: &[SetEntry], out: &mut Vec<u8>) {
+    put_varint(out, sets.len() as u64);
+    for set in sets {
+        put_varint(out, set.number);
+        put_varint(out, set.order);
+    }
+}
+
+fn take_sets(reader: &mut Reader<'_>) -> Result<Vec<SetEntry>, CodecError> {
+    let mut sets = Vec::new();
+    for _ in 0..reader.length()? {
+        sets.push(SetEntry {
+            number: reader.varint()?,
+            order: reader.varint()?,
+        });
+    }
+    Ok(sets)
 }
 
 impl Manifest {
+    /// All sets, those of kept rollups among them.
+    pub fn all_sets(&self) -> impl Iterator<Item = &SetEntry> {
+        self.sets.iter().chain(&self.kept)
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::new();
         for number in [
@@ -69,16 +116,18 @@ impl Manifest {
             put_varint(&mut body, number);
         }
         body.extend_from_slice(&self.catalog.salt.to_le_bytes());
-        put_varint(&mut body, self.sets.len() as u64);
-        for set in &self.sets {
-            put_varint(&mut body, set.number);
-            put_varint(&mut body, set.order);
-        }
+        put_sets(&self.sets, &mut body);
         put_varint(&mut body, self.tombstones.len() as u64);
         for tombstone in &self.tombstones {
             body.extend_from_slice(tombstone.channel.0.as_bytes());
             put_signed(&mut body, tombstone.before);
             put_varint(&mut body, tombstone.order);
+        }
+        put_sets(&self.kept, &mut body);
+        put_varint(&mut body, self.floors.len() as u64);
+        for floor in &self.floors {
+            body.extend_from_slice(floor.channel.0.as_bytes());
+            put_signed(&mut body, floor.before);
         }
 
         let mut copy = Vec::with_capacity(body.len() + 24);
@@ -122,21 +171,24 @@ impl Manifest {
                 frames: reader.varint()?,
                 salt: reader.u64()?,
             },
-            sets: Vec::new(),
-            tombstones: Vec::new(),
+            sets: take_sets(&mut reader)?,
+            ..Self::default()
         };
-        for _ in 0..reader.length()? {
-            manifest.sets.push(SetEntry {
-                number: reader.varint()?,
-                order: reader.varint()?,
-            });
-        }
         for _ in 0..reader.length()? {
             manifest.tombstones.push(Tombstone {
                 channel: ChannelId(Uuid::from_bytes(reader.array()?)),
                 before: reader.signed()?,
                 order: reader.varint()?,
             });
+        }
+        if format >= 3 {
+            manifest.kept = take_sets(&mut reader)?;
+            for _ in 0..reader.length()? {
+                manifest.floors.push(Floor {
+                    channel: ChannelId(Uuid::from_bytes(reader.array()?)),
+                    before: reader.signed()?,
+                });
+            }
         }
         Ok(manifest)
     }
@@ -231,6 +283,14 @@ mod tests {
                 before: -5,
                 order: 4,
             }],
+            kept: vec![SetEntry {
+                number: 6,
+                order: 6,
+            }],
+            floors: vec![Floor {
+                channel: ChannelId(Uuid::from_u128(3)),
+                before: -9,
+            }],
         }
     }
 
@@ -251,14 +311,14 @@ mod tests {
     fn a_newer_manifest_is_called_newer() {
         let mut bytes = manifest().encode();
         bytes.truncate(bytes.len() / 2);
-        bytes[8] = 3;
+        bytes[8] = 4;
         let end = bytes.len() - 4;
         let crc = crc32c::crc32c(&bytes[..end]);
         bytes[end..].copy_from_slice(&crc.to_le_bytes());
         bytes.extend_from_within(..);
         assert_eq!(
             Manifest::decode(&bytes),
-            Err(CodecError::Newer { found: 3, known: 2 })
+            Err(CodecError::Newer { found: 4, known: 3 })
         );
     }
 }

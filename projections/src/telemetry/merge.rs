@@ -84,6 +84,12 @@ impl Cluster {
         &self.parts
     }
 
+    /// Whether it takes reads to look at the samples.
+    pub fn is_on_disk(&self) -> bool {
+        let sealed = |part: &ViewPart| matches!(part.part, Part::Sealed { .. });
+        self.parts.iter().any(sealed)
+    }
+
     /// The summary, if it tells the truth about what this cluster holds within `range`.
     pub fn summary_within(&self, range: TimeRange) -> Option<&Summary> {
         let part = self.single()?;

@@ -138,7 +138,6 @@ pub struct SeriesInfo {
     pub protocol: String,
     /// The newest sample by source time.
     pub latest: Option<Sample>,
-    pub first_time: Option<Timestamp>,
 }
 
 /// Which series. Every given part must match.
@@ -184,6 +183,18 @@ pub struct Aggregates {
     pub starts: Vec<Timestamp>,
     /// One column per function asked, in that order.
     pub columns: Vec<Vec<f64>>,
+    /// Where rows come from rollups that outlived their samples.
+    pub rolled_up: Option<RolledUp>,
+}
+
+/// Of a time whose samples are gone, aggregates know whole rows of rollups alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolledUp {
+    /// Where that time ends, within what was asked for.
+    pub before: Timestamp,
+    /// The length of the intervals up to there: the one asked for, brought up to whole minutes, or to whole hours where
+    /// the deviation is asked for. A minute (or hour) that lies in the range in part counts as a whole.
+    pub step: std::time::Duration,
 }
 
 /// Mainflux' reader: stored records of a channel, newest first.

@@ -3,7 +3,7 @@
 pub mod aggregate;
 pub mod messages;
 pub mod points;
-mod walk;
+pub(in crate::telemetry) mod walk;
 
 use super::codec::block::Depth;
 use super::merge::clusters;
@@ -40,18 +40,4 @@ pub fn count(view: View, range: TimeRange) -> Result<u64, TelemetryError> {
         };
     }
     Ok(count)
-}
-
-/// The time of the first sample.
-pub fn first_time(view: View, range: TimeRange) -> Result<Option<i64>, TelemetryError> {
-    for cluster in clusters(view) {
-        if let Some(summary) = cluster.summary_within(range) {
-            return Ok(Some(summary.min_time));
-        }
-        let loaded = cluster.load(range, Depth::Values)?;
-        if !loaded.wanted.is_empty() {
-            return Ok(Some(loaded.columns.times[loaded.wanted.start]));
-        }
-    }
-    Ok(None)
 }

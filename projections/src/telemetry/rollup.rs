@@ -9,7 +9,7 @@ mod build;
 
 use super::summary::Statistics;
 
-pub use build::{Builder, Chunk};
+pub use build::{Builder, CHUNK_ROWS, Chunk, RowMaker};
 
 /// How long a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,5 +85,81 @@ impl Row {
         self.last = later.last;
         self.good += later.good;
         self.numbers.merge(&later.numbers);
+    }
+
+    /// Adds `other`, a row of the same stretch that stands for other samples, between or beside those of `self`. Of
+    /// equal extremes the earlier one is shown.
+    pub fn join(&mut self, other: &Self) {
+        let (ours, theirs) = (self.numbers, &other.numbers);
+        let is_before = |left: (f64, Place), right: (f64, Place)| {
+            left.0 < right.0 || (left.0 == right.0 && left.1.time < right.1.time)
+        };
+        if is_before((theirs.min, other.min), (ours.min, self.min)) {
+            self.min = other.min;
+        }
+        if is_before((-theirs.max, other.max), (-ours.max, self.max)) {
+            self.max = other.max;
+        }
+        self.good += other.good;
+        self.numbers.merge(theirs);
+        // Whatever came first and last of all.
+        if other.first.time < self.first.time {
+            self.first = other.first;
+            self.numbers.first = theirs.first;
+        }
+        if other.last.time < self.last.time {
+            self.numbers.last = ours.last;
+        } else {
+            self.last = other.last;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(samples: &[(i64, f64)]) -> Row {
+        let numbers: Vec<f64> = samples.iter().map(|(_, number)| *number).collect();
+        let numbers = Statistics::of(&numbers);
+        let place = |wanted: f64| Place {
+            time: samples
+                .iter()
+                .find(|(_, number)| *number == wanted)
+                .unwrap()
+                .0,
+            quality: 192,
+        };
+        Row {
+            start: 0,
+            good: numbers.count,
+            first: place(numbers.first),
+            last: Place {
+                time: samples[samples.len() - 1].0,
+                quality: 192,
+            },
+            min: place(numbers.min),
+            max: place(numbers.max),
+            numbers,
+        }
+    }
+
+    #[test]
+    fn joined_rows_are_the_row_of_all_their_samples_whichever_comes_first() {
+        let (even, odd) = (
+            [(2, 5.0), (4, 1.0), (6, 9.0)],
+            [(1, 9.0), (5, 1.0), (7, 4.0)],
+        );
+        let mut all: Vec<(i64, f64)> = even.iter().chain(&odd).copied().collect();
+        all.sort_by_key(|(time, _)| *time);
+        let whole = row(&all);
+        for (left, right) in [(row(&even), row(&odd)), (row(&odd), row(&even))] {
+            let mut joined = left;
+            joined.join(&right);
+            let squares = joined.numbers.squares;
+            assert!((squares - whole.numbers.squares).abs() < 1e-9);
+            joined.numbers.squares = whole.numbers.squares;
+            assert_eq!(joined, whole);
+        }
     }
 }

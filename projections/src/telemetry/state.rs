@@ -3,6 +3,7 @@
 
 mod frozen;
 mod head;
+mod kept;
 mod minutes;
 mod names;
 mod newest;
@@ -11,15 +12,16 @@ mod origins;
 mod part;
 mod pool;
 mod series;
+mod view;
 mod write;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
-use tellee_actors::time::Timestamp;
 
 use self::head::Head;
+use self::kept::Kept;
 use self::names::{Names, Source};
 use self::newest::Newest;
 use self::news::News;
@@ -27,8 +29,8 @@ use self::origins::Origins;
 use self::pool::Pool;
 use super::blocks::{BlockEntry, BlockSet, Opened};
 use super::catalog::{Entry, Latest};
-use super::manifest::Tombstone;
-use super::model::{SeriesId, SeriesKey, TimeRange};
+use super::manifest::{self, Tombstone};
+use super::model::{SeriesId, SeriesKey};
 
 pub use self::frozen::Frozen;
 pub use self::minutes::Minute;
@@ -56,6 +58,7 @@ pub struct State {
     channels: HashMap<ChannelId, Vec<u32>>,
     pub sets: Vec<Arc<BlockSet>>,
     pub tombstones: Vec<Tombstone>,
+    pub kept: Kept,
     pub next_order: u64,
     pub frozen: Option<Arc<Frozen>>,
     /// Places of series whose latest sample or definition is not in the catalog yet.
@@ -139,6 +142,11 @@ impl State {
         self.channels.get(&channel).map_or(&[], Vec::as_slice)
     }
 
+    /// The channels of all series.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.channels.keys().copied()
+    }
+
     /// A new series for `key`, with the next id.
     pub fn intern(&mut self, key: SeriesKey) -> u32 {
         let id = SeriesId(self.next_series());
@@ -182,16 +190,7 @@ impl State {
     }
 
     pub fn add_tombstone(&mut self, added: Tombstone) {
-        let dominates = |left: &Tombstone, right: &Tombstone| {
-            left.channel == right.channel
-                && left.before >= right.before
-                && left.order >= right.order
-        };
-        if self.tombstones.iter().any(|kept| dominates(kept, &added)) {
-            return;
-        }
-        self.tombstones.retain(|kept| !dominates(&added, kept));
-        self.tombstones.push(added);
+        manifest::add_tombstone(&mut self.tombstones, added);
     }
 
     /// The time before which samples of `channel` in a set of `order` are gone.
@@ -243,81 +242,6 @@ impl State {
         }
     }
 
-    /// What a query of `range` on the series at `place` has to look at.
-    pub fn view(&self, place: u32, range: TimeRange) -> View {
-        let Some(series) = self.get(place) else {
-            return View::new();
-        };
-        let channel = series.key.channel;
-        let clipped = self
-            .tombstones
-            .iter()
-            .any(|tombstone| tombstone.channel == channel);
-        let mut view = View::new();
-        let mut add = |part: &Part, order: Option<u64>| {
-            let clip = match order {
-                Some(order) if clipped => self.clip(channel, order),
-                _ => i64::MIN,
-            };
-            let (from, to) = part.span();
-            if to >= range.from.0.max(clip) && from < range.to.0 {
-                view.push(ViewPart {
-                    part: part.clone(),
-                    clip,
-                });
-            }
-        };
-        for part in &series.blocks {
-            let order = match part {
-                Part::Sealed { set, .. } => Some(set.order),
-                Part::Memory(_) | Part::Head(_) => None,
-            };
-            add(part, order);
-        }
-        if let Some(frozen) = &self.frozen {
-            self.add_memory(
-                (&frozen.heads, &frozen.pool),
-                &frozen.sealed,
-                place,
-                range,
-                &mut |part| {
-                    add(&part, Some(frozen.order));
-                },
-            );
-        }
-        self.add_memory(
-            (&self.heads, &self.pool),
-            &self.sealed,
-            place,
-            range,
-            &mut |part| {
-                add(&part, None);
-            },
-        );
-        view
-    }
-
-    /// Gives the parts of the series at `place` that lie in memory and may hold samples of `range`. Heads are copied.
-    fn add_memory(
-        &self,
-        (heads, pool): (&[Head], &Pool),
-        sealed: &HashMap<u32, Vec<Arc<MemoryBlock>>>,
-        place: u32,
-        range: TimeRange,
-        add: &mut dyn FnMut(Part),
-    ) {
-        for block in sealed.get(&place).into_iter().flatten() {
-            add(Part::Memory(Arc::clone(block)));
-        }
-        let Some(head) = heads.get(place as usize) else {
-            return;
-        };
-        let overlaps = |(from, to): (i64, i64)| to >= range.from.0 && from < range.to.0;
-        if head.span(pool).is_some_and(overlaps) {
-            add(Part::Head(Arc::new(head.columns(pool, &self.origins))));
-        }
-    }
-
     /// The newest sample of the series `id`, as the catalog knew it.
     pub fn set_latest(&mut self, id: SeriesId, latest: Option<Latest>) {
         let place = u32::try_from(id.0.wrapping_sub(1)).unwrap_or(u32::MAX);
@@ -325,36 +249,6 @@ impl State {
         if let Some(series) = self.get_mut(place) {
             series.newest = newest;
         }
-    }
-
-    /// The parts that can hold the first sample of the series at `place`.
-    pub fn first_parts(&self, place: u32) -> View {
-        // Of blocks alone: a head is copied only if it may hold the first sample.
-        let first_end = self.get(place).map_or(i64::MAX, |series| {
-            let channel = series.key.channel;
-            let whole = |part: &&Part| {
-                let Part::Sealed { set, summary, .. } = part else {
-                    return true;
-                };
-                self.clip(channel, set.order) <= summary.min_time
-            };
-            let ends = series.blocks.iter().filter(whole);
-            ends.map(|part| part.span().1).min().unwrap_or(i64::MAX)
-        });
-        let reach = TimeRange {
-            from: Timestamp::MIN,
-            to: Timestamp(first_end.saturating_add(1)),
-        };
-        let mut view = self.view(place, reach);
-        let first_end = view
-            .iter()
-            .filter(|part| part.clip <= part.part.span().0)
-            .map(|part| part.part.span().1)
-            .min()
-            .unwrap_or(i64::MAX);
-        // Beyond the end of the part that ends first there can be no first sample, if that part is whole.
-        view.retain(|part| part.part.span().0.max(part.clip) <= first_end);
-        view
     }
 
     /// All definitions and newest samples, for a new catalog.
@@ -370,23 +264,6 @@ impl State {
             }
         }
         news.into_entries()
-    }
-
-    /// The frozen parts of the series at `place`, with their clip.
-    pub fn frozen_view(&self, place: u32) -> View {
-        let Some((series, frozen)) = self.get(place).zip(self.frozen.as_ref()) else {
-            return View::new();
-        };
-        let clip = self.clip(series.key.channel, frozen.order);
-        let mut view = View::new();
-        self.add_memory(
-            (&frozen.heads, &frozen.pool),
-            &frozen.sealed,
-            place,
-            TimeRange::ALL,
-            &mut |part| view.push(ViewPart { part, clip }),
-        );
-        view
     }
 
     /// The frozen samples now lie in `set`, if there were any.

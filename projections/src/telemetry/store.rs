@@ -13,6 +13,30 @@ use super::model::{
 };
 use super::samples::SampleBatch;
 
+/// How long what a channel was sent is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    pub channel: ChannelId,
+    /// Samples that are older go.
+    pub samples_before: Timestamp,
+    /// Rollups of samples that are gone go too where they are older. Not later than `samples_before`; if equal, rollups
+    /// go with their samples.
+    pub rollups_before: Timestamp,
+}
+
+/// What retention did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// Samples that were dropped.
+    pub samples: u64,
+    /// Rows of minutes and hours that were kept of them.
+    pub rows: u64,
+    /// Of the samples, those that stand in no row, since their minute had been summed up before they came.
+    pub late: u64,
+    /// There is more to do; ask again.
+    pub more: bool,
+}
+
 /// What an append did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -148,8 +172,18 @@ pub trait TelemetryStore: Send + Sync + 'static {
         query: &MessageQuery,
     ) -> Result<(Vec<StoredMessage>, u64), TelemetryError>;
 
-    /// Drops the samples of `channel` that are older than `before`.
+    /// Drops the samples of `channel` that are older than `before`, and all that was kept of them.
     async fn retain(&self, channel: ChannelId, before: Timestamp) -> Result<u64, TelemetryError>;
+
+    /// Drops what is older than `all` say, in a bounded step; times are brought down to whole hours. A back end that
+    /// keeps no rollups beyond their samples drops both.
+    async fn retain_all(&self, all: Vec<Retention>) -> Result<Retained, TelemetryError> {
+        let mut retained = Retained::default();
+        for asked in all {
+            retained.samples += self.retain(asked.channel, asked.samples_before).await?;
+        }
+        Ok(retained)
+    }
 
     /// Writes what is in memory, closes the files. Later calls answer [`TelemetryError::Closed`].
     async fn close(&self) -> Result<(), TelemetryError>;

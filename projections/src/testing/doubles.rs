@@ -129,6 +129,7 @@ impl ScriptedDirectory {
                 organisation: context.organisation,
                 command: context.command_id,
                 note: context.note.clone(),
+                input: None,
             },
             at: decide.at,
         });
@@ -188,7 +189,6 @@ impl MemoryTelemetry {
                 .iter()
                 .max_by_key(|sample| (sample.time, sample.seq))
                 .cloned(),
-            first_time: samples.iter().map(|sample| sample.time).min(),
         })
     }
 

@@ -10,7 +10,7 @@ use tellee_actors::domain::alarm::{
 use tellee_actors::domain::alarm_rule::{
     self, AlarmClass, Definition, Level, LimitKind, Priority, Scope,
 };
-use tellee_actors::domain::channel::{self, RetentionClass};
+use tellee_actors::domain::channel::{self, RetentionClass, RollupRetention};
 use tellee_actors::domain::edge_device::{self, BootstrapConfig, BootstrapState};
 use tellee_actors::domain::secret::{KeyHash, PasswordHash};
 use tellee_actors::domain::user::{self, Role};
@@ -150,15 +150,16 @@ impl Step {
     }
 
     fn channel(self) -> channel::Event {
-        let retention = if self.salt == 0 {
-            RetentionClass::Days7
+        let (retention, rollup_retention) = if self.salt == 0 {
+            (RetentionClass::Days7, RollupRetention::Year1)
         } else {
-            RetentionClass::Forever
+            (RetentionClass::Forever, RollupRetention::AsConfigured)
         };
         let details = channel::Details {
             name: self.name(),
             metadata: serde_json::Map::new(),
             retention,
+            rollup_retention,
         };
         match self.variant % 6 {
             0 => channel::Event::Created {

@@ -191,6 +191,7 @@ pub(super) fn context(command_id: CommandId, organisation: OrganisationId) -> Co
         organisation: Some(organisation),
         expected_revision: None,
         note: None,
+        input: None,
         timeout: TIMEOUT,
     }
 }

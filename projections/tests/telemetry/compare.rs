@@ -73,10 +73,6 @@ fn assert_series_equal(engine: &Engine, oracle: &Oracle, info: &SeriesInfo, rows
             .map(|message| message.protocol.as_str())
             .unwrap_or_default()
     );
-    assert_eq!(
-        info.first_time,
-        rows.rows.keys().next().map(|(time, _)| Timestamp(*time))
-    );
     for range in ranges() {
         let expected = oracle.range(&info.key, range);
         assert_eq!(engine.range(info.id, range, usize::MAX).unwrap(), expected);

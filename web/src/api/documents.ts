@@ -10,7 +10,7 @@ const JOURNAL = `cursor at alarm thing { id name } kind occurrence priority mess
 const HISTORY = `entity id revision at who type note changes { path before after }`;
 const PAGE = `pageInfo { hasNextPage endCursor } total`;
 const THING = `id name metadata revision updatedAt lastSeen deviceType { id name } tags { series title unit low high decimals expectedIntervalMs } channels { id name }`;
-const CHANNEL = `id name metadata retention revision updatedAt thingCount things(first: 5) { id name }`;
+const CHANNEL = `id name metadata retention rollupRetention revision updatedAt thingCount things(first: 5) { id name }`;
 const EDGE = `id externalId name content state revision thing { id name } channels { id name } bootstraps lastBootstrap fetchedRevision upToDate online lastSeen`;
 const RULE = `id revision name enabled thing { id name } deviceType { id name } channel { id name } subtopic seriesName levels { kind limit priority }
   deadman { periodMs priority } deadband onDelayMs offDelayMs class latching acknowledgeRequired message consequence action timeToRespondMs updatedAt`;

@@ -15,6 +15,7 @@ export type EntityKind = "ORGANISATION" | "USER" | "THING" | "CHANNEL" | "DEVICE
 export type Quality = "GOOD" | "UNCERTAIN" | "BAD";
 export type ListOrder = "CREATED" | "CREATED_DESCENDING" | "NAME" | "NAME_DESCENDING";
 export type Retention = "DAYS_7" | "DAYS_30" | "YEAR_1" | "YEARS_5" | "FOREVER";
+export type RollupRetention = "AS_CONFIGURED" | "AS_SAMPLES" | "DAYS_30" | "YEAR_1" | "YEARS_5" | "FOREVER";
 /** A 64-bit number: a JSON number up to 2^53, beyond it a string. */
 export type Long = number | string;
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -63,7 +64,7 @@ export interface OverviewThing {
   id: string; name: string; metadata: Json; lastSeen: string | null; tags: Tag[]; deviceType: { name: string } | null;
   worstAlarm: { id: string } | null; series: { nodes: Series[] }; models: { id: string }[];
 }
-export interface Channel { id: string; name: string; metadata: Json; retention: Retention; revision: Long; updatedAt: string; thingCount: Long; /** The first few. */ things: Named[] }
+export interface Channel { id: string; name: string; metadata: Json; retention: Retention; rollupRetention: RollupRetention; revision: Long; updatedAt: string; thingCount: Long; /** The first few. */ things: Named[] }
 export interface Named { id: string; name: string }
 export interface EdgeDevice {
   id: string; externalId: string; name: string; content: string; state: BootstrapState; revision: Long; thing: { id: string; name: string } | null;

@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { documents, mutate } from "../api/request";
-import type { Channel, Retention } from "../api/types";
+import type { Channel, Retention, RollupRetention } from "../api/types";
 import { Button } from "../parts/Button";
 import { TextArea, TextField } from "../parts/Field";
 import { ModalDialog } from "../parts/ModalDialog";
@@ -12,6 +12,7 @@ import { parseJson, showJson } from "./json";
 import { useSubmit } from "./submit";
 
 const RETENTIONS: Retention[] = ["DAYS_7", "DAYS_30", "YEAR_1", "YEARS_5", "FOREVER"];
+const ROLLUP_RETENTIONS: RollupRetention[] = ["AS_CONFIGURED", "AS_SAMPLES", "DAYS_30", "YEAR_1", "YEARS_5", "FOREVER"];
 
 export function ChannelForm({ channel: given, onClose, onSaved }: { channel?: Channel; onClose: () => void; onSaved: () => void }) {
   const { t } = useTranslation();
@@ -19,11 +20,12 @@ export function ChannelForm({ channel: given, onClose, onSaved }: { channel?: Ch
   const [channel] = useState(given);
   const [name, setName] = useState(channel?.name ?? "");
   const [retention, setRetention] = useState<Retention>(channel?.retention ?? "YEAR_1");
+  const [rollupRetention, setRollupRetention] = useState<RollupRetention>(channel?.rollupRetention ?? "AS_CONFIGURED");
   const [metadata, setMetadata] = useState(channel ? showJson(channel.metadata) : "");
   const [note, setNote] = useState("");
   const submit = useSubmit();
   const parsed = parseJson(metadata);
-  const common = { name, retention, ...(parsed.ok && parsed.value !== undefined ? { metadata: parsed.value } : {}) };
+  const common = { name, retention, rollupRetention, ...(parsed.ok && parsed.value !== undefined ? { metadata: parsed.value } : {}) };
   const send = (event: FormEvent) => {
     event.preventDefault();
     if (!parsed.ok) return;
@@ -40,6 +42,7 @@ export function ChannelForm({ channel: given, onClose, onSaved }: { channel?: Ch
       <form onSubmit={send}>
         <TextField label={t("form.name")} required autoFocus value={name} onChange={(event) => setName(event.target.value)} />
         <Select label={t("fleet.retention")} value={retention} onChange={setRetention} options={RETENTIONS.map((id) => ({ id, label: t(`retention.${id}`) }))} />
+        <Select label={t("fleet.rollupRetention")} note={t("fleet.rollupRetentionNote")} value={rollupRetention} onChange={setRollupRetention} options={ROLLUP_RETENTIONS.map((id) => ({ id, label: t(`rollupRetention.${id}`) }))} />
         <TextArea label={t("form.metadata")} className="mono" rows={4} value={metadata} onChange={(event) => setMetadata(event.target.value)} error={parsed.ok ? null : parsed.reason} />
         {channel && <TextField label={t("form.note")} value={note} onChange={(event) => setNote(event.target.value)} />}
         {submit.conflict && channel ? <Conflict entity="CHANNEL" id={channel.id} since={channel.revision} mine={JSON.parse(JSON.stringify(common))} /> : submit.error && <p className="field-error" role="alert">{submit.error.message} ({submit.error.code})</p>}

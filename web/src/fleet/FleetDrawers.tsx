@@ -100,7 +100,7 @@ export function ChannelDrawer({ channel, onClose, onChanged }: Common & { channe
   const connectOff = refused ?? (!connected ? t("panel.loading") : null);
   return (
     <Drawer label={channel.name} onClose={onClose}>
-      <DrawerHead title={channel.name} note={t(`retention.${channel.retention}`)}>
+      <DrawerHead title={channel.name} note={channel.rollupRetention === "AS_CONFIGURED" ? t(`retention.${channel.retention}`) : `${t(`retention.${channel.retention}`)} · ${t("fleet.rollupRetention")}: ${t(`rollupRetention.${channel.rollupRetention}`)}`}>
         <Button unavailable={refused} onClick={() => setEditing(channel)}>{t("form.edit")}</Button>
         <Button unavailable={connectOff} onClick={() => setConnecting(connected ?? null)}>{t("fleet.tab.things")}</Button>
         <Remove document={documents.removeChannel} id={channel.id} name={channel.name} revision={channel.revision} refused={refused} onDone={() => { onClose(); onChanged(); }} />

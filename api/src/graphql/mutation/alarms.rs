@@ -105,7 +105,7 @@ impl AlarmMutations {
         };
         for (index, alarm) in input.alarms.into_iter().enumerate() {
             let key = format!("{} {index}", input.idempotency_key);
-            let asked = request(caller, &key, None, input.note.clone())?;
+            let asked = request(ctx, &key, None, input.note.clone())?;
             let acknowledge = Command::Acknowledge {
                 occurrence: alarm.occurrence.0,
                 note: input.note.clone(),
@@ -130,7 +130,7 @@ impl AlarmMutations {
         input: ShelveAlarmInput,
     ) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let reason = text(input.reason, "input.reason")?;
         let shelve = Command::Shelve {
             reason,
@@ -142,7 +142,7 @@ impl AlarmMutations {
 
     async fn unshelve_alarm(&self, ctx: &Context<'_>, input: AlarmInput) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         Ok(work(platform, caller, &input.id, Command::Unshelve, &asked).await?)
     }
 
@@ -152,7 +152,7 @@ impl AlarmMutations {
         input: CommentAlarmInput,
     ) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let comment = Command::Comment {
             text: text(input.text, "input.text")?,
         };
@@ -162,7 +162,7 @@ impl AlarmMutations {
     /// Clears the latch of an acknowledged alarm whose condition is normal.
     async fn reset_alarm(&self, ctx: &Context<'_>, input: AlarmInput) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         Ok(work(platform, caller, &input.id, Command::Reset, &asked).await?)
     }
 
@@ -172,7 +172,7 @@ impl AlarmMutations {
         input: OutOfServiceInput,
     ) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let command = Command::TakeOutOfService {
             work_order: text(input.work_order, "input.workOrder")?,
             reason: text(input.reason, "input.reason")?,
@@ -186,7 +186,7 @@ impl AlarmMutations {
         input: AlarmInput,
     ) -> Result<AlarmPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         Ok(work(
             platform,
             caller,

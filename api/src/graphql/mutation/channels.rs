@@ -10,7 +10,7 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::graphql::channel::Channel;
 use crate::graphql::context::{caller, id, platform};
-use crate::graphql::enums::Retention;
+use crate::graphql::enums::{Retention, RollupRetention};
 use crate::graphql::scalars::Long;
 use crate::platform::Platform;
 
@@ -20,6 +20,7 @@ pub struct CreateChannelInput {
     pub name: String,
     pub metadata: Option<Json<Map<String, Value>>>,
     pub retention: Option<Retention>,
+    pub rollup_retention: Option<RollupRetention>,
 }
 
 #[derive(Debug, Clone, InputObject)]
@@ -31,6 +32,8 @@ pub struct UpdateChannelInput {
     pub metadata: Option<Json<Map<String, Value>>>,
     /// Holds for data that is dropped from now on.
     pub retention: Option<Retention>,
+    /// As `retention`: what is gone does not come back.
+    pub rollup_retention: Option<RollupRetention>,
     pub note: Option<String>,
 }
 
@@ -77,7 +80,7 @@ impl ChannelMutations {
         input: CreateChannelInput,
     ) -> Result<ChannelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let details = Details {
             name: input.name,
             metadata: input
@@ -85,6 +88,7 @@ impl ChannelMutations {
                 .map(|metadata| metadata.0)
                 .unwrap_or_default(),
             retention: input.retention.map(Into::into).unwrap_or_default(),
+            rollup_retention: input.rollup_retention.map(Into::into).unwrap_or_default(),
         };
         let (channel, accepted) = platform
             .create_channel(caller, None, details, &asked)
@@ -99,7 +103,7 @@ impl ChannelMutations {
     ) -> Result<ChannelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             input.expected_revision,
             input.note,
@@ -109,6 +113,7 @@ impl ChannelMutations {
             name: input.name,
             metadata: input.metadata.map(|metadata| metadata.0),
             retention: input.retention.map(Into::into),
+            rollup_retention: input.rollup_retention.map(Into::into),
         };
         let accepted = platform
             .update_channel(caller, channel, update, &asked)
@@ -124,7 +129,7 @@ impl ChannelMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let channel: ChannelId = id(&input.id, "input.id")?;
         let accepted = platform
-            .remove_channel(caller, channel, &input.request(caller)?)
+            .remove_channel(caller, channel, &input.request(ctx)?)
             .await?;
         Ok(RemovedPayload {
             id: input.id,
@@ -136,7 +141,7 @@ impl ChannelMutations {
     async fn connect(&self, ctx: &Context<'_>, input: ConnectInput) -> Result<ConnectPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let (channels, things) = input.ids()?;
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         platform.connect(caller, &channels, &things, &asked).await?;
         Ok(connected(platform, caller, &channels).await?)
     }
@@ -145,7 +150,7 @@ impl ChannelMutations {
     async fn disconnect(&self, ctx: &Context<'_>, input: ConnectInput) -> Result<ConnectPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let (channels, things) = input.ids()?;
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         platform
             .disconnect(caller, &channels, &things, &asked)
             .await?;

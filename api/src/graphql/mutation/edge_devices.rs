@@ -73,7 +73,7 @@ impl EdgeDeviceMutations {
         input: RegisterEdgeDeviceInput,
     ) -> Result<EdgeDevicePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let new = NewEdgeDevice {
             external_id: input.external_id,
             external_key: input.external_key,
@@ -91,7 +91,7 @@ impl EdgeDeviceMutations {
         let mut revision = accepted.revision;
         if input.activate {
             let step = request(
-                caller,
+                ctx,
                 &format!("{} activate", input.idempotency_key),
                 None,
                 None,
@@ -113,7 +113,7 @@ impl EdgeDeviceMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device: EdgeDeviceId = id(&input.id, "input.id")?;
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             input.expected_revision,
             input.note.clone(),
@@ -133,7 +133,7 @@ impl EdgeDeviceMutations {
                 Some(Long(revision.0))
             });
             let step = request(
-                caller,
+                ctx,
                 &format!("{} channels", input.idempotency_key),
                 expected,
                 input.note,
@@ -157,12 +157,7 @@ impl EdgeDeviceMutations {
     ) -> Result<EdgeDevicePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device: EdgeDeviceId = id(&input.id, "input.id")?;
-        let asked = request(
-            caller,
-            &input.idempotency_key,
-            input.expected_revision,
-            None,
-        )?;
+        let asked = request(ctx, &input.idempotency_key, input.expected_revision, None)?;
         let accepted = platform
             .change_edge_device_state(caller, device, input.state.into(), &asked)
             .await?;
@@ -178,7 +173,7 @@ impl EdgeDeviceMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let device: EdgeDeviceId = id(&input.id, "input.id")?;
         let accepted = platform
-            .remove_edge_device(caller, device, &input.request(caller)?)
+            .remove_edge_device(caller, device, &input.request(ctx)?)
             .await?;
         Ok(RemovedPayload {
             id: input.id,

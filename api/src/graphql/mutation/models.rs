@@ -74,7 +74,7 @@ impl ModelMutations {
         input: CreateModelInput,
     ) -> Result<ModelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let model = ModelId(asked.entity("model"));
         let signal = |signal: ModelSignalInput| {
             Ok(Signal {
@@ -110,7 +110,7 @@ impl ModelMutations {
     async fn train_model(&self, ctx: &Context<'_>, input: TrainModelInput) -> Result<ModelPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let model: ModelId = id(&input.model, "input.model")?;
-        request(caller, &input.idempotency_key, None, None)?;
+        request(ctx, &input.idempotency_key, None, None)?;
         platform
             .train_model(
                 caller,
@@ -133,11 +133,10 @@ impl ModelMutations {
         ctx: &Context<'_>,
         input: ModelVersionInput,
     ) -> Result<ModelPayload> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let promote = Command::Promote {
             version: input.version,
         };
-        Ok(change(platform, caller, &input, promote).await?)
+        Ok(change(ctx, &input, promote).await?)
     }
 
     async fn retire_model_version(
@@ -145,18 +144,17 @@ impl ModelMutations {
         ctx: &Context<'_>,
         input: ModelVersionInput,
     ) -> Result<ModelPayload> {
-        let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let retire = Command::Retire {
             version: input.version,
         };
-        Ok(change(platform, caller, &input, retire).await?)
+        Ok(change(ctx, &input, retire).await?)
     }
 
     async fn remove_model(&self, ctx: &Context<'_>, input: RemoveInput) -> Result<RemovedPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let model: ModelId = id(&input.id, "input.id")?;
         let accepted = platform
-            .change_model(caller, model, Command::Remove, &input.request(caller)?)
+            .change_model(caller, model, Command::Remove, &input.request(ctx)?)
             .await?;
         Ok(RemovedPayload {
             id: input.id,
@@ -187,17 +185,12 @@ fn series_name(title: &str) -> String {
 }
 
 async fn change(
-    platform: &Platform,
-    caller: &Caller,
+    ctx: &Context<'_>,
     input: &ModelVersionInput,
     command: Command,
 ) -> Result<ModelPayload, ApiError> {
-    let asked = request(
-        caller,
-        &input.idempotency_key,
-        input.expected_revision,
-        None,
-    )?;
+    let (platform, caller) = (platform(ctx)?, caller(ctx)?);
+    let asked = request(ctx, &input.idempotency_key, input.expected_revision, None)?;
     let model: ModelId = id(&input.model, "input.model")?;
     let accepted = platform
         .change_model(caller, model, command, &asked)

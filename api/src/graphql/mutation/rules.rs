@@ -44,7 +44,7 @@ impl RuleMutations {
         input: CreateAlarmRuleInput,
     ) -> Result<AlarmRulePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let rule = AlarmRuleId(asked.entity("alarm rule"));
         let definition = input.definition.into_definition()?;
         let command = alarm_rule::Command::Create {
@@ -64,7 +64,7 @@ impl RuleMutations {
     ) -> Result<AlarmRulePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             input.expected_revision,
             input.note,
@@ -87,7 +87,7 @@ impl RuleMutations {
         let rule: AlarmRuleId = id(&input.id, "input.id")?;
         let command = alarm_rule::Command::Remove;
         let accepted = platform
-            .edit_alarm_rule(caller, rule, command, &input.request(caller)?)
+            .edit_alarm_rule(caller, rule, command, &input.request(ctx)?)
             .await?;
         Ok(RemovedPayload {
             id: input.id,

@@ -141,7 +141,7 @@ impl ThingMutations {
         input: CreateThingInput,
     ) -> Result<ThingPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let channels = input.channels.unwrap_or_default();
         let channels = channels
             .iter()
@@ -165,7 +165,7 @@ impl ThingMutations {
         let created = platform.create_thing(caller, new, &asked).await?;
         if !channels.is_empty() {
             let step = request(
-                caller,
+                ctx,
                 &format!("{} connect", input.idempotency_key),
                 None,
                 None,
@@ -188,7 +188,7 @@ impl ThingMutations {
     ) -> Result<ThingPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             input.expected_revision,
             input.note,
@@ -218,7 +218,7 @@ impl ThingMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let thing: ThingId = id(&input.id, "input.id")?;
         let accepted = platform
-            .remove_thing(caller, thing, &input.request(caller)?)
+            .remove_thing(caller, thing, &input.request(ctx)?)
             .await?;
         Ok(RemovedPayload {
             id: input.id,
@@ -235,7 +235,7 @@ impl ThingMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let thing: ThingId = id(&input.id, "input.id")?;
         let (key, accepted) = platform
-            .change_thing_key(caller, thing, None, &input.request(caller)?)
+            .change_thing_key(caller, thing, None, &input.request(ctx)?)
             .await?;
         let revision = Long(accepted.revision.0);
         Ok(ThingKeyPayload {
@@ -252,7 +252,7 @@ impl ThingMutations {
     ) -> Result<DeviceTypePayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         caller.require(Action::Provision)?;
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let device_type = DeviceTypeId(asked.entity("device type"));
         let details = device_type::Details {
             name: input.name,
@@ -288,7 +288,7 @@ impl ThingMutations {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         caller.require(Action::Provision)?;
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             input.expected_revision,
             input.note,
@@ -326,7 +326,7 @@ impl ThingMutations {
         caller.require(Action::Provision)?;
         let entity = owned(platform, caller, EntityKind::DeviceType, &input.id).await?;
         let command = Command::DeviceType(device_type::Command::Remove);
-        let asked = input.request(caller)?;
+        let asked = input.request(ctx)?;
         let accepted = platform
             .ask(caller.who(), caller.organisation, entity, command, &asked)
             .await?;
@@ -353,7 +353,7 @@ impl ThingMutations {
         caller.require(action)?;
         let entity = owned(platform, caller, input.entity, &input.id).await?;
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             Some(input.expected_revision),
             input.note.clone(),

@@ -66,7 +66,7 @@ impl UserMutations {
     /// A user of the caller's organisation.
     async fn create_user(&self, ctx: &Context<'_>, input: CreateUserInput) -> Result<UserPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let new = NewUser {
             email: input.email,
             password: input.password,
@@ -86,12 +86,7 @@ impl UserMutations {
         input: ChangeUserRoleInput,
     ) -> Result<UserPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(
-            caller,
-            &input.idempotency_key,
-            input.expected_revision,
-            None,
-        )?;
+        let asked = request(ctx, &input.idempotency_key, input.expected_revision, None)?;
         let user: UserId = id(&input.id, "input.id")?;
         let command = user::Command::ChangeRole {
             role: input.role.into(),
@@ -106,7 +101,7 @@ impl UserMutations {
         let user: UserId = id(&input.id, "input.id")?;
         let command = user::Command::Disable;
         let accepted = platform
-            .change_user(caller, user, command, &input.request(caller)?)
+            .change_user(caller, user, command, &input.request(ctx)?)
             .await?;
         Ok(payload(platform, caller, user, accepted.revision).await?)
     }
@@ -116,7 +111,7 @@ impl UserMutations {
         let user: UserId = id(&input.id, "input.id")?;
         let command = user::Command::Enable;
         let accepted = platform
-            .change_user(caller, user, command, &input.request(caller)?)
+            .change_user(caller, user, command, &input.request(ctx)?)
             .await?;
         Ok(payload(platform, caller, user, accepted.revision).await?)
     }
@@ -129,7 +124,7 @@ impl UserMutations {
     ) -> Result<OrganisationPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
         let asked = request(
-            caller,
+            ctx,
             &input.idempotency_key,
             input.expected_revision,
             input.note,
@@ -157,7 +152,7 @@ impl UserMutations {
         input: ChangePasswordInput,
     ) -> Result<RevisionPayload> {
         let (platform, caller) = (platform(ctx)?, caller(ctx)?);
-        let asked = request(caller, &input.idempotency_key, None, None)?;
+        let asked = request(ctx, &input.idempotency_key, None, None)?;
         let accepted = platform
             .change_password(caller, &input.old_password, &input.new_password, &asked)
             .await?;

@@ -4,7 +4,7 @@
 /// Types and their fields, in order of the types' names.
 pub(super) const READABLE: &[(&str, &[&str])] = &[
     ("AggregateColumn", &["function", "v"]),
-    ("Aggregates", &["t", "columns"]),
+    ("Aggregates", &["t", "columns", "rolledUp"]),
     (
         "Alarm",
         &[
@@ -141,6 +141,7 @@ pub(super) const READABLE: &[(&str, &[&str])] = &[
             "name",
             "metadata",
             "retention",
+            "rollupRetention",
             "revision",
             "createdAt",
             "updatedAt",
@@ -269,6 +270,7 @@ pub(super) const READABLE: &[(&str, &[&str])] = &[
             "quality",
         ],
     ),
+    ("RolledUp", &["before", "everyMs"]),
     (
         "Series",
         &[

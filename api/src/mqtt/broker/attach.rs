@@ -13,7 +13,7 @@ use super::{Broker, SignedIn};
 use crate::mqtt::codec::{Reason, Will};
 use crate::mqtt::journal::{Entry, Owner, Position, Positions};
 use crate::mqtt::registry::{Connected, SessionHandle, SessionState};
-use crate::mqtt::session::{ClientLimits, Session, SessionLimits};
+use crate::mqtt::session::{ClientLimits, Released, Session, SessionLimits};
 use crate::mqtt::topic;
 
 /// How long an earlier connection of the same client may take to finish what it has taken.
@@ -122,6 +122,7 @@ impl Broker {
                 state.connected = Some(connected);
                 state.expires_at = None;
                 state.key_hash = client.key_hash;
+                handle.busy.store(false, Ordering::Relaxed);
                 handle.online.store(true, Ordering::Relaxed);
                 let resumed = Entry::Resumed {
                     session: handle.id,
@@ -212,6 +213,7 @@ impl Broker {
             journaled: wishes.expiry > 0,
             state: Mutex::new(state),
             online: AtomicBool::new(true),
+            busy: AtomicBool::new(false),
             wake: Notify::new(),
         })
     }
@@ -270,6 +272,7 @@ impl Broker {
             )
         };
         self.metrics.connected.one_less();
+        self.hand_over();
         if let Some(will) = will {
             self.publish_will(session, handle.thing, &will).await;
         }
@@ -284,9 +287,19 @@ impl Broker {
         self.publish_pending_will(handle.id).await;
     }
 
+    /// The session ends. What it leaves to its share groups is handed over by [`Broker::hand_over`], or by the journal's
+    /// entry of its end.
     pub(super) fn leave_fanout(&self, handle: &SessionHandle, state: &mut SessionState) {
-        for filter in state.session.withdraw(|_| false) {
+        let released = state.session.end();
+        self.release(handle, released);
+    }
+
+    pub(super) fn release(&self, handle: &SessionHandle, released: Released) {
+        for filter in released.filters {
             self.unsubscribe_text(&filter, handle.id);
+        }
+        if !handle.journaled {
+            self.orphan(released.orphans);
         }
     }
 

@@ -11,7 +11,7 @@ use super::Broker;
 use crate::ingest::{ContentType, Forward, IngestError, Published, Publisher, subtopic};
 use crate::mqtt::codec::{MessageProperties, Publish, QoS, Reason, Will};
 use crate::mqtt::fanout::{Match, Subscription};
-use crate::mqtt::journal::{Assigned, Entry, Position};
+use crate::mqtt::journal::{Assigned, Entry, Orphan, Position};
 use crate::mqtt::message::Message;
 use crate::mqtt::registry::{End, SessionHandle};
 use crate::mqtt::session::{Delivery, Offered};
@@ -122,6 +122,7 @@ impl Broker {
         let mut entries: Vec<Entry> = settled.into_iter().collect();
         let mut matches = Vec::new();
         self.fanout.matches(message.topic, &mut matches);
+        self.pass_over(&mut matches, channel);
         if matches.is_empty() && !message.retain {
             return self.append_some(entries, Vec::new());
         }
@@ -153,12 +154,17 @@ impl Broker {
                 retained: message.retain,
                 message,
                 assigned,
+                assigned_only: false,
             });
         }
         self.append_some(entries, readers)
     }
 
-    fn append_some(&self, entries: Vec<Entry>, readers: Vec<Arc<SessionHandle>>) -> Position {
+    pub(super) fn append_some(
+        &self,
+        entries: Vec<Entry>,
+        readers: Vec<Arc<SessionHandle>>,
+    ) -> Position {
         if entries.is_empty() {
             return 0;
         }
@@ -236,10 +242,12 @@ impl Broker {
             let qos = qos.min(message.qos);
             if handle.journaled && qos != QoS::AtMostOnce {
                 readers.push(Arc::clone(handle));
-                let shared = group.iter().filter(|found| found.shared);
-                assigned.extend(shared.map(|found| Assigned {
-                    session: handle.id,
-                    subscription: found.subscription,
+                assigned.extend(group.iter().filter_map(|found| {
+                    Some(Assigned {
+                        session: handle.id,
+                        group: found.group.clone()?,
+                        subscription: found.subscription,
+                    })
                 }));
                 continue;
             }
@@ -251,6 +259,11 @@ impl Broker {
                 subscription_ids: subscriptions()
                     .filter_map(|subscription| subscription.identifier)
                     .collect(),
+                groups: group
+                    .iter()
+                    .filter_map(|found| found.group.clone())
+                    .collect(),
+                group_only: group.iter().all(|found| found.group.is_some()),
             };
             self.offer(handle, delivery);
         }
@@ -260,6 +273,14 @@ impl Broker {
     fn offer(&self, handle: &Arc<SessionHandle>, delivery: Delivery) {
         let mut state = handle.state.lock();
         let connected = state.connected.is_some();
+        // It ended since it was found.
+        if !connected && !handle.journaled && delivery.qos != QoS::AtMostOnce {
+            let groups = delivery.groups;
+            return self.orphan(Some(Orphan {
+                message: delivery.message,
+                groups,
+            }));
+        }
         if !connected && (delivery.qos == QoS::AtMostOnce || state.overrun) {
             return;
         }
@@ -306,6 +327,8 @@ impl Broker {
                 qos,
                 retain: true,
                 subscription_ids: subscription.identifier.into_iter().collect(),
+                groups: Vec::new(),
+                group_only: false,
             };
             if state.session.offer(delivery) != Offered::Queued {
                 self.metrics.dropped_retained.one_more();

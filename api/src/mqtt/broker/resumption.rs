@@ -71,6 +71,7 @@ impl Broker {
             journaled: true,
             state: Mutex::new(state),
             online: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
             wake: Notify::new(),
         });
         for (text, kept) in &record.subscriptions {

@@ -19,17 +19,23 @@ const RARELY: u32 = 4;
 
 impl Broker {
     /// Runs until the broker is stopped: the effect of revoked keys and withdrawn channels on open sessions, expiry of
-    /// sessions and retained messages, and delayed wills.
+    /// sessions and retained messages, delayed wills, and what members have left to share groups.
     pub(in crate::mqtt) async fn upkeep(self: Arc<Self>) {
         // Once, however many listeners there are.
         if self.upkept.swap(true, Ordering::Relaxed) {
             return;
         }
         // Apart, because a will waits for the store and a revoked key must not.
-        let upkeep = async { tokio::join!(self.follow_access(), self.follow_time()) };
+        let upkeep = async {
+            tokio::join!(
+                self.follow_access(),
+                self.follow_time(),
+                self.follow_groups()
+            )
+        };
         tokio::select! {
             () = self.shutdown.cancelled() => {}
-            ((), ()) = upkeep => {}
+            ((), (), ()) = upkeep => {}
         }
     }
 
@@ -108,6 +114,27 @@ impl Broker {
         }
     }
 
+    /// The channels of all retained messages, each once.
+    pub fn retained_channels(&self) -> Vec<ChannelId> {
+        let channels: HashSet<ChannelId> = self.journal.read(|state| {
+            let messages = state.retained().all();
+            messages.map(|message| message.channel).collect()
+        });
+        channels.into_iter().collect()
+    }
+
+    /// Forgets the retained messages of channels that are gone; how many there were.
+    pub fn forget_retained(&self, is_gone: impl Fn(ChannelId) -> bool) -> usize {
+        let removals: Vec<Entry> = self.journal.read(|state| {
+            let messages = state.retained().all();
+            let gone = messages.filter(|message| is_gone(message.channel));
+            gone.map(|message| Entry::removal_of(message)).collect()
+        });
+        let count = removals.len();
+        self.journal.append_lazily(removals);
+        count
+    }
+
     /// Holds a session against the present state of access.
     fn recheck(&self, handle: &Arc<SessionHandle>) {
         let mut state = handle.state.lock();
@@ -142,9 +169,8 @@ impl Broker {
         if lost.is_empty() {
             return;
         }
-        for filter in state.session.withdraw(may_use) {
-            self.unsubscribe_text(&filter, handle.id);
-        }
+        let released = state.session.withdraw(may_use);
+        self.release(handle, released);
         if handle.journaled {
             let withdrawn = lost.into_iter().map(|channel| Entry::Withdrawn {
                 session: handle.id,
@@ -177,7 +203,7 @@ impl Broker {
     }
 }
 
-fn ticks() -> tokio::time::Interval {
+pub(super) fn ticks() -> tokio::time::Interval {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks

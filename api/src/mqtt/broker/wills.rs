@@ -2,8 +2,8 @@
 
 use tellee_actors::ids::ThingId;
 
-use super::Broker;
 use super::deliver::Incoming;
+use super::{Broker, journal_bytes};
 use crate::mqtt::codec::Will;
 use crate::mqtt::journal::{Entry, SessionId};
 
@@ -16,12 +16,15 @@ impl Broker {
             self.journal.append_lazily(vec![cleared]);
             return;
         };
+        let bytes = journal_bytes(&will.topic, &will.payload, will.properties.as_deref());
+        let room = self.journal.room().reserve(bytes).await;
         let incoming = Incoming::of_will(will, session);
         match self.store(access.into(), &incoming, None, true).await {
             Ok((channel, published)) => {
                 self.metrics.wills_published.one_more();
                 let received_at = published.received_at();
                 let position = self.deliver(channel, &incoming, received_at, Some(cleared));
+                drop(room);
                 self.journal.reached(position).await;
             }
             Err(error) => {

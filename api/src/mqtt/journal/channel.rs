@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tellee_actors::time::Timestamp;
 
-use super::entry::Assigned;
+use super::entry::{Assigned, SessionId};
 use super::piece::Piece;
 use crate::mqtt::message::Message;
 
@@ -15,12 +15,23 @@ pub struct Logged {
     pub seq: u64,
     pub message: Arc<Message>,
     pub assigned: Arc<[Assigned]>,
+    /// Subscriptions of sessions' own do not count.
+    pub assigned_only: bool,
 }
 
 impl Logged {
     /// Bytes of memory, about.
     pub fn weight(&self) -> usize {
         self.message.weight() + self.assigned.len() * size_of::<Assigned>()
+    }
+
+    /// The share groups that it was given to the session for.
+    pub fn groups_of(&self, session: SessionId) -> Vec<Arc<str>> {
+        self.assigned
+            .iter()
+            .filter(|assigned| assigned.session == session)
+            .map(|assigned| Arc::clone(&assigned.group))
+            .collect()
     }
 }
 

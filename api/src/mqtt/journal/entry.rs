@@ -5,6 +5,7 @@ mod message;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
@@ -16,6 +17,7 @@ pub use message::{get_message, put_message};
 
 use super::piece::Piece;
 use super::record::SessionRecord;
+use super::remains::{Remains, RemainsId};
 use crate::mqtt::codec::{QoS, Will};
 use crate::mqtt::fanout::Subscription;
 use crate::mqtt::message::Message;
@@ -34,9 +36,11 @@ pub enum Source {
 }
 
 /// A shared subscription gave the message to this session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assigned {
     pub session: SessionId,
+    /// The group: its filter as subscribed, share name included. Empty in what was written before format 3.
+    pub group: Arc<str>,
     pub subscription: Subscription,
 }
 
@@ -59,6 +63,8 @@ pub struct Sending {
     pub subscription_ids: Vec<u32>,
     /// The message itself, for who applies the entry when it does not lie in memory any more. Not written.
     pub message: Option<Arc<Message>>,
+    /// The share groups that it is sent for, by the same rule.
+    pub groups: Vec<Arc<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +114,8 @@ pub enum Entry {
         retained: bool,
         message: Arc<Message>,
         assigned: Vec<Assigned>,
+        /// Nobody else gets it: it was logged before, for a member of a share group that has ended.
+        assigned_only: bool,
     },
     Sent {
         session: SessionId,
@@ -172,4 +180,45 @@ pub enum Entry {
         channel: ChannelId,
         piece: Piece,
     },
+    /// Of what a member left to its share groups, so much went to other members, or found none.
+    HandedOver {
+        session: SessionId,
+        remains: RemainsId,
+        /// Of what was unacknowledged, how many messages.
+        unacknowledged: u32,
+        /// Everything before this place of the log; 0 for nothing.
+        before: u64,
+    },
+    /// Nothing of it is left.
+    Rested {
+        session: SessionId,
+        remains: RemainsId,
+    },
+    /// What a member left to its share groups, in snapshots.
+    Remains {
+        number: RemainsId,
+        remains: Box<Remains>,
+    },
+    /// The number that the next remains get, in snapshots.
+    RemainsNumbered {
+        next: RemainsId,
+    },
+}
+
+impl Entry {
+    /// What removes the retained `message`: an empty one of its topic.
+    pub fn removal_of(message: &Message) -> Self {
+        Self::Message {
+            seq: 0,
+            logged: false,
+            retained: true,
+            message: Arc::new(Message {
+                payload: Bytes::new(),
+                properties: None,
+                ..message.clone()
+            }),
+            assigned: Vec::new(),
+            assigned_only: false,
+        }
+    }
 }

@@ -7,8 +7,9 @@
 
 use super::bytes::{CodecError, Cursor, Read};
 
-/// 2 added pieces: files of messages, and their places in snapshots.
-const FORMAT: u32 = 2;
+/// 2 added pieces: files of messages, and their places in snapshots. 3 names the share group that a message was given to
+/// a session for, and has entries for what sessions leave to their groups. Older files are read.
+const FORMAT: u32 = 3;
 const HEADER: usize = 8 + 4 + 8 + 8 + 8 + 4;
 /// Where the first frame starts.
 pub const START: usize = 2 * HEADER;
@@ -249,12 +250,12 @@ mod tests {
             Err(HeaderError::Damaged)
         );
         let mut newer = whole[..HEADER - 4].to_vec();
-        newer[8..12].copy_from_slice(&3_u32.to_le_bytes());
+        newer[8..12].copy_from_slice(&4_u32.to_le_bytes());
         let crc = crc32c::crc32c(&newer);
         newer.extend_from_slice(&crc.to_le_bytes());
         assert_eq!(
             Header::decode(&newer, Kind::Log),
-            Err(HeaderError::Newer(3))
+            Err(HeaderError::Newer(4))
         );
     }
 }

@@ -67,13 +67,35 @@ impl SessionRecord {
     }
 }
 
+/// Whether deliveries name the share groups that they are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Groups {
+    /// Written before format 3.
+    Unnamed,
+    Named,
+}
+
+pub fn put_groups(out: &mut Vec<u8>, groups: &[Arc<str>]) {
+    put_varint(out, groups.len() as u64);
+    for group in groups {
+        put_bytes(out, group.as_bytes());
+    }
+}
+
+pub fn get_groups(cursor: &mut Cursor<'_>) -> Read<Vec<Arc<str>>> {
+    (0..cursor.count()?)
+        .map(|_| cursor.text().map(Arc::from))
+        .collect()
+}
+
 fn put_delivery(out: &mut Vec<u8>, delivery: &Delivery) {
     put_message(out, &delivery.message);
     out.push(delivery.qos.bits() | u8::from(delivery.retain) << 2);
     put_numbers(out, &delivery.subscription_ids);
+    put_groups(out, &delivery.groups);
 }
 
-fn get_delivery(cursor: &mut Cursor<'_>) -> Read<Delivery> {
+fn get_delivery(cursor: &mut Cursor<'_>, groups: Groups) -> Read<Delivery> {
     let message = Arc::new(get_message(cursor)?);
     let flags = cursor.byte()?;
     Ok(Delivery {
@@ -81,6 +103,11 @@ fn get_delivery(cursor: &mut Cursor<'_>) -> Read<Delivery> {
         qos: get_qos(flags & 3)?,
         retain: flags & 4 != 0,
         subscription_ids: get_numbers(cursor)?,
+        groups: match groups {
+            Groups::Unnamed => Vec::new(),
+            Groups::Named => get_groups(cursor)?,
+        },
+        group_only: false,
     })
 }
 
@@ -128,7 +155,7 @@ pub fn put(out: &mut Vec<u8>, record: &SessionRecord) {
     }
 }
 
-pub fn get(cursor: &mut Cursor<'_>, id: SessionId) -> Read<SessionRecord> {
+pub fn get(cursor: &mut Cursor<'_>, id: SessionId, groups: Groups) -> Read<SessionRecord> {
     let owner = get_owner(cursor)?;
     let mut record = SessionRecord::new(id, owner, cursor.u32()?);
     record.expires_at = cursor.optional(Cursor::i64)?.map(Timestamp);
@@ -148,7 +175,8 @@ pub fn get(cursor: &mut Cursor<'_>, id: SessionId) -> Read<SessionRecord> {
     record.backlog_next = cursor.varint()?;
     for _ in 0..cursor.count()? {
         let number = cursor.varint()?;
-        record.backlog.push_back((number, get_delivery(cursor)?));
+        let delivery = get_delivery(cursor, groups)?;
+        record.backlog.push_back((number, delivery));
     }
     for _ in 0..cursor.count()? {
         let packet_id = cursor.u16()?;
@@ -161,7 +189,7 @@ pub fn get(cursor: &mut Cursor<'_>, id: SessionId) -> Read<SessionRecord> {
         record.inflight.push_back(Inflight {
             packet_id,
             awaiting,
-            delivery: get_delivery(cursor)?,
+            delivery: get_delivery(cursor, groups)?,
         });
     }
     record.last_packet_id = cursor.u16()?;

@@ -151,11 +151,13 @@ impl Pieces {
                     seq,
                     message,
                     assigned,
+                    assigned_only,
                     ..
                 } => Some(Logged {
                     seq,
                     message,
                     assigned: assigned.into(),
+                    assigned_only,
                 }),
                 _ => None,
             })
@@ -217,6 +219,7 @@ impl Spill {
                     retained: false,
                     message: Arc::clone(&logged.message),
                     assigned: logged.assigned.to_vec(),
+                    assigned_only: logged.assigned_only,
                 };
                 entry.put(&mut payload);
             }

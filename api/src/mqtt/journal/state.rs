@@ -1,26 +1,30 @@
 //! What outlives connections, and how entries change it. No I/O: the same entries give the same state.
 
+mod groups;
 mod lag;
 mod reading;
+mod sending;
 mod spilling;
+mod subscriptions;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tellee_actors::ids::{ChannelId, ThingId};
 use tellee_actors::time::Timestamp;
 
+pub use groups::Left;
 pub use lag::{LagLimits, Needs};
 pub use reading::{Ahead, NextPiece, Positions, Wanted};
 
 use super::channel::{ChannelLog, Logged};
-use super::entry::{Assigned, Entry, Sending, SessionId, Source};
-use super::record::{Kept, SessionRecord};
-use crate::mqtt::codec::{QoS, Will};
-use crate::mqtt::message::Message;
+use super::entry::{Entry, SessionId};
+use super::record::SessionRecord;
+use super::remains::{Remains, RemainsId};
+use crate::mqtt::codec::Will;
 use crate::mqtt::retained::Retained;
-use crate::mqtt::session::{Awaiting, Delivery, Held, Inflight, Taken};
+use crate::mqtt::session::{Awaiting, Inflight, Taken};
 use crate::mqtt::topic;
 
 /// Bounds of what is kept.
@@ -58,6 +62,9 @@ pub struct State {
     retained: Retained,
     wills: HashMap<SessionId, PendingWill>,
     due: BTreeSet<(Timestamp, SessionId)>,
+    /// What members have left to their share groups.
+    remains: BTreeMap<RemainsId, Remains>,
+    next_remains: RemainsId,
     /// No session has a higher number.
     last_session: SessionId,
 }
@@ -74,6 +81,8 @@ impl State {
             swollen: BTreeSet::new(),
             wills: HashMap::new(),
             due: BTreeSet::new(),
+            remains: BTreeMap::new(),
+            next_remains: 1,
             last_session: 0,
         }
     }
@@ -125,11 +134,20 @@ impl State {
 
     /// Entries that give this state when they are applied to an empty one.
     pub fn snapshot(&self) -> Vec<Entry> {
-        let mut entries = vec![Entry::Numbered {
-            session: self.last_session,
-        }];
+        let mut entries = vec![
+            Entry::Numbered {
+                session: self.last_session,
+            },
+            Entry::RemainsNumbered {
+                next: self.next_remains,
+            },
+        ];
         let sessions = self.sessions.values().cloned();
         entries.extend(sessions.map(|session| Entry::Session(Box::new(session))));
+        entries.extend(self.remains.iter().map(|(number, remains)| Entry::Remains {
+            number: *number,
+            remains: Box::new(remains.clone()),
+        }));
         for (channel, log) in &self.channels {
             entries.extend(log.pieces().map(|piece| Entry::Spilled {
                 channel: *channel,
@@ -142,6 +160,7 @@ impl State {
                 retained: false,
                 message: Arc::clone(&logged.message),
                 assigned: logged.assigned.to_vec(),
+                assigned_only: logged.assigned_only,
             }));
         }
         entries.extend(self.retained.all().map(|message| Entry::Message {
@@ -150,6 +169,7 @@ impl State {
             retained: true,
             message: Arc::clone(message),
             assigned: Vec::new(),
+            assigned_only: false,
         }));
         for (session, pending) in &self.wills {
             entries.push(Entry::WillSet {
@@ -213,13 +233,21 @@ impl State {
                 retained,
                 message,
                 assigned,
+                assigned_only,
             } => {
                 self.number(message.origin);
                 if *retained {
                     refused = usize::from(!self.retained.set(message));
                 }
                 if *logged {
-                    self.log(*seq, message, assigned);
+                    let logged = Logged {
+                        seq: *seq,
+                        message: Arc::clone(message),
+                        assigned: assigned.as_slice().into(),
+                        assigned_only: *assigned_only,
+                    };
+                    // Without a reader nobody has to get it.
+                    self.change_log(message.channel, |log| log.push(logged));
                 }
             }
             Entry::Expired { at } => self.retained.expire(*at),
@@ -296,6 +324,25 @@ impl State {
             Entry::Spilled { channel, piece } => {
                 self.change_log(*channel, |log| log.push_piece(*piece));
             }
+            Entry::HandedOver {
+                session,
+                remains,
+                unacknowledged,
+                before,
+            } => {
+                if self.are_of(*remains, *session) {
+                    self.handed_over(*remains, *unacknowledged, *before);
+                }
+            }
+            Entry::Rested { session, remains } => {
+                if self.are_of(*remains, *session) {
+                    self.rest(*remains);
+                }
+            }
+            Entry::Remains { number, remains } => self.restore_remains(*number, remains),
+            Entry::RemainsNumbered { next } => {
+                self.next_remains = self.next_remains.max(*next);
+            }
         }
         refused
     }
@@ -322,6 +369,7 @@ impl State {
         let Some(record) = self.sessions.remove(&session) else {
             return;
         };
+        self.leave_all_to_groups(&record);
         for (channel, seq) in record.cursors {
             self.leave_log(channel, seq);
         }
@@ -351,163 +399,6 @@ impl State {
             .is_some_and(|log| !log.has_readers())
         {
             self.channels.remove(&channel);
-        }
-    }
-
-    fn subscribe(&mut self, session: SessionId, filter: &str, held: Held, retained: bool) -> usize {
-        let mut refused = 0;
-        let (Some(record), Some(channel)) = (self.sessions.get_mut(&session), held.channel) else {
-            return refused;
-        };
-        let next = self.channels.get(&channel).map_or(0, ChannelLog::next);
-        let from = record
-            .subscriptions
-            .get(filter)
-            .filter(|earlier| earlier.held.channel == held.channel)
-            .map_or(next, |earlier| earlier.from);
-        record
-            .subscriptions
-            .insert(filter.into(), Kept { held, from });
-        if held.subscription.qos != QoS::AtMostOnce && !record.cursors.contains_key(&channel) {
-            record.cursors.insert(channel, next);
-            self.channels.entry(channel).or_default().enter(next);
-        }
-        if retained {
-            let room = self.limits.backlog_messages;
-            for message in self.retained.matching(filter, Timestamp::MIN) {
-                let qos = held.subscription.qos.min(message.qos);
-                if qos == QoS::AtMostOnce {
-                    continue;
-                }
-                if record.backlog.len() >= room {
-                    refused += 1;
-                    continue;
-                }
-                record.queue(Delivery {
-                    message: Arc::clone(message),
-                    qos,
-                    retain: true,
-                    subscription_ids: held.subscription.identifier.into_iter().collect(),
-                });
-            }
-        }
-        self.close_cursor(session, channel);
-        refused
-    }
-
-    fn unsubscribe(&mut self, session: SessionId, filter: &str) {
-        let removed = self
-            .sessions
-            .get_mut(&session)
-            .and_then(|record| record.subscriptions.remove(filter));
-        if let Some(channel) = removed.and_then(|kept| kept.held.channel) {
-            self.close_cursor(session, channel);
-        }
-    }
-
-    /// A session without a subscription at QoS 1 or 2 to a channel does not hold its log up.
-    fn close_cursor(&mut self, session: SessionId, channel: ChannelId) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        let reads = record.subscriptions.values().any(|kept| {
-            kept.held.channel == Some(channel) && kept.held.subscription.qos != QoS::AtMostOnce
-        });
-        if !reads && let Some(seq) = record.cursors.remove(&channel) {
-            self.leave_log(channel, seq);
-        }
-    }
-
-    fn withdraw(&mut self, session: SessionId, channel: ChannelId) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        record
-            .subscriptions
-            .retain(|_, kept| kept.held.channel != Some(channel));
-        record
-            .backlog
-            .retain(|(_, delivery)| delivery.message.channel != channel);
-        record.inflight.retain(|inflight| {
-            inflight.awaiting == Awaiting::Complete || inflight.delivery.message.channel != channel
-        });
-        self.close_cursor(session, channel);
-    }
-
-    fn log(&mut self, seq: u64, message: &Arc<Message>, assigned: &[Assigned]) {
-        // Without a reader nobody has to get it.
-        self.change_log(message.channel, |log| {
-            log.push(Logged {
-                seq,
-                message: Arc::clone(message),
-                assigned: assigned.into(),
-            });
-        });
-    }
-
-    fn sent(&mut self, session: SessionId, sending: &Sending) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        record.last_packet_id = sending.packet_id;
-        let message = match sending.source {
-            Source::Log { channel, seq } => self.channels.get(&channel).and_then(|log| {
-                let in_memory = log.get(seq).map(|logged| &logged.message);
-                let brought = || {
-                    sending
-                        .message
-                        .as_ref()
-                        .filter(|_| log.piece_of(seq).is_some())
-                };
-                in_memory.or_else(brought).map(Arc::clone)
-            }),
-            Source::Backlog { number } => record
-                .backlog
-                .iter()
-                .find(|(known, _)| *known == number)
-                .map(|(_, delivery)| Arc::clone(&delivery.message)),
-        };
-        // It is missing where its channel was withdrawn meanwhile, or the journal is damaged.
-        if let Some(message) = message {
-            record.inflight.push_back(Inflight {
-                packet_id: sending.packet_id,
-                awaiting: Awaiting::first_of(sending.qos),
-                delivery: Delivery {
-                    message,
-                    qos: sending.qos,
-                    retain: sending.retain,
-                    subscription_ids: sending.subscription_ids.clone(),
-                },
-            });
-        }
-        self.pass(session, sending.source);
-    }
-
-    fn pass(&mut self, session: SessionId, source: Source) {
-        let Some(record) = self.sessions.get_mut(&session) else {
-            return;
-        };
-        match source {
-            Source::Log { channel, seq } => {
-                let (Some(cursor), Some(log)) = (
-                    record.cursors.get_mut(&channel),
-                    self.channels.get(&channel),
-                ) else {
-                    return;
-                };
-                let to = seq.saturating_add(1).min(log.next());
-                if to > *cursor {
-                    let from = std::mem::replace(cursor, to);
-                    self.change_log(channel, |log| log.step(from, to));
-                }
-            }
-            Source::Backlog { number } => {
-                while record
-                    .backlog
-                    .pop_front_if(|(known, _)| *known <= number)
-                    .is_some()
-                {}
-            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From the session to the output of its connection.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 
@@ -78,6 +79,7 @@ impl Link {
                             retain: delivery.retain,
                             subscription_ids: delivery.subscription_ids,
                             message: Some(delivery.message),
+                            groups: delivery.groups,
                         },
                     }));
                 }
@@ -97,6 +99,9 @@ impl Link {
                 }
             }
         }
+        // Members of share groups who take no more do not hold up what others could have.
+        let busy = state.session.is_busy() || matches!(delivered, Delivered::Some);
+        handle.busy.store(busy, Ordering::Relaxed);
         if !aside {
             *into = output;
             return delivered;

@@ -11,7 +11,11 @@ use crate::mqtt::settle::{Outcome, Refusal, Settled};
 impl Link {
     /// Hands on what was stored and acknowledges it.
     pub(super) fn settled(&mut self, settled: Settled, output: &mut BytesMut) -> Option<End> {
-        let Settled { publish, outcome } = settled;
+        let Settled {
+            publish,
+            outcome,
+            room,
+        } = settled;
         let origin = self.established.attached.handle.id;
         self.bytes_in_flight = self.bytes_in_flight.saturating_sub(weight(&publish));
         // Slow is not stuck.
@@ -44,6 +48,8 @@ impl Link {
             }
             Outcome::Refused(refusal) => Some(refusal),
         };
+        // The journal counts the message itself from here on.
+        drop(room);
         if let Some(refusal) = refusal {
             return self.refused(&publish, &refusal, output);
         }

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mqtt::journal::Orphan;
 
 const NOW: Timestamp = Timestamp(1_000_000_000);
 
@@ -43,6 +44,8 @@ fn delivery(qos: QoS, payload: &str) -> Delivery {
         qos,
         retain: false,
         subscription_ids: Vec::new(),
+        groups: Vec::new(),
+        group_only: false,
     }
 }
 
@@ -136,7 +139,7 @@ fn a_full_queue_drops_qos_0_and_ends_the_session_at_qos_1() {
 
 #[test]
 fn the_budget_of_the_node_is_given_back() {
-    let budget = Arc::new(QueueBudget::new(300));
+    let budget = Arc::new(QueueBudget::with_free(300, 0));
     let limits = SessionLimits {
         queue_bytes: 10_000,
         queue_messages: 8,
@@ -158,6 +161,24 @@ fn the_budget_of_the_node_is_given_back() {
     session.next(NOW);
     assert!(budget.used() > 0);
     drop(session);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn whoever_reads_has_room_although_others_have_used_up_the_budget() {
+    let budget = Arc::new(QueueBudget::with_free(0, 300));
+    let limits = SessionLimits {
+        queue_bytes: 10_000,
+        queue_messages: 8,
+        inflight: 10,
+    };
+    let mut session = Session::new(limits, client(10), Arc::clone(&budget));
+    let offer = |session: &mut Session| session.offer(delivery(QoS::AtMostOnce, "x"));
+    while offer(&mut session) == Offered::Queued {}
+    assert!(session.waiting() >= 1, "its free bytes");
+    session.next(NOW);
+    assert_eq!(offer(&mut session), Offered::Queued);
+    assert_eq!(offer(&mut session), Offered::Dropped);
     assert_eq!(budget.used(), 0);
 }
 
@@ -221,7 +242,7 @@ fn a_withdrawn_channel_leaves_the_queue() {
     };
     session.subscribe("t", held);
     session.offer(delivery(QoS::AtLeastOnce, "1"));
-    assert_eq!(session.withdraw(|_| false), ["t"]);
+    assert_eq!(session.withdraw(|_| false).filters, ["t"]);
     assert_eq!(session.next(NOW), None);
     assert_eq!(session.queued_bytes, 0);
     assert!(session.subscriptions().is_empty());
@@ -293,4 +314,94 @@ proptest! {
             prop_assert_eq!(session.queued_bytes, bytes);
         }
     }
+}
+
+/// A delivery for share group `g`; `own`: a subscription of the session's own asked for it too.
+fn shared(qos: QoS, payload: &str, own: bool) -> Delivery {
+    Delivery {
+        groups: vec![Arc::from("g")],
+        group_only: !own,
+        ..delivery(qos, payload)
+    }
+}
+
+fn payloads(orphans: &[Orphan]) -> Vec<&[u8]> {
+    let payloads = orphans.iter().map(|orphan| &orphan.message.payload[..]);
+    payloads.collect()
+}
+
+#[test]
+fn a_session_that_ends_leaves_to_its_groups_what_it_has_not_acknowledged() {
+    let mut session = session(4);
+    session.offer(shared(QoS::AtLeastOnce, "acknowledged", false));
+    session.offer(shared(QoS::AtLeastOnce, "sent", false));
+    session.offer(shared(QoS::ExactlyOnce, "sent at QoS 2", false));
+    session.offer(delivery(QoS::AtLeastOnce, "not shared"));
+    session.offer(shared(QoS::ExactlyOnce, "waits", true));
+    session.offer(shared(QoS::AtMostOnce, "QoS 0", false));
+    let (first, ..) = publish(session.next(NOW));
+    for _ in 0..3 {
+        publish(session.next(NOW));
+    }
+    session.acknowledged(first);
+    let released = session.end();
+    assert_eq!(payloads(&released.orphans), [b"sent".as_slice(), b"waits"]);
+    assert_eq!(released.orphans[0].groups, [Arc::from("g")]);
+    assert_eq!((session.waiting(), session.queued_bytes), (0, 0));
+    assert_eq!(session.inflight_bytes, 0);
+    assert_eq!(session.end(), Released::default());
+}
+
+#[test]
+fn who_leaves_a_group_gets_no_more_for_it_and_keeps_what_is_its_own() {
+    let mut session = session(1);
+    for own in [false, false, true] {
+        session.offer(shared(
+            QoS::AtLeastOnce,
+            if own { "own" } else { "given" },
+            own,
+        ));
+    }
+    let (first, ..) = publish(session.next(NOW));
+    let left = session.leave_group("g");
+    assert_eq!(payloads(&left), [b"given".as_slice(), b"own"]);
+    assert_eq!(session.leave_group("g"), []);
+    session.acknowledged(first);
+    assert_eq!(publish(session.next(NOW)).2, "own");
+    assert_eq!(session.next(NOW), None);
+}
+
+#[test]
+fn what_a_withdrawn_channel_leaves_is_left_once_though_its_client_may_still_acknowledge_it() {
+    let mut session = session(4);
+    session.offer(shared(QoS::AtLeastOnce, "sent", false));
+    let (first, ..) = publish(session.next(NOW));
+    assert_eq!(payloads(&session.withdraw(|_| false).orphans), [b"sent"]);
+    assert_eq!(session.withdraw(|_| false).orphans, []);
+    assert!(session.acknowledged(first));
+    assert_eq!(session.end().orphans, []);
+}
+
+#[test]
+fn a_session_that_ends_gives_up_all_its_filters_those_across_channels_too() {
+    let mut session = session(4);
+    let subscription = Subscription {
+        qos: QoS::AtLeastOnce,
+        no_local: false,
+        retain_as_published: false,
+        identifier: None,
+    };
+    for (filter, channel) in [("#", None), ("t", Some(ChannelId(uuid::Uuid::nil())))] {
+        session.subscribe(
+            filter,
+            Held {
+                channel,
+                subscription,
+            },
+        );
+    }
+    assert_eq!(session.withdraw(|_| true), Released::default());
+    let mut filters = session.end().filters;
+    filters.sort_unstable();
+    assert_eq!(filters, ["#", "t"]);
 }

@@ -2,15 +2,15 @@
 //! layers of the router cost more than a short body. It takes what the routes would take, and answers as they would.
 
 use axum::http::{Method, Request, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use hyper::body::Incoming;
+use axum::response::IntoResponse as _;
 
 use super::answer::{Dialect, Wrong};
 use super::{Influx, take};
-use crate::http::{declared_length, secure};
+use crate::error::ApiError;
+use crate::http::{Outcome, declared_length};
 use crate::metrics::RouteMeter;
 use crate::rest::Rest;
-use crate::rest::input::{is_plain_body, read_declared};
+use crate::rest::input::is_plain_body;
 
 /// Takes `POST /write` and `POST /api/v2/write` with a body of declared length that is not compressed.
 pub struct LineDoor {
@@ -44,28 +44,34 @@ impl LineDoor {
             && !headers.contains_key(header::CONTENT_ENCODING)
     }
 
-    pub async fn answer(&self, request: Request<Incoming>) -> Response {
-        let dialect = dialect(request.uri().path()).unwrap_or(Dialect::One);
+    pub(crate) async fn take<B: AsRef<[u8]>>(
+        &self,
+        head: &Request<()>,
+        body: impl Future<Output = Result<B, ApiError>>,
+    ) -> Outcome {
+        let dialect = dialect(head.uri().path()).unwrap_or(Dialect::One);
         let meter = match dialect {
             Dialect::One => &self.one,
             Dialect::Two => &self.two,
         };
         let counting = meter.begin();
-        let mut response = match self.write(request).await {
-            Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(wrong) => dialect.refusal()(wrong).into_response(),
+        let outcome = match self.write(head, body).await {
+            Ok(()) => Outcome::Kept(StatusCode::NO_CONTENT),
+            Err(wrong) => Outcome::Refused(dialect.refusal()(wrong).into_response()),
         };
-        counting.end(response.status());
-        secure(response.headers_mut());
-        response
+        counting.end(outcome.status());
+        outcome.secured()
     }
 
-    async fn write(&self, request: Request<Incoming>) -> Result<(), Wrong> {
-        let (parts, body) = request.into_parts();
+    async fn write<B: AsRef<[u8]>>(
+        &self,
+        head: &Request<()>,
+        body: impl Future<Output = Result<B, ApiError>>,
+    ) -> Result<(), Wrong> {
         let Influx { rest, senders } = &self.influx;
-        let sender = senders.sender(rest, &parts.headers, &parts.uri).await?;
-        let body = read_declared(body).await?;
-        take(rest, sender, &body).await
+        let sender = senders.sender(rest, head.headers(), head.uri()).await?;
+        let body = body.await?;
+        take(rest, sender, body.as_ref()).await
     }
 }
 

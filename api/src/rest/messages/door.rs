@@ -2,14 +2,13 @@
 //! the router cost more than all the rest. It takes what the routes would take, and answers as they would.
 
 use axum::http::{Method, Request, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use hyper::body::Incoming;
+use axum::response::IntoResponse as _;
 
 use super::super::Rest;
-use super::super::input::{is_plain_body, read_declared};
+use super::super::input::is_plain_body;
 use super::{admit, keep};
 use crate::error::ApiError;
-use crate::http::{declared_length, secure};
+use crate::http::{Outcome, declared_length};
 use crate::metrics::RouteMeter;
 
 const ROUTE: &str = "/channels/{channel}/messages";
@@ -45,23 +44,29 @@ impl MessageDoor {
             && is_plain_body(headers)
     }
 
-    pub async fn answer(&self, request: Request<Incoming>) -> Response {
+    pub(crate) async fn take<B: AsRef<[u8]>>(
+        &self,
+        head: &Request<()>,
+        body: impl Future<Output = Result<B, ApiError>>,
+    ) -> Outcome {
         let counting = self.meter.begin();
-        let mut response = match self.publish(request).await {
-            Ok(()) => StatusCode::ACCEPTED.into_response(),
-            Err(error) => error.into_response(),
+        let outcome = match self.publish(head, body).await {
+            Ok(()) => Outcome::Kept(StatusCode::ACCEPTED),
+            Err(error) => Outcome::Refused(error.into_response()),
         };
-        counting.end(response.status());
-        secure(response.headers_mut());
-        response
+        counting.end(outcome.status());
+        outcome.secured()
     }
 
-    async fn publish(&self, request: Request<Incoming>) -> Result<(), ApiError> {
-        let (parts, body) = request.into_parts();
-        let channel = channel(parts.uri.path()).unwrap_or_default();
-        let admitted = admit(&self.rest, channel, &parts.headers, &parts.uri)?;
-        let payload = read_declared(body).await?;
-        keep(&self.rest, &admitted, "", &payload).await
+    async fn publish<B: AsRef<[u8]>>(
+        &self,
+        head: &Request<()>,
+        body: impl Future<Output = Result<B, ApiError>>,
+    ) -> Result<(), ApiError> {
+        let channel = channel(head.uri().path()).unwrap_or_default();
+        let admitted = admit(&self.rest, channel, head.headers(), head.uri())?;
+        let payload = body.await?;
+        keep(&self.rest, &admitted, "", payload.as_ref()).await
     }
 }
 

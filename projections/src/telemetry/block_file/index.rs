@@ -240,6 +240,6 @@ mod tests {
             }
         }
         let bytes = encode(&entries, &rollups);
-        assert_eq!(decode(&bytes, 64, 3).unwrap(), (entries, rollups));
+        assert_eq!(decode(&bytes, 64, 4).unwrap(), (entries, rollups));
     }
 }

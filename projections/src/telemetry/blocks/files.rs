@@ -116,8 +116,7 @@ impl Blocks for FileBlocks {
         needed.insert(catalog::file_name(manifest.catalog.number));
         needed.extend(
             manifest
-                .sets
-                .iter()
+                .all_sets()
                 .map(|set| block_file::file_name(set.number)),
         );
         let names = match self.disk.list() {
@@ -145,7 +144,7 @@ impl Blocks for FileBlocks {
         folder: Option<&Path>,
     ) -> Result<(), TelemetryError> {
         let cannot = |error: io::Error| failed("cannot write the backup", &error);
-        for set in &manifest.sets {
+        for set in manifest.all_sets() {
             let name = block_file::file_name(set.number);
             // Block files never change, so a second name for the same file will do.
             let linked = folder.is_some_and(|folder| self.disk.link_to(&name, folder).is_ok());

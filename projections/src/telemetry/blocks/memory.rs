@@ -117,7 +117,7 @@ impl Blocks for MemoryBlocks {
         kept.catalogs
             .retain(|number, _| *number == manifest.catalog.number);
         kept.sets
-            .retain(|number, _| manifest.sets.iter().any(|set| set.number == *number));
+            .retain(|number, _| manifest.all_sets().any(|set| set.number == *number));
     }
 
     fn copy_to(

@@ -2,7 +2,7 @@
 
 use super::{BlockSet, RollupEntry};
 use crate::telemetry::codec::CodecError;
-use crate::telemetry::codec::rollup::{self, Detail};
+use crate::telemetry::codec::rollup::{self, Detail, Sums};
 use crate::telemetry::model::SeriesId;
 use crate::telemetry::rollup::{Level, Row};
 use crate::telemetry::store::TelemetryError;
@@ -36,10 +36,27 @@ impl BlockSet {
         entry: &RollupEntry,
         detail: Detail,
     ) -> Result<Option<Vec<Row>>, TelemetryError> {
+        self.decoded(entry, |bytes| {
+            rollup::decode(bytes, entry.series, entry.level, detail)
+        })
+    }
+
+    /// As [`Self::read_rollup`], of counts and sums alone.
+    pub fn read_sums(&self, entry: &RollupEntry) -> Result<Option<Sums>, TelemetryError> {
+        self.decoded(entry, |bytes| {
+            rollup::decode_sums(bytes, entry.series, entry.level)
+        })
+    }
+
+    fn decoded<Rows>(
+        &self,
+        entry: &RollupEntry,
+        decode: impl FnOnce(&[u8]) -> Result<Rows, CodecError>,
+    ) -> Result<Option<Rows>, TelemetryError> {
         let Some(bytes) = self.read(entry.offset, entry.length, "a rollup")? else {
             return Ok(None);
         };
-        match rollup::decode(&bytes, entry.series, entry.level, detail) {
+        match decode(&bytes) {
             Ok(rows) => Ok(Some(rows)),
             Err(CodecError::Newer { found, known }) => Err(TelemetryError::Newer { found, known }),
             Err(error) => {

@@ -4,6 +4,8 @@
 //! compression, body. The body holds the columns in a fixed order: times, kinds, values by kind, qualities, seqs,
 //! receive times, units and protocols, sums, update times. The frame around it (length and CRC) is the file's.
 
+mod sums;
+
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,8 +20,10 @@ use super::{integers, numbers, texts};
 use crate::telemetry::columns::{Columns, Origin, Repeated, Values};
 use crate::telemetry::model::{SeriesId, Value};
 
-/// 1 had no entered columns.
-pub const FORMAT: u8 = 2;
+pub use self::sums::{BlockSums, Intervals};
+
+/// 1 had no entered columns, 2 no packed ones.
+pub const FORMAT: u8 = 3;
 /// No block holds more samples.
 pub const MAX_SAMPLES: usize = 1 << 16;
 /// No body is longer before compression: a bound on what a damaged or hostile length can make us allocate.
@@ -338,7 +342,7 @@ fn take_repeated<T: Copy + PartialEq>(
                 length: count,
             });
         }
-        Column::Each(integers) => integers,
+        column => column.into_values(count),
     };
     let mut values = Vec::with_capacity(count);
     for integer in integers {
@@ -350,8 +354,7 @@ fn take_repeated<T: Copy + PartialEq>(
 fn take_values(reader: &mut Reader<'_>, count: usize) -> Result<Values, CodecError> {
     let kinds = match integers::decode_column(reader, count)? {
         Column::Constant(NUMBER) => return numbers::decode(reader, count).map(Values::Numbers),
-        Column::Constant(kind) => vec![kind; count],
-        Column::Each(kinds) => kinds,
+        column => column.into_values(count),
     };
     let of_kind = |kind: i64| kinds.iter().filter(|found| **found == kind).count();
     let mut of_numbers = numbers::decode(reader, of_kind(NUMBER))?;
@@ -451,8 +454,7 @@ fn take_optional(
                 length: count,
             });
         }
-        Column::Constant(present) => vec![present; count],
-        Column::Each(present) => present,
+        column => column.into_values(count),
     };
     let mut numbers = numbers::decode(
         reader,

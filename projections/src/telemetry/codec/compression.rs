@@ -20,24 +20,25 @@ fn compressor<'a>(
     slot.as_mut()
 }
 
-/// Compresses with a context that the thread keeps; `None` where that does not help.
-pub fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let compressed = compressor(slot)?.compress(bytes).ok()?;
-        (compressed.len() < bytes.len()).then_some(compressed)
-    })
+/// Undoes [`compress_pieces`]; the result must be exactly `length` long.
+pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
+    let mut plain = Vec::new();
+    decompress_into(bytes, length, &mut plain)?;
+    Ok(plain)
 }
 
-/// Undoes [`compress`]; the result must be exactly `length` long.
-pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
+/// As [`decompress`], in the place of what is in `plain`.
+pub fn decompress_into(bytes: &[u8], length: usize, plain: &mut Vec<u8>) -> Result<(), CodecError> {
     const FAILED: CodecError = CodecError::Invalid("a compressed body cannot be decompressed");
-    let plain = DECOMPRESSOR.with_borrow_mut(|slot| {
+    plain.clear();
+    plain.reserve_exact(length);
+    DECOMPRESSOR.with_borrow_mut(|slot| {
         if slot.is_none() {
             *slot = zstd::bulk::Decompressor::new().ok();
         }
         slot.as_mut()
             .ok_or(FAILED)?
-            .decompress(bytes, length)
+            .decompress_to_buffer(bytes, plain)
             .map_err(|_| FAILED)
     })?;
     if plain.len() != length {
@@ -45,10 +46,11 @@ pub fn decompress(bytes: &[u8], length: usize) -> Result<Vec<u8>, CodecError> {
             "a compressed body has the wrong length",
         ));
     }
-    Ok(plain)
+    Ok(())
 }
 
-/// As [`compress`], the pieces between `cuts` apart from each other: the decompressor takes frames in a row as one.
+/// Compresses with a context that the thread keeps; `None` where that does not help. The pieces between `cuts` are
+/// compressed apart from each other: the decompressor takes frames in a row as one.
 pub fn compress_pieces(bytes: &[u8], cuts: impl Iterator<Item = usize>) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|slot| {
         let compressor = compressor(slot)?;

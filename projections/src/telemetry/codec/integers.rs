@@ -2,33 +2,28 @@
 //!
 //! Layout: mode (1 byte), then what the mode needs. The residual modes hold base and divisor, the byte width of a
 //! residual, the residuals too wide for it (index and value), and the planes: all lowest bytes first, then the next.
+//! Short columns have their residuals bit by bit instead.
 //! Entropy coding is left to the compressor that runs over the whole block.
 
+mod packed;
+mod planes;
+mod residuals;
+mod sums;
 mod tracking;
 
-use std::cell::RefCell;
-
-use self::tracking::{Lane, Tracker, follow_all, put_entries};
+use self::residuals::{
+    DELTA, DELTA_OF_DELTA, PLAIN, TRACKING, TRACKING_ENTERED, decode_packed, decode_residuals,
+    encode_residuals,
+};
+pub use self::sums::ColumnSums;
 use super::CodecError;
-use super::bytes::{Reader, put_signed, put_varint, unzigzag, zigzag};
+use super::bytes::{Reader, put_signed, put_varint};
 
 const CONSTANT: u8 = 0;
 const LINEAR: u8 = 1;
 const RUNS: u8 = 2;
-const PLAIN: u8 = 3;
-const DELTA: u8 = 4;
-const DELTA_OF_DELTA: u8 = 5;
-const TRACKING: u8 = 6;
-/// As tracking, with the state of the filter at each quarter of the column, so that a reader can follow four stretches
-/// at a time: the filter is one long chain of operations, and a processor could do several at once.
-const TRACKING_ENTERED: u8 = 7;
-/// Shorter columns are not worth the bytes of their entries.
-const LEAST_ENTERED: usize = 1024;
-
-/// What an exception to the byte width costs, in bytes: its distance, and the value seven bits a byte.
-const fn exception_cost(width: usize) -> usize {
-    2 + (8 * width).div_ceil(7)
-}
+/// One of the residual modes, with its residuals bit by bit.
+const PACKED: u8 = 8;
 
 /// Appends `values` to `out`. The reader must know how many there are.
 pub fn encode(values: &[i64], out: &mut Vec<u8>) {
@@ -85,233 +80,87 @@ fn encode_runs(values: &[i64], runs: usize, out: &mut Vec<u8>) {
     encode_with(&heads, out, false);
 }
 
-/// What encoding a residual column needs for a while. Kept by the thread: there may be very many short columns.
-#[derive(Default)]
-struct Scratch {
-    steps: Vec<i64>,
-    residuals: Vec<u64>,
-    best: Vec<u64>,
-}
-
-/// Longer columns do not leave their scratch behind.
-const KEPT_SCRATCH: usize = 1 << 16;
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
-}
-
-fn encode_residuals(values: &[i64], out: &mut Vec<u8>) {
-    SCRATCH.with_borrow_mut(|scratch| {
-        encode_residuals_with(values, out, scratch);
-        if values.len() > KEPT_SCRATCH {
-            *scratch = Scratch::default();
-        }
-    });
-}
-
-fn encode_residuals_with(values: &[i64], out: &mut Vec<u8>, scratch: &mut Scratch) {
-    let Scratch {
-        steps,
-        residuals,
-        best,
-    } = scratch;
-    let base = values[0];
-    let divisor = common_divisor(values, base);
-    steps.clear();
-    if divisor == 1 {
-        steps.extend(values.iter().map(|value| value.wrapping_sub(base)));
-    } else {
-        steps.extend(values.iter().map(|value| (value - base) / divisor));
-    }
-
-    let mut best_mode = PLAIN;
-    let mut best_cost = u64::MAX;
-    for mode in [DELTA, DELTA_OF_DELTA, TRACKING, PLAIN] {
-        residuals.clear();
-        predict(mode, steps, residuals);
-        let cost: u64 = residuals
-            .iter()
-            .map(|residual| u64::from(64 - residual.leading_zeros()))
-            .sum();
-        if cost < best_cost {
-            best_cost = cost;
-            best_mode = mode;
-            std::mem::swap(best, residuals);
-        }
-    }
-
-    let entered = best_mode == TRACKING && steps.len() >= LEAST_ENTERED;
-    out.push(if entered { TRACKING_ENTERED } else { best_mode });
-    put_signed(out, base);
-    put_varint(out, divisor.unsigned_abs());
-    if entered {
-        put_entries(steps, out);
-    }
-    put_planes(best, out);
-}
-
-/// The greatest number that divides all distances from `base`; 1 where a distance does not fit.
-fn common_divisor(values: &[i64], base: i64) -> i64 {
-    let mut divisor = 0_u64;
-    for value in values {
-        let Some(distance) = value.checked_sub(base) else {
-            return 1;
-        };
-        let mut rest = distance.unsigned_abs();
-        if divisor != 0 && rest % divisor == 0 {
-            continue;
-        }
-        while rest != 0 {
-            (divisor, rest) = (rest, divisor % rest);
-        }
-        if divisor == 1 {
-            return 1;
-        }
-    }
-    i64::try_from(divisor).unwrap_or(1).max(1)
-}
-
-fn predict(mode: u8, steps: &[i64], residuals: &mut Vec<u64>) {
-    match mode {
-        DELTA => {
-            let mut previous = 0_i64;
-            residuals.extend(steps.iter().map(|&step| {
-                let residual = step.wrapping_sub(previous);
-                previous = step;
-                zigzag(residual)
-            }));
-        }
-        DELTA_OF_DELTA => {
-            let mut previous = 0_i64;
-            let mut slope = 0_i64;
-            residuals.extend(steps.iter().map(|&step| {
-                let delta = step.wrapping_sub(previous);
-                let residual = delta.wrapping_sub(slope);
-                previous = step;
-                slope = delta;
-                zigzag(residual)
-            }));
-        }
-        TRACKING => {
-            let mut tracker = Tracker::starting_at(0);
-            residuals.extend(steps.iter().map(|&step| {
-                let residual = step.wrapping_sub(tracker.predict());
-                tracker.observe(step);
-                zigzag(residual)
-            }));
-        }
-        _ => residuals.extend(steps.iter().map(|&step| zigzag(step))),
-    }
-}
-
-const fn byte_width(residual: u64) -> usize {
-    ((64 - residual.leading_zeros()) as usize).div_ceil(8)
-}
-
-fn put_planes(residuals: &[u64], out: &mut Vec<u8>) {
-    let mut of_width = [0_usize; 9];
-    for &residual in residuals {
-        of_width[byte_width(residual)] += 1;
-    }
-    let mut wider = residuals.len();
-    let mut cost_of_wider: usize = (0..=8)
-        .map(|width| of_width[width] * exception_cost(width))
-        .sum();
-    let mut width = 8;
-    let mut exceptions = 0;
-    let mut best = usize::MAX;
-    for (candidate, needing) in of_width.into_iter().enumerate() {
-        wider -= needing;
-        cost_of_wider -= needing * exception_cost(candidate);
-        let cost = candidate * residuals.len() + cost_of_wider;
-        if cost < best {
-            best = cost;
-            width = candidate;
-            exceptions = wider;
-        }
-    }
-
-    out.push(width as u8);
-    put_varint(out, exceptions as u64);
-    if exceptions > 0 {
-        let mut previous = 0;
-        for (index, &residual) in residuals.iter().enumerate() {
-            if byte_width(residual) > width {
-                put_varint(out, (index - previous) as u64);
-                put_varint(out, residual);
-                previous = index;
-            }
-        }
-    }
-    for plane in 0..width {
-        out.extend(
-            residuals
-                .iter()
-                .map(|residual| (residual >> (8 * plane)) as u8),
-        );
-    }
-}
-
-/// A column as it was read: most columns of a block are one value, again and again.
+/// A column as it was read: most columns of a block are one value, again and again, or a clock.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Column {
     Constant(i64),
+    Linear { first: i64, step: i64 },
     Each(Vec<i64>),
 }
 
-/// As [`decode`], but constant columns stay as short as they are.
-pub fn decode_column(reader: &mut Reader<'_>, count: usize) -> Result<Column, CodecError> {
-    let mut ahead = *reader;
-    if count > 0 && ahead.byte()? == CONSTANT {
-        let value = ahead.signed()?;
-        *reader = ahead;
-        return Ok(Column::Constant(value));
+impl Column {
+    /// The value at `index`; of constant and linear columns whatever lies there, of others `None` behind the last one.
+    pub fn get(&self, index: usize) -> Option<i64> {
+        match self {
+            Self::Constant(value) => Some(*value),
+            Self::Linear { first, step } => {
+                Some(first.wrapping_add(step.wrapping_mul(index as i64)))
+            }
+            Self::Each(values) => values.get(index).copied(),
+        }
     }
-    decode(reader, count).map(Column::Each)
+
+    /// All `count` values.
+    pub fn into_values(self, count: usize) -> Vec<i64> {
+        match self {
+            Self::Constant(value) => vec![value; count],
+            Self::Linear { first, step } => (0..count as i64)
+                .map(|index| first.wrapping_add(step.wrapping_mul(index)))
+                .collect(),
+            Self::Each(values) => values,
+        }
+    }
+}
+
+/// As [`decode`], but constant and linear columns stay as short as they are.
+pub fn decode_column(reader: &mut Reader<'_>, count: usize) -> Result<Column, CodecError> {
+    decode_with(reader, count, true)
 }
 
 /// Reads `count` integers that [`encode`] wrote.
 pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {
-    decode_with(reader, count, true)
+    Ok(decode_column(reader, count)?.into_values(count))
 }
 
 fn decode_with(
     reader: &mut Reader<'_>,
     count: usize,
     may_use_runs: bool,
-) -> Result<Vec<i64>, CodecError> {
+) -> Result<Column, CodecError> {
     if count == 0 {
-        return Ok(Vec::new());
+        return Ok(Column::Each(Vec::new()));
     }
     match reader.byte()? {
-        CONSTANT => {
-            let value = reader.signed()?;
-            Ok(vec![value; count])
-        }
+        CONSTANT => Ok(Column::Constant(reader.signed()?)),
         LINEAR => {
             let first = reader.signed()?;
             let step = reader.signed()?;
-            Ok((0..count as i64)
-                .map(|index| first.wrapping_add(step.wrapping_mul(index)))
-                .collect())
+            Ok(Column::Linear { first, step })
         }
-        RUNS if may_use_runs => decode_runs(reader, count),
+        RUNS if may_use_runs => decode_runs(reader, count).map(Column::Each),
+        PACKED => match reader.byte()? {
+            mode @ (PLAIN | DELTA | DELTA_OF_DELTA | TRACKING) => {
+                decode_packed(reader, count, mode).map(Column::Each)
+            }
+            _ => Err(UNKNOWN_MODE),
+        },
         mode @ (PLAIN | DELTA | DELTA_OF_DELTA | TRACKING | TRACKING_ENTERED) => {
-            decode_residuals(reader, count, mode)
+            decode_residuals(reader, count, mode).map(Column::Each)
         }
-        _ => Err(CodecError::Invalid(
-            "a column of integers has an unknown mode",
-        )),
+        _ => Err(UNKNOWN_MODE),
     }
 }
+
+const UNKNOWN_MODE: CodecError = CodecError::Invalid("a column of integers has an unknown mode");
 
 fn decode_runs(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {
     let runs = reader.varint()?;
     if runs > count as u64 {
         return Err(CodecError::Invalid("a column has more runs than values"));
     }
-    let lengths = decode_with(reader, runs as usize, false)?;
-    let heads = decode_with(reader, runs as usize, false)?;
+    let runs = runs as usize;
+    let lengths = decode_with(reader, runs, false)?.into_values(runs);
+    let heads = decode_with(reader, runs, false)?.into_values(runs);
     let mut values = Vec::with_capacity(count);
     for (length, head) in lengths.into_iter().zip(heads) {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
@@ -322,106 +171,6 @@ fn decode_runs(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecE
     }
     if values.len() != count {
         return Err(CodecError::Invalid("the runs of a column are too short"));
-    }
-    Ok(values)
-}
-
-fn decode_residuals(
-    reader: &mut Reader<'_>,
-    count: usize,
-    mode: u8,
-) -> Result<Vec<i64>, CodecError> {
-    let base = reader.signed()?;
-    let divisor = reader.varint()? as i64;
-    let mut lanes = [Lane::entering(0, 0); 4];
-    if mode == TRACKING_ENTERED {
-        for lane in &mut lanes[1..] {
-            *lane = Lane::entering(reader.signed()?, reader.signed()?);
-        }
-    }
-    let mut values = take_planes(reader, count)?;
-    match mode {
-        DELTA => {
-            let mut previous = 0_i64;
-            for value in &mut values {
-                previous = previous.wrapping_add(*value);
-                *value = previous;
-            }
-        }
-        DELTA_OF_DELTA => {
-            let mut previous = 0_i64;
-            let mut slope = 0_i64;
-            for value in &mut values {
-                slope = slope.wrapping_add(*value);
-                previous = previous.wrapping_add(slope);
-                *value = previous;
-            }
-        }
-        TRACKING => {
-            let [mut lane, ..] = lanes;
-            lane.follow(&mut values);
-        }
-        TRACKING_ENTERED => follow_all(lanes, &mut values),
-        _ => {}
-    }
-    if divisor == 1 {
-        for value in &mut values {
-            *value = value.wrapping_add(base);
-        }
-    } else {
-        for value in &mut values {
-            *value = value.wrapping_mul(divisor).wrapping_add(base);
-        }
-    }
-    Ok(values)
-}
-
-fn take_planes(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, CodecError> {
-    let width = reader.byte()? as usize;
-    if width > 8 {
-        return Err(CodecError::Invalid("a residual is wider than eight bytes"));
-    }
-    let exceptions = reader.length()?;
-    if exceptions > count {
-        return Err(CodecError::Invalid(
-            "a column has more exceptions than values",
-        ));
-    }
-    let mut patches = Vec::with_capacity(exceptions);
-    let mut index = 0_usize;
-    for _ in 0..exceptions {
-        index = index.saturating_add(usize::try_from(reader.varint()?).unwrap_or(usize::MAX));
-        if index >= count {
-            return Err(CodecError::Invalid("an exception lies beyond its column"));
-        }
-        patches.push((index, unzigzag(reader.varint()?)));
-    }
-    let planes = reader.take(width.checked_mul(count).ok_or(CodecError::Short)?)?;
-    let mut values: Vec<i64> = match width {
-        0 => vec![0; count],
-        1 => planes
-            .iter()
-            .map(|&byte| unzigzag(u64::from(byte)))
-            .collect(),
-        2 => {
-            let (low, high) = planes.split_at(count);
-            low.iter()
-                .zip(high)
-                .map(|(&low, &high)| unzigzag(u64::from(low) | u64::from(high) << 8))
-                .collect()
-        }
-        _ => {
-            let mut residuals = vec![0_u64; count];
-            for (plane, bytes) in planes.chunks_exact(count).enumerate() {
-                for (residual, &byte) in residuals.iter_mut().zip(bytes) {
-                    *residual |= u64::from(byte) << (8 * plane);
-                }
-            }
-            residuals.into_iter().map(unzigzag).collect()
-        }
-    };
-    for (index, value) in patches {
-        values[index] = value;
     }
     Ok(values)
 }

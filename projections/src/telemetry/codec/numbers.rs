@@ -15,6 +15,9 @@ const POWERS: [f64; 13] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
 ];
 
+const TOO_MANY_DECIMALS: CodecError =
+    CodecError::Invalid("a column of numbers has too many decimals");
+
 /// No column has more decimals.
 pub const MAX_DECIMALS: usize = POWERS.len() - 1;
 
@@ -109,6 +112,16 @@ fn encode_with(values: &[f64], out: &mut Vec<u8>, integers: &mut Vec<i64>) {
     integers::encode(integers, out);
 }
 
+/// Reads what stands in front of the integers of a column that is not empty: the power of ten that they are to be
+/// divided by. `None` for a column of another mode.
+pub fn take_power(reader: &mut Reader<'_>) -> Result<Option<f64>, CodecError> {
+    if reader.byte()? != DECIMAL {
+        return Ok(None);
+    }
+    let decimals = reader.byte()? as usize;
+    power_of_ten(decimals).map(Some).ok_or(TOO_MANY_DECIMALS)
+}
+
 /// Reads `count` numbers that [`encode`] wrote.
 pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, CodecError> {
     if count == 0 {
@@ -116,11 +129,7 @@ pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, CodecEr
     }
     match reader.byte()? {
         DECIMAL => {
-            let Some(&power) = POWERS.get(reader.byte()? as usize) else {
-                return Err(CodecError::Invalid(
-                    "a column of numbers has too many decimals",
-                ));
-            };
+            let power = power_of_ten(reader.byte()? as usize).ok_or(TOO_MANY_DECIMALS)?;
             let integers = integers::decode(reader, count)?;
             Ok(integers
                 .into_iter()

@@ -5,25 +5,35 @@
 //! counts of good quality, least, greatest, first and last; for hours also squares, times and qualities of those.
 //!
 //! Sensors are decimal, so the numbers of most rollups are integers over one power of ten. The extremes then lie
-//! near the mean, and are kept as distances from it. A sum is kept as the nearest multiple of that power of ten, where
+//! near the mean, and are kept as distances from it, or from where the trend of the means lets them be expected. A sum is kept as the nearest multiple of that power of ten, where
 //! this is within what adding doubles may lose anyway (see [`uncertainty`]).
 
+mod sums;
+mod trend;
+
+pub use self::sums::Sums;
+use self::trend::{Side, Trend};
 use super::CodecError;
 use super::bytes::{Reader, put_bytes, put_varint};
-use super::compression::{compress, decompress};
+use super::compression::{compress_pieces, decompress};
 use super::numbers::{MAX_DECIMALS, power_of_ten, scaled};
 use super::{integers, numbers};
 use crate::telemetry::model::SeriesId;
 use crate::telemetry::rollup::{Level, Place, Row};
 use crate::telemetry::summary::Statistics;
 
-/// The first byte of a rollup, where a block has its format.
-pub const FORMAT: u8 = 0x81;
+/// The first byte of a rollup, where a block has its format. The first had neither trends nor packed columns.
+const FORMAT: u8 = 0x82;
+const FIRST_FORMAT: u8 = 0x81;
+/// Planes that are shorter are not compressed apart.
+const LEAST_CUT: usize = 512;
 const MAX_ROWS: u64 = 1 << 16;
 const MAX_SECTION: u64 = 16 << 20;
 
 const AS_NUMBERS: u8 = 0;
 const AS_DECIMALS: u8 = 1;
+/// As decimals, with the extremes and ends from where the trend of the means lets them be expected.
+const AS_TRENDS: u8 = 2;
 
 /// How much of each row is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +50,7 @@ pub enum Detail {
 struct Decimals {
     decimals: usize,
     sums: Vec<i64>,
+    means: Vec<i64>,
     /// Of least, greatest, first and last, from the mean.
     distances: [Vec<i64>; 4],
 }
@@ -97,6 +108,7 @@ fn decimals_of(rows: &[Row]) -> Option<Decimals> {
     Some(Decimals {
         decimals,
         sums,
+        means,
         distances,
     })
 }
@@ -114,11 +126,50 @@ fn put_integers(values: impl Iterator<Item = i64>, out: &mut Vec<u8>) {
     integers::encode(&values, out);
 }
 
-fn put_section(section: &[u8], out: &mut Vec<u8>) {
-    put_varint(out, section.len() as u64);
-    match compress(section) {
-        Some(compressed) => put_bytes(out, &compressed),
-        None => put_bytes(out, section),
+/// A section as it is kept: its length, and its bytes compressed where that helps. The highest planes of its last
+/// column of `rows` values, which `column` bytes hold, are compressed apart: the lower ones are noise.
+fn section_of(section: &[u8], column: usize, rows: usize) -> Vec<u8> {
+    let planes = if rows < LEAST_CUT { 0 } else { column / rows };
+    let cuts = (1..planes.min(4))
+        .rev()
+        .map(|plane| section.len() - plane * rows);
+    let mut out = Vec::with_capacity(section.len() + 8);
+    put_varint(&mut out, section.len() as u64);
+    match compress_pieces(section, cuts) {
+        Some(compressed) => put_bytes(&mut out, &compressed),
+        None => put_bytes(&mut out, section),
+    }
+    out
+}
+
+/// How many of each row's numbers are of other than good quality, then `columns`.
+fn values_of(rows: &[Row], columns: &[Vec<i64>; 4]) -> Vec<u8> {
+    let mut values = Vec::with_capacity(rows.len() * 6 + 32);
+    put_others(rows, &mut values);
+    for column in columns {
+        integers::encode(column, &mut values);
+    }
+    section_of(&values, 0, rows.len())
+}
+
+fn put_others(rows: &[Row], out: &mut Vec<u8>) {
+    let others = |row: &Row| row.numbers.count.wrapping_sub(row.good) as i64;
+    put_integers(rows.iter().map(others), out);
+}
+
+/// The values section of decimal rows, from the means or from where their trend leads, whichever is shorter; its mode.
+fn decimal_values(rows: &[Row], decimals: &Decimals) -> (u8, Vec<u8>) {
+    let plain = values_of(rows, &decimals.distances);
+    let mut columns = decimals.distances.clone();
+    let trend = Trend::of(&decimals.means);
+    for (corner, column) in columns.iter_mut().enumerate() {
+        trend.expected(corner).take_out(column);
+    }
+    let trends = values_of(rows, &columns);
+    if trends.len() < plain.len() {
+        (AS_TRENDS, trends)
+    } else {
+        (AS_DECIMALS, plain)
     }
 }
 
@@ -138,46 +189,39 @@ const PLACES: [fn(&Row) -> Place; 4] = [
 /// `rows` are in order of their starts, and each stands for at least one number.
 pub fn encode(series: SeriesId, level: Level, rows: &[Row]) -> Vec<u8> {
     let decimals = decimals_of(rows);
+    let (mode, values) = if let Some(decimals) = &decimals {
+        decimal_values(rows, decimals)
+    } else {
+        let mut values = Vec::with_capacity(rows.len() * 32 + 32);
+        put_others(rows, &mut values);
+        for corner in CORNERS {
+            let column: Vec<f64> = rows.iter().map(|row| corner(&row.numbers)).collect();
+            numbers::encode(&column, &mut values);
+        }
+        (AS_NUMBERS, section_of(&values, 0, rows.len()))
+    };
+
     let mut sums = Vec::with_capacity(rows.len() * 3 + 32);
     put_integers(rows.iter().map(|row| row.start), &mut sums);
     put_integers(rows.iter().map(|row| row.numbers.count as i64), &mut sums);
+    sums.push(mode);
+    let start = sums.len();
     if let Some(decimals) = &decimals {
-        sums.push(AS_DECIMALS);
         sums.push(decimals.decimals as u8);
         integers::encode(&decimals.sums, &mut sums);
     } else {
-        sums.push(AS_NUMBERS);
         let column: Vec<f64> = rows.iter().map(|row| row.numbers.sum).collect();
         numbers::encode(&column, &mut sums);
     }
-
-    let mut values = Vec::with_capacity(rows.len() * 6 + 32);
-    put_integers(
-        rows.iter()
-            .map(|row| row.numbers.count.wrapping_sub(row.good) as i64),
-        &mut values,
-    );
-    match &decimals {
-        Some(decimals) => {
-            for column in &decimals.distances {
-                integers::encode(column, &mut values);
-            }
-        }
-        None => {
-            for corner in CORNERS {
-                let column: Vec<f64> = rows.iter().map(|row| corner(&row.numbers)).collect();
-                numbers::encode(&column, &mut values);
-            }
-        }
-    }
+    let column = sums.len() - start;
 
     let mut out = Vec::with_capacity(sums.len() + values.len() + 32);
     out.push(FORMAT);
     put_varint(&mut out, series.0);
     out.push(level.code());
     put_varint(&mut out, rows.len() as u64);
-    put_section(&sums, &mut out);
-    put_section(&values, &mut out);
+    out.extend(section_of(&sums, column, rows.len()));
+    out.extend(values);
     if level == Level::Hour {
         let mut details = Vec::with_capacity(rows.len() * 16 + 32);
         let squares: Vec<f64> = rows.iter().map(|row| row.numbers.squares).collect();
@@ -193,7 +237,7 @@ pub fn encode(series: SeriesId, level: Level, rows: &[Row]) -> Vec<u8> {
                 &mut details,
             );
         }
-        put_section(&details, &mut out);
+        out.extend(section_of(&details, 0, rows.len()));
     }
     out
 }
@@ -222,6 +266,25 @@ fn end_of(reader: &Reader<'_>) -> Result<(), CodecError> {
     ))
 }
 
+/// Whether `frame` holds a rollup, not a block.
+pub fn is_rollup(frame: &[u8]) -> bool {
+    matches!(frame.first(), Some(&(FIRST_FORMAT | FORMAT)))
+}
+
+/// The series and the level of a rollup.
+pub fn decode_heading(bytes: &[u8]) -> Result<(SeriesId, Level), CodecError> {
+    let mut reader = Reader::new(bytes);
+    if !is_rollup(&[reader.byte()?]) {
+        return Err(CodecError::Invalid("it is no rollup"));
+    }
+    let series = SeriesId(reader.varint()?);
+    let level = Level::from_code(reader.byte()?);
+    Ok((
+        series,
+        level.ok_or(CodecError::Invalid("its level is unknown"))?,
+    ))
+}
+
 /// The rows, in order of their starts. What is not wanted is as in [`Statistics::EMPTY`] and [`Place::default`].
 pub fn decode(
     bytes: &[u8],
@@ -230,27 +293,13 @@ pub fn decode(
     detail: Detail,
 ) -> Result<Vec<Row>, CodecError> {
     let mut reader = Reader::new(bytes);
-    let format = reader.byte()?;
-    if format > FORMAT {
-        return Err(CodecError::Newer {
-            found: u32::from(format),
-            known: u32::from(FORMAT),
-        });
-    }
-    if format != FORMAT || reader.varint()? != series.0 || reader.byte()? != level.code() {
-        return Err(CodecError::Invalid("a rollup is of another series"));
-    }
-    let count = reader.varint()?;
-    if count == 0 || count > MAX_ROWS {
-        return Err(CodecError::Invalid("a rollup has no rows or too many"));
-    }
-    let count = count as usize;
+    let count = heading(&mut reader, series, level)?;
     let sums = section(&mut reader, true)?;
     let values = section(&mut reader, detail >= Detail::Values)?;
-    let mut rows = Vec::with_capacity(count);
-    let decimals = take_sums(&sums, count, &mut rows)?;
+    let (sums, scale) = Sums::take(&sums, count)?;
+    let mut rows: Vec<Row> = sums.rows().collect();
     if detail >= Detail::Values {
-        take_values(&values, &mut rows, decimals)?;
+        take_values(&values, &mut rows, scale)?;
     }
     if level == Level::Hour {
         let details = section(&mut reader, detail >= Detail::All)?;
@@ -262,53 +311,41 @@ pub fn decode(
     Ok(rows)
 }
 
-/// The power of ten and the means, if the numbers are decimal.
-type Scale = Option<(f64, Vec<i64>)>;
-
-fn take_sums(section: &[u8], count: usize, rows: &mut Vec<Row>) -> Result<Scale, CodecError> {
-    let mut reader = Reader::new(section);
-    let starts = integers::decode(&mut reader, count)?;
-    let counts = integers::decode(&mut reader, count)?;
-    let row = |start: i64, numbers: i64, sum: f64| Row {
-        start,
-        numbers: Statistics {
-            count: numbers as u64,
-            sum,
-            ..Statistics::EMPTY
-        },
-        good: 0,
-        first: Place::default(),
-        last: Place::default(),
-        min: Place::default(),
-        max: Place::default(),
-    };
-    if counts.iter().any(|count| *count <= 0) || !starts.is_sorted() {
-        return Err(CodecError::Invalid("the rows of a rollup are out of order"));
-    }
-    let scale = match reader.byte()? {
-        AS_DECIMALS => {
-            let power = power_of_ten(reader.byte()? as usize)
-                .ok_or(CodecError::Invalid("a rollup has too many decimals"))?;
-            let sums = integers::decode(&mut reader, count)?;
-            for ((start, numbers), sum) in starts.iter().zip(&counts).zip(&sums) {
-                rows.push(row(*start, *numbers, *sum as f64 / power));
-            }
-            Some((power, means(&sums, counts.into_iter())))
-        }
-        AS_NUMBERS => {
-            let sums = numbers::decode(&mut reader, count)?;
-            for ((start, numbers), sum) in starts.iter().zip(&counts).zip(sums) {
-                rows.push(row(*start, *numbers, sum));
-            }
-            None
-        }
-        _ => return Err(CodecError::Invalid("a rollup has sums of an unknown mode")),
-    };
-    end_of(&reader)?;
-    Ok(scale)
+/// What [`decode`] answers with [`Detail::Sums`], as columns.
+pub fn decode_sums(bytes: &[u8], series: SeriesId, level: Level) -> Result<Sums, CodecError> {
+    let mut reader = Reader::new(bytes);
+    let count = heading(&mut reader, series, level)?;
+    let (sums, _) = Sums::take(&section(&mut reader, true)?, count)?;
+    Ok(sums)
 }
 
-fn take_values(section: &[u8], rows: &mut [Row], scale: Scale) -> Result<(), CodecError> {
+/// Answers how many rows follow.
+fn heading(reader: &mut Reader<'_>, series: SeriesId, level: Level) -> Result<usize, CodecError> {
+    let format = reader.byte()?;
+    if format > FORMAT {
+        return Err(CodecError::Newer {
+            found: u32::from(format),
+            known: u32::from(FORMAT),
+        });
+    }
+    if !is_rollup(&[format]) || reader.varint()? != series.0 || reader.byte()? != level.code() {
+        return Err(CodecError::Invalid("a rollup is of another series"));
+    }
+    let count = reader.varint()?;
+    if count == 0 || count > MAX_ROWS {
+        return Err(CodecError::Invalid("a rollup has no rows or too many"));
+    }
+    Ok(count as usize)
+}
+
+/// What decimal numbers are read with.
+struct Scale {
+    power: f64,
+    means: Vec<i64>,
+    trends: bool,
+}
+
+fn take_values(section: &[u8], rows: &mut [Row], scale: Option<Scale>) -> Result<(), CodecError> {
     let mut reader = Reader::new(section);
     let others = integers::decode(&mut reader, rows.len())?;
     for (row, others) in rows.iter_mut().zip(others) {
@@ -320,11 +357,25 @@ fn take_values(section: &[u8], rows: &mut [Row], scale: Scale) -> Result<(), Cod
         |numbers| &mut numbers.first,
         |numbers| &mut numbers.last,
     ];
-    for corner in INTO {
-        if let Some((power, means)) = &scale {
+    let trend = (scale.as_ref())
+        .filter(|scale| scale.trends)
+        .map(|scale| Trend::of(&scale.means));
+    for (number, corner) in INTO.into_iter().enumerate() {
+        if let Some(scale) = &scale {
             let distances = integers::decode(&mut reader, rows.len())?;
-            for ((row, distance), mean) in rows.iter_mut().zip(distances).zip(means) {
-                *corner(&mut row.numbers) = mean.wrapping_add(distance) as f64 / power;
+            let at = distances
+                .into_iter()
+                .zip(&scale.means)
+                .map(|(distance, mean)| mean.wrapping_add(distance));
+            let rows = rows.iter_mut().map(|row| corner(&mut row.numbers)).zip(at);
+            match trend.as_ref().map(|trend| trend.expected(number)) {
+                None => rows.for_each(|(slot, at)| *slot = at as f64 / scale.power),
+                Some(Side::Above(expected)) => rows.zip(expected).for_each(|((slot, at), by)| {
+                    *slot = at.wrapping_add(*by) as f64 / scale.power;
+                }),
+                Some(Side::Below(expected)) => rows.zip(expected).for_each(|((slot, at), by)| {
+                    *slot = at.wrapping_sub(*by) as f64 / scale.power;
+                }),
             }
         } else {
             let column = numbers::decode(&mut reader, rows.len())?;
@@ -417,8 +468,17 @@ mod tests {
                         }
                     }
                 }
-                let sums = decode(&bytes, SERIES, level, Detail::Sums).unwrap();
-                prop_assert!(sums.iter().zip(&back).all(|(sums, back)| sums.numbers.count == back.numbers.count));
+                let sums = decode_sums(&bytes, SERIES, level).unwrap();
+                let all = sums.within(i64::MIN, i64::MAX);
+                prop_assert_eq!(all.len(), back.len());
+                for (index, back) in all.zip(&back) {
+                    prop_assert_eq!((sums.start(index), sums.count(index)), (back.start, back.numbers.count));
+                    prop_assert_eq!(sums.sums()[index].to_bits(), back.numbers.sum.to_bits());
+                }
+                for (index, row) in rows.iter().enumerate() {
+                    prop_assert_eq!(sums.within(row.start, row.start + 1), index..index + 1);
+                    prop_assert_eq!(sums.within(row.start + 1, i64::MAX), index + 1..rows.len());
+                }
             }
         }
 
@@ -451,7 +511,7 @@ mod tests {
             })
             .collect();
         let bytes = encode(SERIES, Level::Minute, &rows);
-        assert!(bytes.len() < 1440 * 5, "{}", bytes.len());
+        assert!(bytes.len() < 1440 * 4, "{}", bytes.len());
     }
 
     #[test]

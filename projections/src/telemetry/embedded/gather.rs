@@ -40,8 +40,8 @@ impl Gather {
         if self.crowd < FEW {
             return 1;
         }
-        // Not for all of them: one that stays away would cost the others the whole window.
-        (self.crowd / 4 * 3).min(ENOUGH)
+        // For all of them: one that stays away costs the others the window once, and is not counted again.
+        self.crowd.min(ENOUGH)
     }
 
     /// A commit is made of `tasks`.
@@ -61,8 +61,8 @@ mod tests {
         gather.took(1);
         assert_eq!(gather.least(2), 1, "three are few");
         gather.took(20);
-        assert_eq!(gather.least(20), 30);
-        for least in [15, 6, 3, 1, 1] {
+        assert_eq!(gather.least(20), 40);
+        for least in [20, 10, 5, 1, 1] {
             gather.took(1);
             assert_eq!(gather.least(0), least);
         }

@@ -34,8 +34,7 @@ impl Engine {
             });
         }
         let mut maintenance = self.maintenance.lock();
-        // One flush may only finish an older one that had failed.
-        while self.flush_with(&mut maintenance)? && self.state.read().frozen.is_some() {}
+        self.flush_all(&mut maintenance)?;
         let manifest = maintenance.manifest.clone();
         self.blocks.copy_to(&manifest, target, folder)?;
         // Last, so that a backup that was cut off has no manifest and does not pass for a whole one.

@@ -23,7 +23,7 @@ fn tier(length: u64) -> u32 {
 
 /// Which neighbours, of sets in order of their writes, to merge into one. Neighbours only: the order of writes must
 /// stay the order of sets.
-fn pick(lengths: &[u64], max: u64) -> Option<Range<usize>> {
+pub(super) fn pick(lengths: &[u64], max: u64) -> Option<Range<usize>> {
     let highest = lengths.iter().map(|length| tier(*length)).max()?;
     for candidate in 0..=highest {
         let mut start = 0;
@@ -62,6 +62,9 @@ impl Engine {
             self.sets_may_be_empty.store(true, Ordering::Relaxed);
             return Ok(true);
         }
+        if self.compact_kept(&mut maintenance)? {
+            return Ok(true);
+        }
         let sets: Vec<(u64, u64, u64)> = self
             .state
             .read()
@@ -96,7 +99,7 @@ impl Engine {
             set.map(|set| (set.number, set.order))
         };
         let Some((number, order)) = mostly_dropped else {
-            return Ok(false);
+            return self.reclaim_kept(maintenance);
         };
         self.merge_into_new(maintenance, &[number], order)?;
         Ok(true)
@@ -126,7 +129,8 @@ impl Engine {
         let parts = self.state.read().parts_in(inputs);
         let target = self.config.compacted_block_samples;
         let entry = SetEntry { number, order };
-        let mut rewrite = Rewrite::new(self, entry, target, target / 2);
+        // Blocks as they were sealed have half of the target: merging two saves what each block costs beside its samples.
+        let mut rewrite = Rewrite::new(self, entry, target, target - target / 4);
         for (series, view) in &parts {
             rewrite.add(*series, view.clone())?;
         }

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use super::retain::Dropped;
 use super::rewrite::{Rewrite, Written};
 use super::{Engine, Maintenance, NOTHING};
 use crate::telemetry::blocks::Piece;
+use crate::telemetry::catalog::Entry;
 use crate::telemetry::columns::Columns;
-use crate::telemetry::manifest::{CatalogEntry, Manifest, SetEntry};
+use crate::telemetry::manifest::{CatalogEntry, Manifest, SetEntry, add_tombstone};
 use crate::telemetry::state::Frozen;
 use crate::telemetry::store::TelemetryError;
 
@@ -48,7 +50,7 @@ impl Engine {
     ) -> Result<(), TelemetryError> {
         let written = self.write_frozen(frozen, number)?;
         let mut manifest = maintenance.manifest.clone();
-        manifest.catalog = self.write_catalog(maintenance, frozen)?;
+        manifest.catalog = self.write_catalog(maintenance, &frozen.entries, &[])?;
         manifest.log_floor = frozen.log_floor;
         if written.is_some() {
             manifest.sets.push(SetEntry {
@@ -56,13 +58,7 @@ impl Engine {
                 order: frozen.order,
             });
         }
-        let catalog_number = manifest.catalog.number;
-        let installed = self.install(maintenance, manifest);
-        let is_new_catalog = catalog_number != maintenance.manifest.catalog.number;
-        if installed.is_err() && is_new_catalog && !maintenance.manifest_in_doubt {
-            self.remove(Piece::Catalog(catalog_number));
-        }
-        installed?;
+        self.install_with_catalog(maintenance, manifest, &Dropped::default())?;
         self.state.write().flushed(written);
         (self.remove_segments)(frozen.log_floor);
         Ok(())
@@ -120,20 +116,22 @@ impl Engine {
         rewrite.finish()
     }
 
-    fn write_catalog(
+    /// Writes `news`, which the state holds as well, and `changes`, which it does not yet.
+    pub(super) fn write_catalog(
         &self,
         maintenance: &mut Maintenance,
-        frozen: &Frozen,
+        news: &[Entry],
+        changes: &[Entry],
     ) -> Result<CatalogEntry, TelemetryError> {
         let old = maintenance.manifest.catalog;
-        if frozen.entries.is_empty() && !maintenance.catalog_in_doubt {
+        if news.is_empty() && changes.is_empty() && !maintenance.catalog_in_doubt {
             return Ok(old);
         }
         let grown =
             old.length > CATALOG_MIN && old.length > maintenance.catalog_base.saturating_mul(4);
         if old.length > 0 && !grown && !maintenance.catalog_in_doubt {
             maintenance.catalog_in_doubt = true;
-            return self.blocks.append_catalog(old, &frozen.entries);
+            return self.blocks.append_catalog(old, &[news, changes].concat());
         }
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| TelemetryError::Failed(error.to_string()))?;
@@ -144,7 +142,8 @@ impl Engine {
             salt: u64::from_le_bytes(salt),
         };
         maintenance.catalog_in_doubt = true;
-        let entries = self.state.read().catalog_entries();
+        let mut entries = self.state.read().catalog_entries();
+        entries.extend_from_slice(changes);
         let written = self
             .blocks
             .append_catalog(fresh, &entries)
@@ -153,15 +152,45 @@ impl Engine {
         Ok(written)
     }
 
+    /// As [`Self::install_with`], where `manifest` may name a new catalog.
+    pub(super) fn install_with_catalog(
+        &self,
+        maintenance: &mut Maintenance,
+        manifest: Manifest,
+        dropped: &Dropped,
+    ) -> Result<(), TelemetryError> {
+        let number = manifest.catalog.number;
+        let installed = self.install_with(maintenance, manifest, dropped);
+        let is_new = number != maintenance.manifest.catalog.number;
+        if installed.is_err() && is_new && !maintenance.manifest_in_doubt {
+            self.remove(Piece::Catalog(number));
+        }
+        installed
+    }
+
     /// Makes `manifest` the truth, in the back end and here.
     pub(super) fn install(
         &self,
         maintenance: &mut Maintenance,
+        manifest: Manifest,
+    ) -> Result<(), TelemetryError> {
+        self.install_with(maintenance, manifest, &Dropped::default())
+    }
+
+    /// As [`Self::install`], with `dropped` besides what the state says.
+    fn install_with(
+        &self,
+        maintenance: &mut Maintenance,
         mut manifest: Manifest,
+        dropped: &Dropped,
     ) -> Result<(), TelemetryError> {
         {
             let state = self.state.read();
             manifest.tombstones.clone_from(&state.tombstones);
+            for added in &dropped.tombstones {
+                add_tombstone(&mut manifest.tombstones, *added);
+            }
+            manifest.floors = state.kept.floors_with(&dropped.floors);
             manifest.next_order = state.next_order;
             manifest.next_series = state.next_series();
         }

@@ -11,17 +11,25 @@ use super::Engine;
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::codec::rollup::Detail;
 use crate::telemetry::damage::{Damage, Hit};
+use crate::telemetry::kept::KeptRollups;
 use crate::telemetry::merge::load_part;
 use crate::telemetry::model::{
     AggregateFunction, Aggregates, MessageQuery, Points, Sample, SeriesFilter, SeriesId,
     SeriesInfo, SeriesKey, StoredMessage, TimeRange,
 };
 use crate::telemetry::query;
+use crate::telemetry::query::aggregate::{Question, Reads};
 use crate::telemetry::state::{Part, Series, State, View};
 use crate::telemetry::store::TelemetryError;
 
 /// No answer of [`Engine::range`] is longer.
 const MAX_SAMPLES: usize = 10_000_000;
+
+/// Looking at so many series takes less than another thread would to wake.
+const FEW_SERIES: usize = 500;
+
+/// As are the aggregates of so many series, if they come from memory.
+const FEW_AGGREGATES: usize = 8;
 
 fn matches(filter: &SeriesFilter, name_part: Option<&str>, key: &SeriesKey) -> bool {
     filter
@@ -37,7 +45,7 @@ fn matches(filter: &SeriesFilter, name_part: Option<&str>, key: &SeriesKey) -> b
         && name_part.is_none_or(|part| key.name.to_lowercase().contains(part))
 }
 
-/// The series that match, in the order of their keys, with their places.
+/// The series that match, each once, with their places.
 fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, u32)> {
     let name_part = filter
         .name_contains
@@ -47,6 +55,9 @@ fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, 
         |series: &Series| series.is_visible() && matches(filter, name_part.as_deref(), &series.key);
     let mut places: Vec<(&SeriesKey, u32)> = Vec::new();
     if let Some(channels) = &filter.channels {
+        let mut channels = channels.clone();
+        channels.sort_unstable();
+        channels.dedup();
         for place in channels
             .iter()
             .flat_map(|channel| state.of_channel(*channel))
@@ -65,19 +76,23 @@ fn matching<'a>(state: &'a State, filter: &SeriesFilter) -> Vec<(&'a SeriesKey, 
                 .map(|(place, series)| (&*series.key, place)),
         );
     }
-    places.sort_unstable();
-    places.dedup();
     places
 }
 
-struct Found {
-    info: SeriesInfo,
-    view: View,
+/// Those of `places` that are at `from` to before `to` in the order of their keys. The others are not sorted.
+fn page(mut places: Vec<(&SeriesKey, u32)>, from: usize, to: usize) -> Vec<(&SeriesKey, u32)> {
+    if to < places.len() {
+        places.select_nth_unstable(to);
+        places.truncate(to);
+    }
+    places.sort_unstable();
+    places.drain(..from.min(places.len()));
+    places
 }
 
-fn found(state: &State, place: u32, series: &Series) -> Found {
+fn info(state: &State, place: u32, series: &Series) -> SeriesInfo {
     let latest = state.latest(place);
-    let info = SeriesInfo {
+    SeriesInfo {
         id: series.id,
         key: SeriesKey::clone(&series.key),
         unit: latest
@@ -89,20 +104,7 @@ fn found(state: &State, place: u32, series: &Series) -> Found {
             .map(|latest| latest.protocol.to_string())
             .unwrap_or_default(),
         latest: latest.map(|latest| latest.sample),
-        first_time: None,
-    };
-    Found {
-        info,
-        view: state.first_parts(place),
     }
-}
-
-fn finish(found: Found) -> Result<SeriesInfo, TelemetryError> {
-    let first_time = query::first_time(found.view, TimeRange::ALL)?.map(Timestamp);
-    Ok(SeriesInfo {
-        first_time,
-        ..found.info
-    })
 }
 
 impl Engine {
@@ -116,10 +118,32 @@ impl Engine {
         Ok(state.view(place, range))
     }
 
+    /// The samples of a series, and the rollups that outlived their samples, as of one moment.
+    fn view_and_kept(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+    ) -> Result<(View, KeptRollups), TelemetryError> {
+        let state = self.state.read();
+        let (place, series) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+        let kept = state.kept_of(id, series.key.channel);
+        Ok((state.view(place, range), kept))
+    }
+
+    /// The rollups of a series that outlived their samples.
+    pub(in crate::telemetry) fn kept_rollups(
+        &self,
+        id: SeriesId,
+    ) -> Result<KeptRollups, TelemetryError> {
+        let state = self.state.read();
+        let (_, series) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+        Ok(state.kept_of(id, series.key.channel))
+    }
+
     /// The series that match, in the order of their keys.
     pub fn keys(&self, filter: &SeriesFilter) -> Vec<(SeriesId, Arc<SeriesKey>)> {
         let state = self.state.read();
-        let places = matching(&state, filter);
+        let places = page(matching(&state, filter), 0, usize::MAX);
         places
             .into_iter()
             .filter_map(|(_, place)| {
@@ -139,26 +163,32 @@ impl Engine {
         let state = self.state.read();
         let places = matching(&state, filter);
         let total = places.len();
-        let page: Vec<Found> = places
+        let infos = page(places, offset, offset.saturating_add(limit))
             .into_iter()
-            .skip(offset)
-            .take(limit)
-            .filter_map(|(_, place)| Some(found(&state, place, state.get(place)?)))
+            .filter_map(|(_, place)| Some(info(&state, place, state.get(place)?)))
             .collect();
-        drop(state);
-        let infos = page.into_iter().map(finish).collect::<Result<_, _>>()?;
         Ok((infos, total))
     }
 
-    pub fn series_by_id(&self, id: SeriesId) -> Result<Option<SeriesInfo>, TelemetryError> {
-        let found = {
-            let state = self.state.read();
-            let Some((place, series)) = state.by_id(id) else {
-                return Ok(None);
-            };
-            found(&state, place, series)
+    /// Whether [`Self::series`] looks at so few series that it is done in no time.
+    pub fn looks_at_few(&self, filter: &SeriesFilter) -> bool {
+        let Some(channels) = &filter.channels else {
+            return false;
         };
-        finish(found).map(Some)
+        let state = self.state.read();
+        let mut room = FEW_SERIES;
+        channels.iter().all(|channel| {
+            // A channel that holds nothing costs a look too.
+            let looks = 1 + state.of_channel(*channel).len();
+            room = room.saturating_sub(looks);
+            room > 0
+        })
+    }
+
+    pub fn series_by_id(&self, id: SeriesId) -> Option<SeriesInfo> {
+        let state = self.state.read();
+        let (place, series) = state.by_id(id)?;
+        Some(info(&state, place, series))
     }
 
     pub fn latest(&self, ids: &[SeriesId]) -> Result<Vec<Option<Sample>>, TelemetryError> {
@@ -186,12 +216,8 @@ impl Engine {
         range: TimeRange,
         max_points: usize,
     ) -> Result<Points, TelemetryError> {
-        query::points::points(
-            id,
-            self.view(id, range)?,
-            range,
-            max_points.min(MAX_SAMPLES),
-        )
+        let (view, kept) = self.view_and_kept(id, range)?;
+        query::points::points(id, view, &kept, range, max_points.min(MAX_SAMPLES))
     }
 
     pub fn aggregate(
@@ -201,7 +227,51 @@ impl Engine {
         every: Duration,
         functions: &[AggregateFunction],
     ) -> Result<Aggregates, TelemetryError> {
-        query::aggregate::aggregate(id, self.view(id, range)?, range, every, functions)
+        let question = Question::new(range, every, functions)?;
+        let answer = self.answer(id, &question, Reads::Allowed)?;
+        Ok(answer.unwrap_or_default())
+    }
+
+    /// As [`Self::aggregate`] for each of `ids`, if there are few of them and few rows to each, and nothing has to be
+    /// read from the disk for that.
+    pub fn aggregates_at_hand(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        every: Duration,
+        functions: &[AggregateFunction],
+    ) -> Option<Vec<Result<Aggregates, TelemetryError>>> {
+        let question = Question::new(range, every, functions).ok()?;
+        if ids.len() > FEW_AGGREGATES || !question.is_light() {
+            return None;
+        }
+        let of = |id: &SeriesId| self.answer(*id, &question, Reads::Avoided).transpose();
+        ids.iter().map(of).collect()
+    }
+
+    fn answer(
+        &self,
+        id: SeriesId,
+        question: &Question<'_>,
+        reads: Reads,
+    ) -> Result<Option<Aggregates>, TelemetryError> {
+        let range = question.range();
+        let (view, kept, newest) = {
+            let state = self.state.read();
+            let (place, series) = state.by_id(id).ok_or(TelemetryError::UnknownSeries(id))?;
+            let kept = state.kept_of(id, series.key.channel);
+            let newest = match state.newest_alone(place, range) {
+                Some(samples) if !question.is_rolled_up(&kept) => question.newest(samples)?,
+                _ => None,
+            };
+            let view = if newest.is_some() {
+                state.view_of_older(place, range)
+            } else {
+                state.view(place, range)
+            };
+            (view, kept, newest)
+        };
+        question.answer(id, view, &kept, newest, &self.sums_cache, reads)
     }
 
     pub fn messages(
@@ -244,9 +314,12 @@ impl Engine {
 
     /// Reads every chunk of every rollup. Answers how many there are.
     pub fn read_all_rollups(&self) -> Result<u64, TelemetryError> {
-        let sets = self.state.read().sets.clone();
+        let (sets, kept) = {
+            let state = self.state.read();
+            (state.sets.clone(), state.kept.sets.clone())
+        };
         let mut chunks = 0;
-        for set in sets {
+        for set in sets.iter().chain(&kept) {
             for entry in set.all_rollups() {
                 chunks += 1;
                 set.read_rollup(entry, Detail::All)?;
@@ -288,13 +361,22 @@ impl Engine {
                 }
             }
         }
-        for set in &state.sets {
+        let sets = state.sets.iter().map(|set| (set, false));
+        for (set, is_kept) in sets.chain(state.kept.sets.iter().map(|set| (set, true))) {
             for entry in set.all_rollups() {
                 if let Some(place) = places.get(&(set.name(), entry.offset))
                     && let Some((_, series)) = state.by_id(entry.series)
                 {
-                    let hit = Hit::Rollup {
-                        series: SeriesKey::clone(&series.key),
+                    let series = SeriesKey::clone(&series.key);
+                    let end = entry.last.saturating_add(entry.level.width());
+                    let hit = if is_kept {
+                        Hit::KeptRollup {
+                            series,
+                            first: Timestamp(entry.first),
+                            end: Timestamp(end),
+                        }
+                    } else {
+                        Hit::Rollup { series }
                     };
                     found.insert(*place, hit);
                 }
@@ -319,7 +401,9 @@ impl Engine {
         let places = self.state.read().of_channel(channel).to_vec();
         let mut count = 0;
         for place in places {
-            let view = self.state.read().view(place, range);
+            let mut view = self.state.read().view(place, range);
+            // Those that begin before and end behind it would have to be decoded, for nothing.
+            view.retain(|part| part.clip < before.0);
             count += query::count(view, range)?;
         }
         Ok(count)

@@ -22,6 +22,7 @@ use crate::telemetry::memory::Memory;
 use crate::telemetry::model::{SeriesId, SeriesKey};
 use crate::telemetry::state::State;
 use crate::telemetry::store::TelemetryError;
+use crate::telemetry::sums_cache::SumsCache;
 
 /// Whether opening may change the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,15 @@ impl Engine {
         for entry in blocks.catalog(manifest.catalog)? {
             load_entry(&mut state, entry);
         }
-        load_sets(&mut state, &*blocks, &manifest.sets, &damages)?;
+        load_sets(&*blocks, &manifest.sets, &damages, &mut |opened| {
+            load_set(&mut state, opened, &damages);
+        })?;
+        load_sets(&*blocks, &manifest.kept, &damages, &mut |(set, _)| {
+            state.kept.replace(&[], Some(set));
+        })?;
+        for floor in &manifest.floors {
+            state.kept.raise(*floor);
+        }
         state.drop_all_clipped();
         let log_bytes = replay_log(&mut *log, &mut state, manifest.log_floor, &damages)?;
 
@@ -136,7 +145,9 @@ impl Engine {
             state: RwLock::new(state),
             log_bytes: AtomicU64::new(log_bytes),
             in_memory_since: AtomicI64::new(NOTHING),
+            late_dropped: AtomicU64::new(0),
             sets_may_be_empty: AtomicBool::new(true),
+            sums_cache: SumsCache::new(config.rollup_cache_bytes),
             blocks,
             config,
             damages,
@@ -174,12 +185,12 @@ fn load_entry(state: &mut State, entry: Entry) {
     }
 }
 
-/// Opens `sets` beside each other, a few at a time, and gives their blocks to `state` in their order.
+/// Opens `sets` beside each other, a few at a time, and gives them in their order.
 fn load_sets(
-    state: &mut State,
     blocks: &dyn Blocks,
     sets: &[SetEntry],
-    damages: &Arc<DamageLog>,
+    damages: &DamageLog,
+    give: &mut dyn FnMut(Opened),
 ) -> Result<(), TelemetryError> {
     let readers = std::thread::available_parallelism().map_or(1, usize::from);
     for wave in sets.chunks(readers.min(MAX_READERS)) {
@@ -198,7 +209,7 @@ fn load_sets(
         });
         for (set, opened) in wave.iter().zip(opened) {
             match opened {
-                Ok(opened) => load_set(state, opened, damages),
+                Ok(opened) => give(opened),
                 Err(newer @ TelemetryError::Newer { .. }) => return Err(newer),
                 Err(error) => damages.report(&blocks.set_name(set.number), 0, error.to_string()),
             }

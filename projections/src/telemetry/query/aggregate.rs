@@ -1,18 +1,26 @@
 //! One row per interval.
 
+mod early;
+mod rows;
+mod sums;
+
 use std::time::Duration;
 
 use tellee_actors::time::Timestamp;
 
-use super::walk::{Visit, Walk};
+use self::rows::Rows;
+pub use self::sums::Reads;
+use self::sums::Sums;
+use super::walk::Walk;
+use crate::telemetry::codec::block::Intervals;
 use crate::telemetry::codec::rollup::Detail;
-use crate::telemetry::columns::Values;
-use crate::telemetry::merge::{Loaded, clusters};
+use crate::telemetry::kept::KeptRollups;
+use crate::telemetry::merge::clusters;
 use crate::telemetry::model::{AggregateFunction, Aggregates, SeriesId, TimeRange};
-use crate::telemetry::rollup::{Level, Row};
-use crate::telemetry::state::{Minute, View};
+use crate::telemetry::rollup::Level;
+use crate::telemetry::state::{PlainSample, View};
 use crate::telemetry::store::TelemetryError;
-use crate::telemetry::summary::{Statistics, Summary};
+use crate::telemetry::sums_cache::SumsCache;
 
 /// No answer has more rows.
 pub const MAX_ROWS: usize = 1_000_000;
@@ -20,48 +28,18 @@ pub const MAX_ROWS: usize = 1_000_000;
 /// Memory is taken ahead for so many rows at most.
 const EXPECTED_ROWS: usize = 2_000;
 
-struct Rows {
-    every: i64,
-    /// Whether anyone asks for the deviation.
-    squares: bool,
-    starts: Vec<i64>,
-    statistics: Vec<Statistics>,
+fn too_many_rows() -> TelemetryError {
+    TelemetryError::Invalid {
+        field: "every",
+        reason: format!("more than {MAX_ROWS} intervals; ask for longer ones or for less time"),
+    }
 }
 
-impl Rows {
-    const fn start_of(&self, time: i64) -> i64 {
-        time.saturating_sub(time.rem_euclid(self.every))
-    }
-
-    fn add(&mut self, start: i64, statistics: &Statistics) -> Result<(), TelemetryError> {
-        if statistics.count == 0 {
-            return Ok(());
-        }
-        if self.starts.last() == Some(&start) {
-            if let Some(last) = self.statistics.last_mut() {
-                last.merge(statistics);
-            }
-            return Ok(());
-        }
-        if self.starts.len() == MAX_ROWS {
-            let reason =
-                format!("more than {MAX_ROWS} intervals; ask for longer ones or for less time");
-            return Err(TelemetryError::Invalid {
-                field: "every",
-                reason,
-            });
-        }
-        self.starts.push(start);
-        self.statistics.push(*statistics);
-        Ok(())
-    }
-
-    fn statistics(&self, numbers: &[f64]) -> Statistics {
-        if self.squares {
-            Statistics::of(numbers)
-        } else {
-            Statistics::without_squares(numbers)
-        }
+fn aggregates(starts: &[i64], columns: Vec<Vec<f64>>) -> Aggregates {
+    Aggregates {
+        starts: starts.iter().copied().map(Timestamp).collect(),
+        columns,
+        rolled_up: None,
     }
 }
 
@@ -73,59 +51,6 @@ fn length_up_to(times: &[i64], last: i64, guess: usize) -> usize {
         return guess;
     }
     times.partition_point(|time| *time <= last)
-}
-
-impl Visit for Rows {
-    fn rows(&mut self, _: Level, rows: &[Row]) -> Result<(), TelemetryError> {
-        rows.iter()
-            .try_for_each(|row| self.add(self.start_of(row.start), &row.numbers))
-    }
-
-    fn summary(&mut self, summary: &Summary) -> Result<bool, TelemetryError> {
-        let Some(numbers) = &summary.numbers else {
-            return Ok(false);
-        };
-        let start = self.start_of(summary.min_time);
-        if start != self.start_of(summary.max_time) {
-            return Ok(false);
-        }
-        self.add(start, numbers)?;
-        Ok(true)
-    }
-
-    fn minutes(&mut self, minutes: &[Minute]) -> Result<bool, TelemetryError> {
-        for minute in minutes {
-            self.add(self.start_of(minute.start), &minute.numbers)?;
-        }
-        Ok(true)
-    }
-
-    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError> {
-        let columns = &*loaded.columns;
-        let mut from = loaded.wanted.start;
-        let mut collected = Vec::new();
-        let mut length = 0;
-        while from < loaded.wanted.end {
-            let start = self.start_of(columns.times[from]);
-            let last = start.saturating_add(self.every - 1);
-            length = length_up_to(&columns.times[from..loaded.wanted.end], last, length);
-            let statistics = match &columns.values {
-                Values::Numbers(numbers) => self.statistics(&numbers[from..from + length]),
-                Values::Any(values) => {
-                    collected.clear();
-                    collected.extend(
-                        values[from..from + length]
-                            .iter()
-                            .filter_map(|value| value.as_number()),
-                    );
-                    self.statistics(&collected)
-                }
-            };
-            self.add(start, &statistics)?;
-            from += length;
-        }
-        Ok(())
-    }
 }
 
 /// Which levels of rollups an interval is made of exactly, the longest first. Minutes do not keep squares.
@@ -151,55 +76,119 @@ fn detail(functions: &[AggregateFunction]) -> Detail {
     functions.iter().map(of).max().unwrap_or(Detail::Sums)
 }
 
-pub fn aggregate(
-    series: SeriesId,
-    view: View,
+/// A question for aggregates of any series.
+pub struct Question<'a> {
     range: TimeRange,
-    every: Duration,
-    functions: &[AggregateFunction],
-) -> Result<Aggregates, TelemetryError> {
-    let invalid = |reason: &str| TelemetryError::Invalid {
-        field: "every",
-        reason: reason.to_owned(),
-    };
-    let every = i64::try_from(every.as_nanos()).map_err(|_| invalid("too long"))?;
-    if every == 0 {
-        return Err(invalid("must be longer than nothing"));
-    }
-    let detail = detail(functions);
-    let squares = detail == Detail::All;
-    let most = (i128::from(range.to.0) - i128::from(range.from.0)) / i128::from(every) + 2;
-    let expected = usize::try_from(most).unwrap_or(0).min(EXPECTED_ROWS);
-    let mut rows = Rows {
-        every,
-        squares,
-        starts: Vec::with_capacity(expected),
-        statistics: Vec::with_capacity(expected),
-    };
-    let walk = Walk {
-        series,
-        range,
-        levels: levels(every, squares),
-        detail,
-        all_samples_count: false,
-    };
-    walk.go(&clusters(view), &mut rows)?;
-
-    let column = |function: &AggregateFunction| -> Vec<f64> {
-        let of = |statistics: &Statistics| match function {
-            AggregateFunction::Count => statistics.count as f64,
-            AggregateFunction::Sum => statistics.sum,
-            AggregateFunction::Mean => statistics.mean(),
-            AggregateFunction::Min => statistics.min,
-            AggregateFunction::Max => statistics.max,
-            AggregateFunction::First => statistics.first,
-            AggregateFunction::Last => statistics.last,
-            AggregateFunction::Deviation => statistics.deviation(),
-        };
-        rows.statistics.iter().map(of).collect()
-    };
-    Ok(Aggregates {
-        starts: rows.starts.iter().copied().map(Timestamp).collect(),
-        columns: functions.iter().map(column).collect(),
-    })
+    intervals: Intervals,
+    functions: &'a [AggregateFunction],
+    /// How many rows there may be; no more than memory is taken ahead for.
+    expected: usize,
 }
+
+impl<'a> Question<'a> {
+    /// # Errors
+    /// [`TelemetryError::Invalid`] if `every` is nothing, or too long to be counted.
+    pub fn new(
+        range: TimeRange,
+        every: Duration,
+        functions: &'a [AggregateFunction],
+    ) -> Result<Self, TelemetryError> {
+        let invalid = |reason: &str| TelemetryError::Invalid {
+            field: "every",
+            reason: reason.to_owned(),
+        };
+        let every = i64::try_from(every.as_nanos()).map_err(|_| invalid("too long"))?;
+        if every == 0 {
+            return Err(invalid("must be longer than nothing"));
+        }
+        let most = (i128::from(range.to.0) - i128::from(range.from.0)) / i128::from(every) + 2;
+        Ok(Self {
+            range,
+            intervals: Intervals {
+                from: range.from.0,
+                to: range.to.0,
+                every,
+            },
+            functions,
+            expected: usize::try_from(most).unwrap_or(0).min(EXPECTED_ROWS),
+        })
+    }
+
+    pub const fn range(&self) -> TimeRange {
+        self.range
+    }
+
+    /// Whether the answer is small, and counts and sums are enough for it.
+    pub fn is_light(&self) -> bool {
+        self.expected < EXPECTED_ROWS && Sums::suffice(self.functions)
+    }
+
+    /// What the newest samples come to, which lie behind all that [`Self::answer`] is to look at. `None` where counts
+    /// and sums are not enough.
+    pub fn newest(&self, samples: &[PlainSample]) -> Result<Option<Newest>, TelemetryError> {
+        if !Sums::suffice(self.functions) {
+            return Ok(None);
+        }
+        let mut rows = sums::Rows::with_capacity(0);
+        rows.add_plain(&self.intervals, samples)?;
+        Ok(Some(Newest(rows)))
+    }
+
+    /// Whether some of the range is known from `kept` alone. Then rows are not those of counts and sums, and no newest
+    /// samples may be given apart.
+    pub fn is_rolled_up(&self, kept: &KeptRollups) -> bool {
+        kept.span()
+            .is_some_and(|(first, end)| self.range.from.0 < end && self.range.to.0 > first)
+    }
+
+    /// The rows of `series`, of which `view` holds the samples but for the newest ones, if those are given apart, and
+    /// `kept` what outlived its samples. `None` if reads are avoided and it takes some.
+    pub fn answer(
+        &self,
+        series: SeriesId,
+        view: View,
+        kept: &KeptRollups,
+        newest: Option<Newest>,
+        cache: &SumsCache,
+        reads: Reads,
+    ) -> Result<Option<Aggregates>, TelemetryError> {
+        let detail = detail(self.functions);
+        let walk = Walk {
+            series,
+            range: self.range,
+            levels: levels(self.intervals.every, detail == Detail::All),
+            all_samples_count: false,
+        };
+        let clusters = clusters(view);
+        let is_rolled_up = self.is_rolled_up(kept);
+        if Sums::suffice(self.functions) && !is_rolled_up {
+            let mut sums = Sums::new(self.intervals, cache, reads, self.expected);
+            walk.go(&clusters, &mut sums)?;
+            if let Some(Newest(newest)) = newest {
+                sums.append(&newest)?;
+            }
+            return Ok(sums.finish(self.functions));
+        }
+        if reads != Reads::Allowed {
+            return Ok(None);
+        }
+        let mut rows = Rows::new(self.intervals.every, detail, self.expected);
+        let rolled_up = early::early(&mut rows, kept, &clusters, self.range, detail)?;
+        let from = rolled_up.map_or(self.range.from, |rolled_up| rolled_up.before);
+        let walk = Walk {
+            range: TimeRange {
+                from,
+                to: self.range.to,
+            },
+            ..walk
+        };
+        walk.go(&clusters, &mut rows)?;
+        Ok(Some(Aggregates {
+            rolled_up,
+            ..rows.finish(self.functions)
+        }))
+    }
+}
+
+/// What the newest samples of a series come to.
+pub struct Newest(sums::Rows);

@@ -1,11 +1,13 @@
 //! A line for a chart: first, last, and the least and the greatest number of each stretch of time.
 
+mod kept;
 mod wide;
 
 use tellee_actors::time::Timestamp;
 
 use crate::telemetry::codec::block::Depth;
 use crate::telemetry::columns::Columns;
+use crate::telemetry::kept::KeptRollups;
 use crate::telemetry::merge::{Cluster, Loaded, clusters};
 use crate::telemetry::model::{Points, Quality, SeriesId, TimeRange};
 use crate::telemetry::state::View;
@@ -89,10 +91,12 @@ impl Stretch {
     }
 }
 
-/// At most `max_points` points; all samples where they are no more than that.
+/// At most `max_points` points; all samples where they are no more than that. Of samples that are gone, those that
+/// the kept rollups of their hours still know.
 pub fn points(
     series: SeriesId,
     view: View,
+    kept: &KeptRollups,
     range: TimeRange,
     max_points: usize,
 ) -> Result<Points, TelemetryError> {
@@ -103,6 +107,9 @@ pub fn points(
         });
     }
     let clusters = clusters(view);
+    if let Some(line) = kept::points(series, &clusters, kept, range, max_points)? {
+        return Ok(line);
+    }
     // First how many there are, mostly from summaries; what had to be decoded for that is kept if it is little.
     let mut samples = 0_u64;
     let mut kept: Vec<Option<Loaded>> = Vec::with_capacity(clusters.len());

@@ -1,13 +1,13 @@
 //! Goes through a range in order of time: by rollups where they tell the truth, by block summaries where those will
 //! do, else by the samples.
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 use tellee_actors::time::Timestamp;
 
-use crate::telemetry::blocks::BlockSet;
-use crate::telemetry::codec::block::Depth;
-use crate::telemetry::codec::rollup::Detail;
-use crate::telemetry::merge::{Cluster, Loaded};
+use crate::telemetry::blocks::{BlockSet, RollupEntry};
+use crate::telemetry::merge::Cluster;
 use crate::telemetry::model::{SeriesId, TimeRange};
 use crate::telemetry::rollup::{Level, Row};
 use crate::telemetry::state::{Minute, Part};
@@ -16,14 +16,22 @@ use crate::telemetry::summary::Summary;
 
 /// Takes what a walk finds. Each sample of the range is told of once, in order of time.
 pub trait Visit {
-    fn rows(&mut self, level: Level, rows: &[Row]) -> Result<(), TelemetryError>;
+    /// The rows of `chunk`, which is of `set`, that start within `starts`. Answers false, and has taken none, if they are
+    /// damaged: then what they stand for follows in another way.
+    fn rows(
+        &mut self,
+        set: &BlockSet,
+        chunk: &RollupEntry,
+        starts: Range<i64>,
+    ) -> Result<bool, TelemetryError>;
     /// All samples of a cluster. Answers whether that was enough; else the samples themselves follow.
     fn summary(&mut self, summary: &Summary) -> Result<bool, TelemetryError>;
     /// All samples of a cluster that are numbers, by the minute, without squares. Answers as [`Self::summary`].
     fn minutes(&mut self, _: &[Minute]) -> Result<bool, TelemetryError> {
         Ok(false)
     }
-    fn samples(&mut self, loaded: &Loaded) -> Result<(), TelemetryError>;
+    /// The samples of a cluster within a range.
+    fn samples(&mut self, cluster: &Cluster, range: TimeRange) -> Result<(), TelemetryError>;
 }
 
 pub struct Walk<'a> {
@@ -31,7 +39,6 @@ pub struct Walk<'a> {
     pub range: TimeRange,
     /// The levels that will do, the longest first.
     pub levels: &'a [Level],
-    pub detail: Detail,
     /// Rollups do not know of samples that are no number; this keeps away from them where there are such.
     pub all_samples_count: bool,
 }
@@ -177,11 +184,7 @@ impl Walk<'_> {
             .iter()
             .take_while(|chunk| chunk.first < stop)
         {
-            if let Some(rows) = run.set.read_rollup(chunk, self.detail)? {
-                let begin = rows.partition_point(|row| row.start < start);
-                let end = rows.partition_point(|row| row.start < stop);
-                visit.rows(*level, rows.get(begin..end).unwrap_or_default())?;
-            } else {
+            if !visit.rows(run.set, chunk, start..stop)? {
                 let end_of_chunk = chunk.last.saturating_add(level.width());
                 let (from, to) = (start.max(chunk.first), stop.min(end_of_chunk));
                 self.fill(run, shorter, from, to, visit)?;
@@ -215,8 +218,15 @@ impl Walk<'_> {
         {
             return Ok(());
         }
-        visit.samples(&cluster.load(range, Depth::Values)?)
+        visit.samples(cluster, range)
     }
+}
+
+/// Those of `rows`, which are in order, that start within `starts`.
+pub fn rows_within(rows: &[Row], starts: Range<i64>) -> &[Row] {
+    let begin = rows.partition_point(|row| row.start < starts.start);
+    let end = rows.partition_point(|row| row.start < starts.end);
+    rows.get(begin..end).unwrap_or_default()
 }
 
 /// The start of the first row and the end of the last one of those that lie within `from` to `to` as a whole and are

@@ -7,7 +7,7 @@ use crate::telemetry::model::{Quality, SeriesId};
 use crate::telemetry::summary::Statistics;
 
 /// Rows that are kept together. Bounds what a reader must decode for a short time, and what a writer holds.
-const CHUNK_ROWS: usize = 4096;
+pub const CHUNK_ROWS: usize = 4096;
 
 /// Rows as bytes, and what time they cover.
 #[derive(Debug)]
@@ -83,79 +83,21 @@ impl Rows {
     }
 }
 
-/// Takes the blocks of one run, in order.
-pub struct Builder {
-    series: SeriesId,
-    minutes: Rows,
-    hours: Rows,
-    /// A level is kept if its rows stand for so many numbers each, on average.
-    density: u64,
-    /// A run of fewer numbers gets no rollup.
-    least: u64,
+/// Makes rows of sorted samples. Keeps its memory from row to row.
+#[derive(Debug, Default)]
+pub struct RowMaker {
     numbers: Vec<f64>,
     places: Vec<Place>,
-    /// A time stamp near the ends of time has no row to lie in: then the run has no rollup.
-    impossible: bool,
 }
 
-impl Builder {
-    pub const fn new(series: SeriesId, density: usize, least: usize) -> Self {
-        Self {
-            series,
-            minutes: Rows::new(Level::Minute),
-            hours: Rows::new(Level::Hour),
-            density: density as u64,
-            least: least as u64,
-            numbers: Vec::new(),
-            places: Vec::new(),
-            impossible: false,
-        }
-    }
-
-    /// The run cannot be summed up, since some of its samples cannot be read.
-    pub const fn give_up(&mut self) {
-        self.impossible = true;
-    }
-
-    /// Adds sorted samples that come after all before. Answers chunks that are full.
-    pub fn add(&mut self, columns: &Columns) -> Vec<Chunk> {
-        let mut full = Vec::new();
-        let mut from = 0;
-        while from < columns.len() && !self.impossible {
-            let Some(start) = Level::Minute.start_of(columns.times[from]) else {
-                self.impossible = true;
-                break;
-            };
-            let end = start.saturating_add(Level::Minute.width());
-            let length = columns.times[from..].partition_point(|time| *time < end);
-            let Some(hour) = Level::Hour.start_of(start) else {
-                self.impossible = true;
-                break;
-            };
-            if length == 0 {
-                self.impossible = true;
-                break;
-            }
-            if let Some(row) = self.row(columns, from..from + length, start) {
-                self.minutes.add(&row);
-                self.hours.add(&Row { start: hour, ..row });
-            }
-            from += length;
-        }
-        let (series, density, least) = (self.series, self.density, self.least);
-        for rows in [&mut self.minutes, &mut self.hours] {
-            while rows.rows.len() > CHUNK_ROWS {
-                rows.decide(density, least);
-                match rows.worth {
-                    Worth::Yes if !self.impossible => rows.encode(series, CHUNK_ROWS, &mut full),
-                    _ => drop(rows.rows.drain(..CHUNK_ROWS)),
-                }
-            }
-        }
-        full
-    }
-
-    fn row(&mut self, columns: &Columns, range: std::ops::Range<usize>, start: i64) -> Option<Row> {
+impl RowMaker {
+    /// The row at `start` of the samples `range`; `None` if none of them is a number.
+    pub fn row(
+        &mut self,
+        columns: &Columns,
+        range: std::ops::Range<usize>,
+        start: i64,
+    ) -> Option<Row> {
         let place = |index: usize| Place {
             time: columns.times[index],
             quality: columns.qualities.get(index),
@@ -212,6 +154,80 @@ impl Builder {
                 })
             }
         }
+    }
+}
+
+/// Takes the blocks of one run, in order.
+pub struct Builder {
+    series: SeriesId,
+    minutes: Rows,
+    hours: Rows,
+    /// A level is kept if its rows stand for so many numbers each, on average.
+    density: u64,
+    /// A run of fewer numbers gets no rollup.
+    least: u64,
+    maker: RowMaker,
+    /// A time stamp near the ends of time has no row to lie in: then the run has no rollup.
+    impossible: bool,
+}
+
+impl Builder {
+    pub const fn new(series: SeriesId, density: usize, least: usize) -> Self {
+        Self {
+            series,
+            minutes: Rows::new(Level::Minute),
+            hours: Rows::new(Level::Hour),
+            density: density as u64,
+            least: least as u64,
+            maker: RowMaker {
+                numbers: Vec::new(),
+                places: Vec::new(),
+            },
+            impossible: false,
+        }
+    }
+
+    /// The run cannot be summed up, since some of its samples cannot be read.
+    pub const fn give_up(&mut self) {
+        self.impossible = true;
+    }
+
+    /// Adds sorted samples that come after all before. Answers chunks that are full.
+    pub fn add(&mut self, columns: &Columns) -> Vec<Chunk> {
+        let mut full = Vec::new();
+        let mut from = 0;
+        while from < columns.len() && !self.impossible {
+            let Some(start) = Level::Minute.start_of(columns.times[from]) else {
+                self.impossible = true;
+                break;
+            };
+            let end = start.saturating_add(Level::Minute.width());
+            let length = columns.times[from..].partition_point(|time| *time < end);
+            let Some(hour) = Level::Hour.start_of(start) else {
+                self.impossible = true;
+                break;
+            };
+            if length == 0 {
+                self.impossible = true;
+                break;
+            }
+            if let Some(row) = self.maker.row(columns, from..from + length, start) {
+                self.minutes.add(&row);
+                self.hours.add(&Row { start: hour, ..row });
+            }
+            from += length;
+        }
+        let (series, density, least) = (self.series, self.density, self.least);
+        for rows in [&mut self.minutes, &mut self.hours] {
+            while rows.rows.len() > CHUNK_ROWS {
+                rows.decide(density, least);
+                match rows.worth {
+                    Worth::Yes if !self.impossible => rows.encode(series, CHUNK_ROWS, &mut full),
+                    _ => drop(rows.rows.drain(..CHUNK_ROWS)),
+                }
+            }
+        }
+        full
     }
 
     /// The chunks that were still open.

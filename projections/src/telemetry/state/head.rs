@@ -143,6 +143,14 @@ impl Head {
         }
     }
 
+    /// The samples, if they are plain, rise in time and lie in one piece.
+    pub fn plain_in_order(&self) -> Option<&[PlainSample]> {
+        match &self.samples {
+            Samples::Plain(samples) if self.sorted => Some(samples),
+            _ => None,
+        }
+    }
+
     /// (time, seq) of the last sample written.
     pub fn last_identity(&self, pool: &Pool) -> Option<(i64, u32)> {
         match &self.samples {

@@ -13,8 +13,9 @@ use super::{Frozen, State};
 use crate::telemetry::catalog::Latest;
 use crate::telemetry::codec::block;
 use crate::telemetry::columns::{Columns, SampleRef};
-use crate::telemetry::manifest::Tombstone;
+use crate::telemetry::manifest::{Floor, Tombstone};
 use crate::telemetry::model::{Quality, SeriesId, Value};
+use crate::telemetry::rollup::Level;
 use crate::telemetry::summary::Summary;
 
 fn seal(id: SeriesId, columns: &Columns) -> Arc<MemoryBlock> {
@@ -150,6 +151,12 @@ impl State {
             channel,
             before,
             order,
+        });
+        // Rows are dropped as a whole: that of the hour that is cut through stays.
+        let hour = Level::Hour.start_of(before).unwrap_or(i64::MIN);
+        self.kept.raise(Floor {
+            channel,
+            before: hour,
         });
         let places = self.of_channel(channel).to_vec();
         for place in places {

@@ -13,7 +13,8 @@ use crate::mqtt::journal::bytes::{
     CodecError, Cursor, Read, put_bytes, put_i64, put_id, put_optional, put_varint,
 };
 use crate::mqtt::journal::piece::{get_piece, put_piece};
-use crate::mqtt::journal::record;
+use crate::mqtt::journal::record::{self, Groups};
+use crate::mqtt::journal::remains::{get_remains, put_remains};
 use crate::mqtt::session::Held;
 
 impl Source {
@@ -114,6 +115,7 @@ fn get_sending(cursor: &mut Cursor<'_>) -> Read<Sending> {
         retain: flags & 4 != 0,
         subscription_ids: get_numbers(cursor)?,
         message: None,
+        groups: Vec::new(),
     })
 }
 
@@ -177,17 +179,25 @@ impl Entry {
                 retained,
                 message,
                 assigned,
+                assigned_only,
             } => {
-                head(8, 0);
+                // Most messages go to no share group.
+                let is_plain = assigned.is_empty() && !assigned_only;
+                head(if is_plain { 8 } else { 24 }, 0);
                 put_varint(out, *seq);
                 out.push(u8::from(*logged));
                 out.push(u8::from(*retained));
                 put_message(out, message);
                 put_varint(out, assigned.len() as u64);
+                if is_plain {
+                    return;
+                }
                 for one in assigned {
                     put_varint(out, one.session);
                     put_subscription(out, one.subscription);
+                    put_bytes(out, one.group.as_bytes());
                 }
+                out.push(u8::from(*assigned_only));
             }
             Self::Sent { session, sending } => {
                 head(9, *session);
@@ -237,7 +247,7 @@ impl Entry {
             }
             Self::WillCleared { session } => head(18, *session),
             Self::Session(session) => {
-                head(19, session.id);
+                head(23, session.id);
                 record::put(out, session);
             }
             Self::Numbered { session } => head(20, *session),
@@ -249,6 +259,30 @@ impl Entry {
                 head(22, 0);
                 put_id(out, channel.0);
                 put_piece(out, piece);
+            }
+            Self::HandedOver {
+                session,
+                remains,
+                unacknowledged,
+                before,
+            } => {
+                head(25, *session);
+                put_varint(out, *remains);
+                put_varint(out, u64::from(*unacknowledged));
+                put_varint(out, *before);
+            }
+            Self::Rested { session, remains } => {
+                head(26, *session);
+                put_varint(out, *remains);
+            }
+            Self::Remains { number, remains } => {
+                head(27, remains.session);
+                put_varint(out, *number);
+                put_remains(out, remains);
+            }
+            Self::RemainsNumbered { next } => {
+                head(28, 0);
+                put_varint(out, *next);
             }
         }
     }
@@ -298,12 +332,15 @@ impl Entry {
                 message: Arc::new(get_message(cursor)?),
                 assigned: (0..cursor.count()?)
                     .map(|_| {
+                        // Written before format 3: the group is not named.
                         Ok(Assigned {
                             session: cursor.varint()?,
                             subscription: get_subscription(cursor)?,
+                            group: Arc::from(""),
                         })
                     })
                     .collect::<Read<_>>()?,
+                assigned_only: false,
             },
             9 => Self::Sent {
                 session,
@@ -344,7 +381,8 @@ impl Entry {
                 due: Timestamp(cursor.i64()?),
             },
             18 => Self::WillCleared { session },
-            19 => Self::Session(Box::new(record::get(cursor, session)?)),
+            // Written before format 3: groups are not named.
+            19 => Self::Session(Box::new(record::get(cursor, session, Groups::Unnamed)?)),
             20 => Self::Numbered { session },
             21 => Self::Expired {
                 at: Timestamp(cursor.i64()?),
@@ -352,6 +390,40 @@ impl Entry {
             22 => Self::Spilled {
                 channel: ChannelId(cursor.id()?),
                 piece: get_piece(cursor)?,
+            },
+            23 => Self::Session(Box::new(record::get(cursor, session, Groups::Named)?)),
+            24 => Self::Message {
+                seq: cursor.varint()?,
+                logged: cursor.boolean()?,
+                retained: cursor.boolean()?,
+                message: Arc::new(get_message(cursor)?),
+                assigned: (0..cursor.count()?)
+                    .map(|_| {
+                        Ok(Assigned {
+                            session: cursor.varint()?,
+                            subscription: get_subscription(cursor)?,
+                            group: Arc::from(cursor.text()?),
+                        })
+                    })
+                    .collect::<Read<_>>()?,
+                assigned_only: cursor.boolean()?,
+            },
+            25 => Self::HandedOver {
+                session,
+                remains: cursor.varint()?,
+                unacknowledged: cursor.u32()?,
+                before: cursor.varint()?,
+            },
+            26 => Self::Rested {
+                session,
+                remains: cursor.varint()?,
+            },
+            27 => Self::Remains {
+                number: cursor.varint()?,
+                remains: Box::new(get_remains(cursor, session)?),
+            },
+            28 => Self::RemainsNumbered {
+                next: cursor.varint()?,
             },
             _ => return Err(CodecError("an entry is of an unknown kind")),
         })

@@ -58,7 +58,7 @@ impl Recovered {
 
     /// Gives an entry the message that it speaks of, if that lies in a piece.
     fn bring_message(&self, entry: &mut Entry) {
-        let Entry::Sent { sending, .. } = entry else {
+        let Entry::Sent { session, sending } = entry else {
             return;
         };
         let Source::Log { channel, seq } = sending.source else {
@@ -70,6 +70,7 @@ impl Recovered {
         // Damage is reported for the piece as a whole.
         if let Ok(messages) = self.spill.pieces().load(&piece) {
             let found = messages.iter().find(|logged| logged.seq == seq);
+            sending.groups = found.map_or_else(Vec::new, |logged| logged.groups_of(*session));
             sending.message = found.map(|logged| Arc::clone(&logged.message));
         }
     }

@@ -1,5 +1,7 @@
 //! What a session reads from the logs of its channels.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use tellee_actors::ids::ChannelId;
 use tellee_actors::time::Timestamp;
@@ -11,6 +13,7 @@ use crate::mqtt::journal::channel::Logged;
 use crate::mqtt::journal::entry::{SessionId, Source};
 use crate::mqtt::journal::piece::Piece;
 use crate::mqtt::journal::record::SessionRecord;
+use crate::mqtt::message::Message;
 use crate::mqtt::session::Delivery;
 use crate::mqtt::topic;
 
@@ -44,23 +47,33 @@ pub(super) struct Filters<'a> {
     session: SessionId,
     channel: ChannelId,
     plain: Vec<(&'a str, u64, Subscription)>,
+    /// Share groups that it belongs to, and since which message.
+    groups: Vec<(&'a str, u64)>,
 }
 
 impl<'a> Filters<'a> {
     pub(super) fn of(record: &'a SessionRecord, channel: ChannelId) -> Self {
-        let plain = record
-            .subscriptions
-            .iter()
-            .filter(|(_, kept)| kept.held.channel == Some(channel))
-            .filter_map(|(filter, kept)| {
-                Some((plain_filter(filter)?, kept.from, kept.held.subscription))
-            })
-            .collect();
+        let (mut plain, mut groups) = (Vec::new(), Vec::new());
+        for (filter, kept) in &record.subscriptions {
+            if kept.held.channel != Some(channel) {
+                continue;
+            }
+            match plain_filter(filter) {
+                Some(filter) => plain.push((filter, kept.from, kept.held.subscription)),
+                None => groups.push((&**filter, kept.from)),
+            }
+        }
         Self {
             session: record.id,
             channel,
             plain,
+            groups,
         }
+    }
+
+    /// Whether the session is to get what it was given for a group at this place of the log.
+    fn is_member(&self, group: &str, seq: u64) -> bool {
+        group.is_empty() || is_member(self.groups.iter().copied(), group, seq)
     }
 
     /// What the session gets of a message; `None` if nothing, or only at QoS 0, which is not kept.
@@ -70,22 +83,30 @@ impl<'a> Filters<'a> {
             .plain
             .iter()
             .filter(|(filter, from, subscription)| {
-                *from <= logged.seq
+                !logged.assigned_only
+                    && *from <= logged.seq
                     && !(subscription.no_local && message.origin == self.session)
                     && topic::matches(filter, &message.topic)
             })
             .map(|(_, _, subscription)| subscription);
-        let assigned = logged
-            .assigned
-            .iter()
-            .filter(|assigned| assigned.session == self.session)
-            .map(|assigned| &assigned.subscription);
+        let assigned = logged.assigned.iter().filter(|assigned| {
+            assigned.session == self.session && self.is_member(&assigned.group, logged.seq)
+        });
         let (mut qos, mut as_published, mut subscription_ids) =
             (QoS::AtMostOnce, false, Vec::new());
-        for subscription in plain.chain(assigned) {
+        let mut add = |subscription: &Subscription| {
             qos = qos.max(subscription.qos);
             as_published |= subscription.retain_as_published;
             subscription_ids.extend(subscription.identifier);
+        };
+        let (mut groups, mut group_only) = (Vec::new(), true);
+        for subscription in plain {
+            add(subscription);
+            group_only = false;
+        }
+        for assigned in assigned {
+            add(&assigned.subscription);
+            groups.push(Arc::clone(&assigned.group));
         }
         qos = qos.min(message.qos);
         (qos != QoS::AtMostOnce).then(|| Delivery {
@@ -93,8 +114,19 @@ impl<'a> Filters<'a> {
             qos,
             retain: message.retain && as_published,
             subscription_ids,
+            groups,
+            group_only,
         })
     }
+}
+
+/// Whether one of `memberships`, each a group and the first message that counts, covers `seq` for `group`.
+pub(super) fn is_member<'a>(
+    mut memberships: impl Iterator<Item = (&'a str, u64)>,
+    group: &str,
+    seq: u64,
+) -> bool {
+    memberships.any(|(known, from)| known == group && from <= seq)
 }
 
 /// How much a session reads at once.
@@ -110,9 +142,9 @@ impl Wanted {
         self.messages == 0 || self.bytes == 0
     }
 
-    fn take(&mut self, delivery: &Delivery) {
+    pub(super) fn take(&mut self, message: &Message) {
         self.messages = self.messages.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(delivery.message.weight());
+        self.bytes = self.bytes.saturating_sub(message.weight());
     }
 }
 
@@ -142,7 +174,7 @@ impl State {
             if wanted.is_nothing() {
                 return found;
             }
-            wanted.take(delivery);
+            wanted.take(&delivery.message);
             positions.backlog = *number + 1;
             found.push(Ahead {
                 delivery: delivery.clone(),
@@ -246,7 +278,7 @@ fn read_on<'a>(
         }
         *position = logged.seq + 1;
         if let Some(delivery) = filters.delivery(logged) {
-            wanted.take(&delivery);
+            wanted.take(&delivery.message);
             found.push(Ahead {
                 delivery,
                 source: Source::Log {

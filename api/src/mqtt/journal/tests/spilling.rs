@@ -32,6 +32,7 @@ fn in_memory(state: &State, pieces: &Pieces) -> State {
                 retained: false,
                 message: Arc::clone(&logged.message),
                 assigned: logged.assigned.to_vec(),
+                assigned_only: logged.assigned_only,
             });
         }
     }
@@ -41,12 +42,13 @@ fn in_memory(state: &State, pieces: &Pieces) -> State {
 /// Gives entries the messages that they send, as connections do.
 fn with_messages(entry: &Entry, state: &State, pieces: &Pieces) -> Entry {
     let mut entry = entry.clone();
-    if let Entry::Sent { sending, .. } = &mut entry
+    if let Entry::Sent { session, sending } = &mut entry
         && let Source::Log { channel, seq } = sending.source
         && let Some(piece) = state.piece_of(channel, seq)
     {
         let messages = pieces.load(&piece).unwrap();
         let found = messages.iter().find(|logged| logged.seq == seq);
+        sending.groups = found.map_or_else(Vec::new, |logged| logged.groups_of(*session));
         sending.message = found.map(|logged| Arc::clone(&logged.message));
     }
     entry
@@ -168,6 +170,7 @@ fn logged(seq: u64, bytes: usize) -> Entry {
             ..(*message(2)).clone()
         }),
         assigned: Vec::new(),
+        assigned_only: false,
     }
 }
 

@@ -1,10 +1,10 @@
 //! The filter that predicts noisy columns, and how a reader follows it quickly.
 
-use crate::telemetry::codec::bytes::put_signed;
+use crate::telemetry::codec::CodecError;
+use crate::telemetry::codec::bytes::{Reader, put_signed};
 
 /// Follows level and slope of a noisy signal (an alpha-beta filter in fixed point). White noise of a sensor then
 /// costs its own entropy and little more, where plain differences would add half a bit a sample.
-#[derive(Default)]
 pub struct Tracker {
     level: i64,
     slope: i64,
@@ -46,22 +46,54 @@ pub fn put_entries(steps: &[i64], out: &mut Vec<u8>) {
     }
 }
 
+/// The state of the tracker in front of a stretch, as it was written. Nobody vouches for it.
+#[derive(Clone, Copy, Default)]
+pub struct Entry {
+    level: i64,
+    slope: i64,
+}
+
+impl Entry {
+    /// Those in front of the second, third and fourth quarter.
+    pub fn take(reader: &mut Reader<'_>) -> Result<[Self; 3], CodecError> {
+        let mut entries = [Self::default(); 3];
+        for entry in &mut entries {
+            entry.level = reader.signed()?;
+            entry.slope = reader.signed()?;
+        }
+        Ok(entries)
+    }
+}
+
 /// Undoes the predictions of a [`Tracker`]. It is the tracker with the predicted value kept with its rounding, so that
 /// each value depends on the one before through as few operations as can be.
 #[derive(Clone, Copy)]
 pub struct Lane {
-    rounded: i64,
-    slope: i64,
+    /// The predicted value, with what rounds it.
+    pub rounded: i64,
+    pub slope: i64,
 }
 
 impl Lane {
-    const HALF: i64 = 1 << (Tracker::FRACTION - 1);
-    const BELOW: i64 = (1 << Tracker::FRACTION) - 1;
+    pub const FRACTION: u32 = Tracker::FRACTION;
+    pub const HALF: i64 = 1 << (Tracker::FRACTION - 1);
+    pub const BELOW: i64 = (1 << Tracker::FRACTION) - 1;
 
-    pub const fn entering(level: i64, slope: i64) -> Self {
+    pub const fn entering(entry: Entry) -> Self {
         Self {
-            rounded: level.wrapping_add(slope).wrapping_add(Self::HALF),
-            slope,
+            rounded: entry
+                .level
+                .wrapping_add(entry.slope)
+                .wrapping_add(Self::HALF),
+            slope: entry.slope,
+        }
+    }
+
+    /// The lane of the start of a column.
+    pub const fn first() -> Self {
+        Self {
+            rounded: Self::HALF,
+            slope: 0,
         }
     }
 
@@ -79,17 +111,18 @@ impl Lane {
         value
     }
 
-    pub fn follow(&mut self, values: &mut [i64]) {
+    pub fn follow(mut self, values: &mut [i64]) {
         for value in values {
             *value = self.next(*value);
         }
     }
 }
 
-/// Each lane follows a quarter; the last one also what is left over.
-pub fn follow_all(lanes: [Lane; 4], values: &mut [i64]) {
+/// The first quarter from the start, the others from their entries; the last one goes on with what is left over.
+pub fn follow_all(entries: [Entry; 3], values: &mut [i64]) {
     let quarter = values.len() / 4;
-    let [mut first, mut second, mut third, mut fourth] = lanes;
+    let mut first = Lane::first();
+    let [mut second, mut third, mut fourth] = entries.map(Lane::entering);
     let (one, rest) = values.split_at_mut(quarter);
     let (two, rest) = rest.split_at_mut(quarter);
     let (three, rest) = rest.split_at_mut(quarter);
