@@ -15,6 +15,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use self::head::{Head, Reading};
@@ -33,7 +34,8 @@ const CORES_A_THREAD: usize = 4;
 /// Threads that serve connections by `io_uring`. They end when this is dropped, and their connections with them.
 pub struct Rings {
     lanes: Vec<mpsc::Sender<Arrival>>,
-    next: AtomicUsize,
+    /// Connections that came so far.
+    came: AtomicUsize,
 }
 
 impl Rings {
@@ -52,7 +54,7 @@ impl Rings {
             .collect::<io::Result<Vec<_>>>()?;
         Ok(Arc::new(Self {
             lanes,
-            next: AtomicUsize::new(0),
+            came: AtomicUsize::new(0),
         }))
     }
 
@@ -61,10 +63,15 @@ impl Rings {
         self.lanes.len()
     }
 
+    /// How many connections were handed to them so far.
+    pub fn connections(&self) -> usize {
+        self.came.load(Ordering::Relaxed)
+    }
+
     /// Hands a connection to one of the threads. `Some`: that has too many waiting, and the connection is back.
     pub(super) fn give(&self, arrival: Arrival) -> Option<Arrival> {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let Some(lane) = self.lanes.get(next % self.lanes.len().max(1)) else {
+        let number = self.came.fetch_add(1, Ordering::Relaxed);
+        let Some(lane) = self.lanes.get(number % self.lanes.len().max(1)) else {
             return Some(arrival);
         };
         match lane.try_send(arrival) {
@@ -74,12 +81,14 @@ impl Rings {
     }
 }
 
-/// A connection on its way to a thread.
+/// A connection on its way to a thread, or back.
 pub struct Arrival {
     connection: Connection,
     stream: std::net::TcpStream,
     guards: Guards,
     place: Place,
+    /// What was read of its next request.
+    unread: Bytes,
 }
 
 impl Arrival {
@@ -91,35 +100,12 @@ impl Arrival {
             stream: stream.into_std()?,
             guards,
             place,
+            unread: Bytes::new(),
         })
     }
 
-    /// Serves it without a ring after all.
+    /// Serves it without a ring.
     pub(super) async fn serve_here(self) {
-        Return {
-            connection: self.connection,
-            stream: self.stream,
-            guards: self.guards,
-            place: self.place,
-            unread: bytes::Bytes::new(),
-        }
-        .serve()
-        .await;
-    }
-}
-
-/// A connection on its way back.
-struct Return {
-    connection: Connection,
-    stream: std::net::TcpStream,
-    guards: Guards,
-    place: Place,
-    /// What was read of the next request.
-    unread: bytes::Bytes,
-}
-
-impl Return {
-    async fn serve(self) {
         let stream = match tokio::net::TcpStream::from_std(self.stream) {
             Ok(stream) => stream,
             Err(error) => return tracing::debug!(%error, "a connection ended early"),

@@ -100,6 +100,8 @@ pub struct Node {
     pub admin: Session,
     stop: CancellationToken,
     served: tokio::task::JoinHandle<()>,
+    /// What serves publishes, if that was asked for and the system lets us.
+    pub rings: Option<Arc<Rings>>,
     _folder: tempfile::TempDir,
 }
 
@@ -217,7 +219,7 @@ impl Node {
             None,
             doors,
             settings.limits,
-            rings,
+            rings.clone(),
             stop.clone(),
         ));
         let admin = Session::sign_in(address, "admin@plant.example").await;
@@ -229,6 +231,7 @@ impl Node {
             admin,
             stop,
             served,
+            rings,
             _folder: folder,
         }
     }

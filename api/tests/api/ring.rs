@@ -113,6 +113,10 @@ async fn a_ring_answers_as_the_routes() {
             );
         }
     }
+    // Answers alone do not say who gave them. The compressed body is not for a ring.
+    if let Some(rings) = &bench.node.rings {
+        assert!(rings.connections() >= PUBLISHES.len() - 1);
+    }
 }
 
 #[tokio::test]

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use futures_util::future::{Either, select};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use super::Arrival;
 use super::answer;
 use super::head::{Head, Reading};
 use super::lane::Lane;
 use super::seats::Taken;
 use super::wakes::Bell;
 use super::wire::Wire;
-use super::{Arrival, Return};
 use crate::error::ApiError;
 use crate::http::connection::{Connection, HEAD_TIMEOUT};
 use crate::http::doors::{Outcome, Shortcut, close_if_refused};
@@ -38,6 +38,7 @@ pub async fn serve(lane: Rc<Lane>, arrival: Arrival) {
         stream,
         guards,
         place,
+        ..
     } = arrival;
     let wire = match Wire::new(stream) {
         Ok(wire) => wire,
@@ -99,12 +100,9 @@ impl Session {
     ) -> Next {
         self.seat.wait(HEAD_TIMEOUT.as_secs());
         loop {
-            match self.look(connection) {
-                Some(Next::None) | None => {}
-                Some(next) => {
-                    self.seat.came();
-                    return next;
-                }
+            if let Some(next) = self.look(connection) {
+                self.seat.came();
+                return next;
             }
             let read = pin!(self.wire.read_more(0));
             match select(read, left.as_mut()).await {
@@ -196,14 +194,14 @@ impl Session {
             Ok(parts) => parts,
             Err(error) => return tracing::debug!(%error, "a connection ended early"),
         };
-        let back = Return {
+        let back = Arrival {
             connection,
             stream,
             guards,
             place,
             unread,
         };
-        lane.tokio.spawn(back.serve());
+        lane.tokio.spawn(back.serve_here());
     }
 }
 

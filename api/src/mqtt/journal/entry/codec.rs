@@ -104,6 +104,26 @@ fn put_sending(out: &mut Vec<u8>, sending: &Sending) {
     put_numbers(out, &sending.subscription_ids);
 }
 
+fn get_logged(cursor: &mut Cursor<'_>, groups: Groups) -> Read<Entry> {
+    let is_named = matches!(groups, Groups::Named);
+    Ok(Entry::Message {
+        seq: cursor.varint()?,
+        logged: cursor.boolean()?,
+        retained: cursor.boolean()?,
+        message: Arc::new(get_message(cursor)?),
+        assigned: (0..cursor.count()?)
+            .map(|_| {
+                Ok(Assigned {
+                    session: cursor.varint()?,
+                    subscription: get_subscription(cursor)?,
+                    group: Arc::from(if is_named { cursor.text()? } else { "" }),
+                })
+            })
+            .collect::<Read<_>>()?,
+        assigned_only: is_named && cursor.boolean()?,
+    })
+}
+
 fn get_sending(cursor: &mut Cursor<'_>) -> Read<Sending> {
     let packet_id = cursor.u16()?;
     let source = Source::get(cursor)?;
@@ -325,23 +345,7 @@ impl Entry {
                 session,
                 channel: ChannelId(cursor.id()?),
             },
-            8 => Self::Message {
-                seq: cursor.varint()?,
-                logged: cursor.boolean()?,
-                retained: cursor.boolean()?,
-                message: Arc::new(get_message(cursor)?),
-                assigned: (0..cursor.count()?)
-                    .map(|_| {
-                        // Written before format 3: the group is not named.
-                        Ok(Assigned {
-                            session: cursor.varint()?,
-                            subscription: get_subscription(cursor)?,
-                            group: Arc::from(""),
-                        })
-                    })
-                    .collect::<Read<_>>()?,
-                assigned_only: false,
-            },
+            8 => get_logged(cursor, Groups::Unnamed)?,
             9 => Self::Sent {
                 session,
                 sending: get_sending(cursor)?,
@@ -392,22 +396,7 @@ impl Entry {
                 piece: get_piece(cursor)?,
             },
             23 => Self::Session(Box::new(record::get(cursor, session, Groups::Named)?)),
-            24 => Self::Message {
-                seq: cursor.varint()?,
-                logged: cursor.boolean()?,
-                retained: cursor.boolean()?,
-                message: Arc::new(get_message(cursor)?),
-                assigned: (0..cursor.count()?)
-                    .map(|_| {
-                        Ok(Assigned {
-                            session: cursor.varint()?,
-                            subscription: get_subscription(cursor)?,
-                            group: Arc::from(cursor.text()?),
-                        })
-                    })
-                    .collect::<Read<_>>()?,
-                assigned_only: cursor.boolean()?,
-            },
+            24 => get_logged(cursor, Groups::Named)?,
             25 => Self::HandedOver {
                 session,
                 remains: cursor.varint()?,
